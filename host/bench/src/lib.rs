@@ -1,0 +1,1 @@
+//! Measures rkt-io beside native Linux.

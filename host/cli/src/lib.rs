@@ -1,0 +1,1 @@
+//! The rkt-io command.

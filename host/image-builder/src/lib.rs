@@ -1,0 +1,1 @@
+//! Builds root images from programs, folders and archives.

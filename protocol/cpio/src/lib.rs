@@ -1,0 +1,3 @@
+//! The newc cpio format.
+#![no_std]
+#![forbid(unsafe_code)]

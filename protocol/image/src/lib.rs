@@ -1,0 +1,3 @@
+//! The rkt-io root image: a newc tree over hashed, optionally compressed chunks.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The Linux system-call ABI: numbers, errors, flags and structures.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The measured manifest: canonical encoding, decoding and digest.
+#![no_std]
+#![forbid(unsafe_code)]

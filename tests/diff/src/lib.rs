@@ -1,0 +1,1 @@
+//! Differential programs, native against enclave.

@@ -1,0 +1,3 @@
+//! Virtio block driver.
+#![no_std]
+#![forbid(unsafe_code)]

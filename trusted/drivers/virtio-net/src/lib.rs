@@ -1,0 +1,3 @@
+//! Virtio network driver.
+#![no_std]
+#![forbid(unsafe_code)]

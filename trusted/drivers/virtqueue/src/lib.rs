@@ -1,0 +1,3 @@
+//! Driver side of split virtqueues.
+#![no_std]
+#![forbid(unsafe_code)]

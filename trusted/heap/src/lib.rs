@@ -1,0 +1,1 @@
+//! Page and object allocator of the trusted region.

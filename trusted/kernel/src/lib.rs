@@ -1,0 +1,3 @@
+//! The Linux personality: processes, memory, signals, system calls.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The sockets API and the network stack behind it.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! A deterministic platform for tests of the kernel crates.

@@ -1,0 +1,1 @@
+//! The process platform: an ordinary Linux process under seccomp.

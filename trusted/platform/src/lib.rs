@@ -1,0 +1,1 @@
+//! The one door: what the kernel may ask of the world below it.

@@ -1,0 +1,1 @@
+//! Memory routines and relocation for a program without libc.

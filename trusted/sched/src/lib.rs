@@ -1,0 +1,1 @@
+//! Threads, run queues, wait queues and timers.

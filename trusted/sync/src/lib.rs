@@ -1,0 +1,1 @@
+//! Locks and once cells of the trusted half.
