@@ -30,7 +30,8 @@ fn a_byte_ring_carries_a_stream_across_its_edge() {
         let bytes: Vec<u8> = (0..step % 50).map(|i| sent.wrapping_add(i as u8)).collect();
         sent = sent.wrapping_add(put.put(&bytes).unwrap() as u8);
         let mut out = [0; 37];
-        for byte in &out[..take.take(&mut out).unwrap()] {
+        let n = take.take(&mut out).unwrap();
+        for byte in &out[..n] {
             assert_eq!(*byte, got);
             got = got.wrapping_add(1);
         }
