@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 };
 
 /// From this length on, `rep movsb` and `rep stosb` beat the loops.
-const STRING_OP_MIN: usize = 2048;
+const STRING_OP_MIN: usize = 4096;
 
 /// Copies `len` bytes.
 ///

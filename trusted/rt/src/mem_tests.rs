@@ -5,7 +5,7 @@ use super::*;
 const LENGTHS: usize = 600;
 const OFFSETS: usize = 32;
 /// Lengths about the thresholds that the exhaustive range does not reach.
-const LONG: [usize; 7] = [1023, 1024, 2047, 2048, 2049, 4096, 10_000];
+const LONG: [usize; 6] = [1023, 1024, 4095, 4096, 4097, 10_000];
 
 fn lengths() -> impl Iterator<Item = usize> {
     (0..LENGTHS).chain(LONG)
