@@ -1,1 +1,16 @@
-//! Device side of the virtio transport.
+//! Device side of the virtio transport: queues, the thread of a device, and how it sleeps.
+//!
+//! A back end implements [`Device`]; [`RunningDevice::spawn`] puts it into a slot of the window.
+//! Each device has one thread, which serves all its queues.
+
+mod device;
+mod queue;
+mod stats;
+mod sys;
+mod waiter;
+
+pub use device::{Device, Fault, Polling, RunningDevice};
+pub use queue::{Chain, Queue, QueueError, gather, scatter, total_len};
+pub use stats::{Counter, Counters, Stats};
+pub use sys::{MAX_PARTS, Parts, futex_wait, futex_wake};
+pub use waiter::{Interest, Notifier, UringWaiter, Waiter};
