@@ -1,0 +1,273 @@
+//! vCPU slots: run queues and the switch from one thread to the next.
+
+use crate::context;
+use crate::idle::Poller;
+use crate::thread::{NOTIFIED, PARKED, PARKING, RUNNING, Thread, current};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use rkt_platform::{MAX_CPUS, SpaceId};
+use rkt_sync::{Mutex, OnceCell};
+
+/// Why a thread leaves its vCPU.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leave {
+    Park,
+    Yield,
+    Exit,
+}
+
+/// A vCPU slot.
+#[repr(align(128))]
+pub(crate) struct Cpu {
+    queue: Mutex<VecDeque<Arc<Thread>>>,
+    /// Length of `queue`, to look at without the lock.
+    queued: AtomicUsize,
+    /// Time-stamp counter when the queue last became non-empty.
+    waiting_since: AtomicU64,
+    switches: AtomicU64,
+    own: UnsafeCell<Own>,
+}
+
+/// What belongs to the slot's holder alone.
+struct Own {
+    idle_sp: usize,
+    left: Option<(Arc<Thread>, Leave)>,
+    picked: Option<Arc<Thread>>,
+    slice_start: u64,
+}
+
+// SAFETY: `own` is used only by the carrier that holds the slot, and only one holds it.
+unsafe impl Sync for Cpu {}
+
+static CPUS: [Cpu; MAX_CPUS] = [const {
+    Cpu {
+        queue: Mutex::new(VecDeque::new()),
+        queued: AtomicUsize::new(0),
+        waiting_since: AtomicU64::new(0),
+        switches: AtomicU64::new(0),
+        own: UnsafeCell::new(Own { idle_sp: 0, left: None, picked: None, slice_start: 0 }),
+    }
+}; MAX_CPUS];
+
+static POLLER: OnceCell<Poller> = OnceCell::new();
+
+fn cpu(index: usize) -> &'static Cpu {
+    &CPUS[index % MAX_CPUS]
+}
+
+fn own() -> &'static mut Own {
+    // SAFETY: only the slot's holder gets here, and no caller keeps the reference across a
+    // switch or a call that takes another.
+    unsafe { &mut *cpu(rkt_platform::cpu()).own.get() }
+}
+
+/// Installs the functions that look after devices and other sources of work. Once, at boot.
+pub fn set_poller(poller: Poller) {
+    let _ = POLLER.set(poller);
+}
+
+pub(crate) fn poller() -> Option<&'static Poller> {
+    POLLER.get()
+}
+
+/// Counters of the run queues.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunCounters {
+    /// Switches to a thread.
+    pub switches: u64,
+    /// Threads ready to run.
+    pub ready: u64,
+}
+
+/// Sums over all vCPUs.
+pub fn counters() -> RunCounters {
+    let mut sum = RunCounters::default();
+    for cpu in CPUS.iter().take(rkt_platform::cpus()) {
+        sum.switches += cpu.switches.load(Ordering::Relaxed);
+        sum.ready += cpu.queued.load(Ordering::Relaxed) as u64;
+    }
+    sum
+}
+
+/// Threads waiting for this vCPU.
+pub fn ready_count() -> usize {
+    cpu(rkt_platform::cpu()).queued.load(Ordering::Relaxed)
+}
+
+pub(crate) fn any_ready() -> bool {
+    CPUS.iter().take(rkt_platform::cpus()).any(|cpu| cpu.queued.load(Ordering::SeqCst) > 0)
+}
+
+/// Puts a ready thread on a run queue: the one of this vCPU, where its data is warm, unless
+/// its affinity says otherwise.
+pub(crate) fn enqueue(thread: Arc<Thread>) {
+    let here = rkt_platform::cpu();
+    let affinity = thread.affinity();
+    let allowed = |index: usize| index < 64 && affinity & (1 << index) != 0;
+    let target = if allowed(here) { here } else { (0..rkt_platform::cpus()).find(|&i| allowed(i)).unwrap_or(here) };
+    let slot = cpu(target);
+    let first = {
+        let mut queue = slot.queue.lock();
+        queue.push_back(thread);
+        slot.queued.store(queue.len(), Ordering::SeqCst);
+        queue.len() == 1
+    };
+    if first {
+        slot.waiting_since.store(rkt_platform::tsc(), Ordering::Relaxed);
+    }
+    if target != here {
+        rkt_platform::kick(target);
+    } else if !crate::in_thread() || !first {
+        kick_idle(here);
+    }
+}
+
+/// Wakes one parked vCPU so that it takes work from this one's queue. Called when more than
+/// one thread is ready, and at the tick: a thread that was woken by one about to park is
+/// cheaper to run here (waking another processor costs tens of microseconds).
+pub fn kick_idle(here: usize) {
+    let count = rkt_platform::cpus();
+    if count > 1
+        && cpu(here).queued.load(Ordering::Relaxed) > 0
+        && let Some(idle) = (0..count).find(|&i| i != here && rkt_platform::parked(i))
+    {
+        rkt_platform::kick(idle);
+    }
+}
+
+fn take_from(index: usize, here: usize) -> Option<Arc<Thread>> {
+    let slot = cpu(index);
+    if slot.queued.load(Ordering::Acquire) == 0 {
+        return None;
+    }
+    let mut queue = slot.queue.lock();
+    let at = queue.iter().position(|thread| here < 64 && thread.affinity() & (1 << here) != 0)?;
+    let thread = queue.remove(at);
+    slot.queued.store(queue.len(), Ordering::SeqCst);
+    slot.waiting_since.store(rkt_platform::tsc(), Ordering::Relaxed);
+    thread
+}
+
+/// The next thread for this vCPU: its own queue, else another's.
+pub(crate) fn pick() -> Option<Arc<Thread>> {
+    let here = rkt_platform::cpu();
+    if let Some(thread) = own().picked.take().or_else(|| take_from(here, here)) {
+        return Some(thread);
+    }
+    let count = rkt_platform::cpus();
+    (1..count).find_map(|i| take_from((here + i) % count, here))
+}
+
+pub(crate) fn keep_picked(thread: Arc<Thread>) {
+    own().picked = Some(thread);
+}
+
+pub(crate) fn unpick() -> Option<Arc<Thread>> {
+    own().picked.take()
+}
+
+/// Parks the running thread until it is woken; returns at once if it was woken since it last
+/// parked. Spurious returns are allowed: callers look at their condition in a loop.
+pub fn schedule() {
+    let me = current();
+    if me.token.compare_exchange(RUNNING, PARKING, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        me.token.store(RUNNING, Ordering::Release);
+        return;
+    }
+    leave(Leave::Park);
+}
+
+/// Lets other ready threads run.
+pub fn yield_now() {
+    if any_ready() {
+        leave(Leave::Yield);
+    }
+}
+
+/// Switches from the running thread to the next one, or to the idle loop.
+pub(crate) fn leave(why: Leave) {
+    let me = current();
+    let this = own();
+    charge(&me, this);
+    let next = if why == Leave::Exit { None } else { pick_same_space(me.space()) };
+    let me_arc = {
+        // SAFETY: the vCPU's own reference count, taken over from `current`.
+        unsafe { Arc::from_raw(rkt_platform::current() as *const Thread) }
+    };
+    let save = me.sp.get();
+    rkt_platform::save(
+        // SAFETY: the state of the thread that runs here.
+        unsafe { &mut *me.user.get() },
+    );
+    let this = own();
+    this.left = Some((me_arc, why));
+    let to = match next {
+        Some(thread) => become_current(thread),
+        None => {
+            rkt_platform::set_current(0, 0);
+            this.idle_sp
+        }
+    };
+    // SAFETY: `to` is the saved stack of a thread that was on a run queue, or of the idle loop.
+    unsafe { context::switch(save, to) };
+    finish_switch();
+}
+
+/// A thread of this address space; one of another is left for the idle loop, which passes the
+/// slot on.
+fn pick_same_space(space: SpaceId) -> Option<Arc<Thread>> {
+    let next = pick()?;
+    if next.space() == space || next.space() == SpaceId::NONE {
+        return Some(next);
+    }
+    keep_picked(next);
+    None
+}
+
+/// Makes a thread the current one of this vCPU; gives its stack pointer.
+fn become_current(thread: Arc<Thread>) -> usize {
+    let index = rkt_platform::cpu();
+    thread.last_cpu.store(index, Ordering::Release);
+    cpu(index).switches.fetch_add(1, Ordering::Relaxed);
+    own().slice_start = rkt_platform::tsc();
+    // SAFETY: whoever takes a thread from a run queue may use its cells.
+    let (sp, state) = unsafe { (*thread.sp.get(), &mut *thread.user.get()) };
+    rkt_platform::load(state);
+    let top = thread.stack_top();
+    rkt_platform::set_current(Arc::into_raw(thread) as usize, top);
+    sp
+}
+
+/// Runs a thread from the idle loop until something lets the idle loop run again.
+pub(crate) fn run(thread: Arc<Thread>) {
+    let save = &raw mut own().idle_sp;
+    let to = become_current(thread);
+    // SAFETY: as in `leave`.
+    unsafe { context::switch(save, to) };
+    finish_switch();
+}
+
+/// First thing after every switch: settles what becomes of the thread that left.
+pub(crate) fn finish_switch() {
+    let Some((thread, why)) = own().left.take() else { return };
+    match why {
+        Leave::Exit => drop(thread),
+        Leave::Yield => enqueue(thread),
+        Leave::Park => {
+            // A wake that came while it was still on its stack left NOTIFIED behind.
+            let parked = thread.token.compare_exchange(PARKING, PARKED, Ordering::AcqRel, Ordering::Acquire);
+            if parked == Err(NOTIFIED) {
+                thread.token.store(RUNNING, Ordering::Release);
+                enqueue(thread);
+            }
+        }
+    }
+}
+
+fn charge(thread: &Thread, own: &Own) {
+    let ticks = rkt_platform::tsc().saturating_sub(own.slice_start);
+    let ns = ticks.saturating_mul(1000) / rkt_platform::tsc_per_us().max(1);
+    thread.ran_ns.fetch_add(ns, Ordering::Relaxed);
+}

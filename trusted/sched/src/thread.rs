@@ -1,0 +1,249 @@
+//! Threads: a kernel stack, the application's processor state, and a park token.
+
+use crate::context;
+use crate::cpu;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::any::Any;
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use rkt_heap::Folio;
+use rkt_platform::{Registers, SpaceId, UserState};
+use rkt_sync::OnceCell;
+
+/// Bytes of a kernel stack.
+pub const KERNEL_STACK_LEN: usize = 64 << 10;
+
+// Park token: see `Thread::wake` and `cpu::finish_switch`.
+pub(crate) const RUNNING: u32 = 0;
+pub(crate) const PARKING: u32 = 1;
+pub(crate) const PARKED: u32 = 2;
+pub(crate) const NOTIFIED: u32 = 3;
+
+/// One thread of the kernel's: usually a task of the application.
+pub struct Thread {
+    id: u64,
+    stack: Folio,
+    /// Saved stack pointer while the thread is switched out. Belongs to whoever switches it.
+    pub(crate) sp: UnsafeCell<usize>,
+    pub(crate) token: AtomicU32,
+    pub(crate) last_cpu: AtomicUsize,
+    affinity: AtomicU64,
+    space: AtomicU32,
+    interrupt: AtomicBool,
+    /// Used by the vCPU that the thread runs on, or by the one that switches it.
+    pub(crate) user: UnsafeCell<Box<UserState>>,
+    entry: UnsafeCell<Option<Box<dyn FnOnce() + Send>>>,
+    data: OnceCell<Arc<dyn Any + Send + Sync>>,
+    pub(crate) ran_ns: AtomicU64,
+}
+
+// SAFETY: the cells are used only by the vCPU that runs or switches the thread; the park token
+// orders the hand-over (a thread is on a run queue at most once, and picked by one vCPU).
+unsafe impl Send for Thread {}
+// SAFETY: as above.
+unsafe impl Sync for Thread {}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Thread {
+    /// A thread that will run `entry` once it is started; none if there is no memory.
+    pub fn new(
+        space: SpaceId,
+        data: Option<Arc<dyn Any + Send + Sync>>,
+        entry: Box<dyn FnOnce() + Send>,
+    ) -> Option<Arc<Thread>> {
+        let stack = Folio::new(KERNEL_STACK_LEN)?;
+        let cell = OnceCell::new();
+        if let Some(data) = data {
+            let _ = cell.set(data);
+        }
+        let thread = Thread {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            sp: UnsafeCell::new(0),
+            stack,
+            token: AtomicU32::new(PARKED),
+            last_cpu: AtomicUsize::new(usize::MAX),
+            affinity: AtomicU64::new(u64::MAX),
+            space: AtomicU32::new(space.0),
+            interrupt: AtomicBool::new(false),
+            user: UnsafeCell::new(Box::new(UserState::new())),
+            entry: UnsafeCell::new(Some(entry)),
+            data: cell,
+            ran_ns: AtomicU64::new(0),
+        };
+        // Leave room for the entry frame (registers and xmm) at the top.
+        let top = thread.stack_top() - 1024;
+        // SAFETY: the stack is ours, aligned and larger than 1 KiB + 128 bytes.
+        unsafe { *thread.sp.get() = context::prepare(top, start) };
+        Some(Arc::new(thread))
+    }
+
+    /// A number that no other thread ever has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The address space that the thread runs in.
+    pub fn space(&self) -> SpaceId {
+        SpaceId(self.space.load(Ordering::Relaxed))
+    }
+
+    /// What the kernel attached to the thread.
+    pub fn data(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.data.get()
+    }
+
+    /// Nanoseconds of processor time the thread has had, without its current slice.
+    pub fn ran_ns(&self) -> u64 {
+        self.ran_ns.load(Ordering::Relaxed)
+    }
+
+    /// vCPUs that may run the thread, a bit each.
+    pub fn affinity(&self) -> u64 {
+        self.affinity.load(Ordering::Relaxed)
+    }
+
+    /// Sets the vCPUs that may run the thread; takes effect when it is next queued.
+    pub fn set_affinity(&self, mask: u64) {
+        self.affinity.store(mask, Ordering::Relaxed);
+    }
+
+    /// Asks the thread to leave interruptible waits (a signal is pending), and wakes it.
+    pub fn interrupt(self: &Arc<Self>) {
+        self.interrupt.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether it was asked to leave interruptible waits.
+    pub fn interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::SeqCst)
+    }
+
+    /// Takes the request back: nothing is pending any more.
+    pub fn clear_interrupt(&self) {
+        self.interrupt.store(false, Ordering::SeqCst);
+    }
+
+    /// Address behind the last byte of the kernel stack.
+    pub fn stack_top(&self) -> usize {
+        self.stack.addr() + self.stack.len()
+    }
+
+    /// Sets the registers with which a thread that was not started yet will enter the
+    /// application, and its other processor state.
+    ///
+    /// # Panics
+    /// Never; without effect on a thread that already ran.
+    pub fn prepare_user(&self, registers: &Registers, set: impl FnOnce(&mut UserState)) {
+        if self.last_cpu.load(Ordering::Acquire) != usize::MAX {
+            return;
+        }
+        let at = (self.stack_top() - size_of::<Registers>()) as *mut Registers;
+        // SAFETY: the top of our own stack, aligned, and nobody runs on it yet.
+        unsafe { at.write(*registers) };
+        // SAFETY: nobody else uses the state of a thread that has not run.
+        set(unsafe { &mut *self.user.get() });
+    }
+
+    /// Gives the thread its token: it runs soon, or its next park returns at once.
+    pub fn wake(self: &Arc<Self>) {
+        let mut seen = self.token.load(Ordering::Acquire);
+        loop {
+            let next = match seen {
+                PARKED => RUNNING,
+                NOTIFIED => return,
+                _ => NOTIFIED,
+            };
+            match self.token.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(PARKED) => return cpu::enqueue(self.clone()),
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+}
+
+/// The running thread. Not sendable: it is this thread only here.
+pub struct CurrentThread {
+    thread: *const Thread,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Deref for CurrentThread {
+    type Target = Thread;
+    fn deref(&self) -> &Thread {
+        // SAFETY: the vCPU holds a reference count of the thread that it runs, and this guard
+        // lives on that thread's own stack.
+        unsafe { &*self.thread }
+    }
+}
+
+impl CurrentThread {
+    /// A counted reference, to be kept or sent.
+    pub fn to_arc(&self) -> Arc<Thread> {
+        // SAFETY: the pointer came from `Arc::into_raw`, and its count is held by the vCPU.
+        unsafe {
+            Arc::increment_strong_count(self.thread);
+            Arc::from_raw(self.thread)
+        }
+    }
+
+    /// The application's processor state of this thread.
+    pub fn with_user<R>(&self, f: impl FnOnce(&mut UserState) -> R) -> R {
+        // SAFETY: only the running thread itself uses its state while it runs; `f` cannot park
+        // with the reference alive and be joined by another user, since a switch uses raw access
+        // after `f` is suspended only to save into it; callers do not park inside `f`.
+        f(unsafe { &mut *self.user.get() })
+    }
+
+    /// Whether the thread was asked to leave interruptible waits.
+    pub fn check_interrupt(&self) -> Result<(), crate::Interrupted> {
+        if self.interrupted() { Err(crate::Interrupted) } else { Ok(()) }
+    }
+
+    /// Moves the thread to another address space (execve after vfork). Takes effect at the next switch.
+    pub fn set_space(&self, space: SpaceId) {
+        self.space.store(space.0, Ordering::Relaxed);
+    }
+}
+
+/// Whether the caller is a thread (and not the idle loop or early boot).
+pub fn in_thread() -> bool {
+    rkt_platform::current() != 0
+}
+
+/// The running thread.
+///
+/// # Panics
+/// If the caller is not a thread: a bug in the kernel.
+pub fn current() -> CurrentThread {
+    let thread = rkt_platform::current() as *const Thread;
+    assert!(!thread.is_null(), "no current thread");
+    CurrentThread { thread, not_send: PhantomData }
+}
+
+/// Makes a thread without application state and starts it. None if there is no memory.
+pub fn spawn(space: SpaceId, entry: Box<dyn FnOnce() + Send>) -> Option<Arc<Thread>> {
+    let thread = Thread::new(space, None, entry)?;
+    thread.wake();
+    Some(thread)
+}
+
+/// Ends the running thread. Its stack is freed by whoever runs next on this vCPU.
+pub fn exit_current() -> ! {
+    cpu::leave(cpu::Leave::Exit);
+    unreachable!("an ended thread was switched in")
+}
+
+extern "C" fn start() -> ! {
+    cpu::finish_switch();
+    // SAFETY: runs once, as the first thing on the thread's stack.
+    let entry = unsafe { (*current().entry.get()).take() };
+    if let Some(entry) = entry {
+        entry();
+    }
+    exit_current()
+}
