@@ -42,9 +42,10 @@ const _: () = assert!(QUEUES + QUEUE_LEN * MAX_QUEUES as usize <= DEVICE_SLOT_LE
 /// A device status with the reset epoch that it belongs to.
 ///
 /// The driver starts an epoch with each reset (status 0). The device answers in the driver's epoch:
-/// it copies the driver's status once it has acted on it, leaves out `FEATURES_OK` if it refuses the
-/// features, and adds `DEVICE_NEEDS_RESET` if it is broken. An answer in another epoch is stale, so
-/// neither side can take the end of one life for the start of the next.
+/// it copies the driver's status once it has acted on it, sets `FAILED` in place of `FEATURES_OK` if
+/// it refuses the features (a bit that is only missing could be an answer still to come), and adds
+/// `DEVICE_NEEDS_RESET` if it is broken. An answer in another epoch is stale, so neither side can
+/// take the end of one life for the start of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StatusWord {
     /// Number of the reset, modulo 2^24.
