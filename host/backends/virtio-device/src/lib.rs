@@ -10,7 +10,7 @@ mod sys;
 mod waiter;
 
 pub use device::{Device, Fault, Polling, RunningDevice};
-pub use queue::{Chain, Queue, QueueError, gather, scatter, total_len};
+pub use queue::{Chain, Queue, QueueError, cut, gather, scatter, total_len};
 pub use stats::{Counter, Counters, Stats};
 pub use sys::{MAX_PARTS, Parts, futex_wait, futex_wake};
 pub use waiter::{Interest, Notifier, UringWaiter, Waiter};

@@ -114,6 +114,23 @@ pub fn gather(parts: &[Region], mut offset: usize, into: &mut [u8]) -> usize {
     copied
 }
 
+/// The part of `parts` from `offset` on, at most `len` bytes long, without copying.
+pub fn cut(parts: &[Region], mut offset: usize, mut len: usize) -> SmallVec<[Region; 4]> {
+    let mut found = SmallVec::new();
+    for part in parts {
+        let skipped = offset.min(part.len());
+        let taken = len.min(part.len() - skipped);
+        offset -= skipped;
+        len -= taken;
+        if let Ok(region) = part.sub(skipped, taken)
+            && taken > 0
+        {
+            found.push(region);
+        }
+    }
+    found
+}
+
 /// Bytes in `parts`.
 pub fn total_len(parts: &[Region]) -> usize {
     parts.iter().fold(0, |sum, part| sum.saturating_add(part.len()))

@@ -42,14 +42,21 @@ fn timespec(d: Duration) -> libc::timespec {
 pub struct Parts(ArrayVec<libc::iovec, MAX_PARTS>);
 
 impl Parts {
-    /// No parts yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// The regions, [`MAX_PARTS`] at most.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there are more.
+    pub fn of(regions: &[Region]) -> io::Result<Self> {
+        let mut parts = Self::default();
+        if regions.iter().all(|region| parts.push(*region)) {
+            Ok(parts)
+        } else {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
     }
 
     /// Adds a window region. False if there are [`MAX_PARTS`] already.
-    #[must_use]
-    pub fn push(&mut self, region: Region) -> bool {
+    fn push(&mut self, region: Region) -> bool {
         self.push_raw(region.address(), region.len())
     }
 
@@ -68,7 +75,7 @@ impl Parts {
     }
 
     /// Drops the first `n` bytes, for going on after a short transfer.
-    pub fn advance(&mut self, mut n: usize) {
+    fn advance(&mut self, mut n: usize) {
         let whole = self
             .0
             .iter()
@@ -85,15 +92,6 @@ impl Parts {
             part.iov_base = part.iov_base.wrapping_byte_add(n);
             part.iov_len -= n;
         }
-    }
-
-    /// `readv(2)`.
-    ///
-    /// # Errors
-    /// Those of the call, `EAGAIN` among them.
-    pub fn read_from(&self, fd: BorrowedFd<'_>) -> io::Result<usize> {
-        // SAFETY: every part is a window region (mapped until the process ends).
-        check(unsafe { libc::readv(fd.as_raw_fd(), self.0.as_ptr(), self.0.len() as i32) })
     }
 
     /// `readv(2)` with `spill` after the parts, to tell a message that just fits from one that
@@ -118,13 +116,28 @@ impl Parts {
         check(unsafe { libc::writev(fd.as_raw_fd(), self.0.as_ptr(), self.0.len() as i32) })
     }
 
+    /// `sendmsg(2)` on a socket, `prefix` before the parts, without `SIGPIPE`.
+    ///
+    /// # Errors
+    /// Those of the call, `EAGAIN` among them; `InvalidInput` beyond [`MAX_PARTS`].
+    pub fn send_with_prefix(mut self, fd: BorrowedFd<'_>, prefix: &[u8]) -> io::Result<usize> {
+        let first = libc::iovec { iov_base: prefix.as_ptr().cast_mut().cast(), iov_len: prefix.len() };
+        self.0.try_insert(0, first).map_err(|_| io::ErrorKind::InvalidInput)?;
+        // SAFETY: all zeroes is an empty message.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = self.0.as_mut_ptr();
+        message.msg_iovlen = self.0.len();
+        // SAFETY: every part is a window region or `prefix`, borrowed for the call, which only reads.
+        check(unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) })
+    }
+
     /// `preadv(2)` until all parts are full or the file ends; returns the bytes read.
     ///
     /// # Errors
     /// Those of the call.
     pub fn read_at(mut self, fd: BorrowedFd<'_>, offset: u64) -> io::Result<usize> {
         self.whole(offset, |parts, at| {
-            // SAFETY: as in `read_from`.
+            // SAFETY: every part is a window region (mapped until the process ends).
             unsafe { libc::preadv(fd.as_raw_fd(), parts.as_ptr(), parts.len() as i32, at) }
         })
     }

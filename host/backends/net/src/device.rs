@@ -1,0 +1,278 @@
+//! The virtio network device (virtio 1.2 §5.1) over any source of Ethernet frames.
+
+use rkt_virtio::device_id;
+use rkt_virtio::net::{self, Config, HEADER_LEN, Header, features};
+use rkt_virtio_device::{Chain, Counters, Device, Fault, MAX_PARTS, Queue, QueueError, scatter, total_len};
+use rkt_window::Region;
+use std::collections::VecDeque;
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::BorrowedFd;
+use zerocopy::IntoBytes;
+
+/// The longest packet: header, Ethernet header with a VLAN tag, 64 KiB of GSO payload.
+pub const MAX_PACKET: usize = HEADER_LEN + 18 + (64 << 10);
+
+/// Largest size of either queue.
+const QUEUE_SIZE: u16 = 1024;
+/// Packets of one direction before the other has its turn.
+const BATCH: usize = 64;
+
+/// What became of a packet to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It went out.
+    Done,
+    /// The source is full: the same packet again once the descriptor is writable.
+    Blocked,
+    /// The host refuses this packet: it is lost, as on a wire.
+    Refused,
+}
+
+/// What came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A packet of so many bytes, virtio header included, lies in the room given.
+    Packet(usize),
+    /// A packet did not fit and is lost.
+    Cut,
+    /// There is none.
+    Nothing,
+}
+
+/// Where frames come from and go to. Each packet starts with a [`Header`], as in the queues.
+pub trait FrameSource: Send + 'static {
+    /// The descriptor to wait for.
+    fn descriptor(&self) -> BorrowedFd<'_>;
+
+    /// Checksum and segmentation features that the source can serve.
+    fn offloads(&self) -> u64;
+
+    /// Largest IP packet without segmentation, in bytes.
+    fn mtu(&self) -> u16;
+
+    /// The driver agreed on `features`.
+    ///
+    /// # Errors
+    /// If the host refuses them.
+    fn start(&mut self, features: u64) -> io::Result<()>;
+
+    /// Sends one packet.
+    ///
+    /// # Errors
+    /// The source has ended.
+    fn send(&mut self, packet: &[Region]) -> io::Result<Sent>;
+
+    /// Receives one packet into `room`; `num_buffers` in its header is left to the caller.
+    ///
+    /// # Errors
+    /// The source has ended.
+    fn receive(&mut self, room: &[Region]) -> io::Result<Received>;
+
+    /// Goes on with a packet that was taken in part; true if none is left over.
+    ///
+    /// # Errors
+    /// The source has ended.
+    fn flush(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// A network device over a source of frames.
+pub struct NetDevice<S> {
+    source: S,
+    mac: [u8; 6],
+    /// Whether a packet may span several chains (`MRG_RXBUF`).
+    mergeable: bool,
+    /// Receive chains taken from the queue and not used yet, oldest first.
+    posted: VecDeque<Chain>,
+    /// Bytes of room in them.
+    posted_len: usize,
+    /// Their parts as far as the next packet needs them; kept for its allocation.
+    room: Vec<Region>,
+    /// A packet that the source had no room for.
+    held: Option<Chain>,
+    /// The source has taken a packet in part.
+    unflushed: bool,
+}
+
+impl<S: FrameSource> NetDevice<S> {
+    /// A device with the given address (its group bit must be clear).
+    pub fn new(source: S, mac: [u8; 6]) -> Self {
+        Self {
+            source,
+            mac,
+            mergeable: false,
+            posted: VecDeque::new(),
+            posted_len: 0,
+            room: Vec::new(),
+            held: None,
+            unflushed: false,
+        }
+    }
+
+    fn transmit(&mut self, tx: &mut Queue, counters: &Counters) -> Result<bool, Fault> {
+        let mut worked = false;
+        self.unflushed = !self.source.flush().map_err(ended)?;
+        for _ in 0..BATCH {
+            let Some(chain) = (match self.held.take() {
+                Some(chain) => Some(chain),
+                None => tx.pop()?,
+            }) else {
+                break;
+            };
+            let packet = chain.readable();
+            match self.source.send(packet).map_err(ended)? {
+                Sent::Done => {
+                    counters.out_units.add(1);
+                    counters.out_bytes.add(total_len(packet).saturating_sub(HEADER_LEN) as u64);
+                }
+                Sent::Refused => counters.dropped.add(1),
+                Sent::Blocked => {
+                    self.held = Some(chain);
+                    break;
+                }
+            }
+            tx.push(chain, 0)?;
+            tx.publish();
+            worked = true;
+        }
+        Ok(worked)
+    }
+
+    fn receive(&mut self, rx: &mut Queue, counters: &Counters) -> Result<bool, Fault> {
+        let mut worked = false;
+        for _ in 0..BATCH {
+            self.post(rx)?;
+            if self.posted.is_empty() {
+                break;
+            }
+            match self.source.receive(&self.room).map_err(ended)? {
+                Received::Nothing => break,
+                Received::Cut => counters.dropped.add(1),
+                Received::Packet(len) => {
+                    counters.in_units.add(1);
+                    counters.in_bytes.add(len.saturating_sub(HEADER_LEN) as u64);
+                    self.deliver(rx, len)?;
+                }
+            }
+            worked = true;
+        }
+        Ok(worked)
+    }
+
+    /// Takes chains until the longest packet has room, and lists their parts.
+    fn post(&mut self, rx: &mut Queue) -> Result<(), QueueError> {
+        let (wanted, chains) = if self.mergeable { (MAX_PACKET, usize::MAX) } else { (1, 1) };
+        while self.posted_len < wanted {
+            let Some(chain) = rx.pop()? else { break };
+            self.posted_len = self.posted_len.saturating_add(total_len(chain.writable()));
+            self.posted.push_back(chain);
+        }
+        self.room.clear();
+        let mut len = 0;
+        // One part is left to the source, see `Parts::read_with_spill`.
+        for part in self.posted.iter().take(chains).flat_map(Chain::writable).take(MAX_PARTS - 1) {
+            self.room.push(*part);
+            len += part.len();
+            if len >= MAX_PACKET {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out the chains that the packet of `len` bytes fills (§5.1.6.4).
+    fn deliver(&mut self, rx: &mut Queue, len: usize) -> Result<(), QueueError> {
+        let mut left = len;
+        let mut buffers = 0;
+        for chain in &self.posted {
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(total_len(chain.writable()));
+            buffers += 1;
+        }
+        scatter(&self.room, offset_of!(Header, num_buffers), &(buffers as u16).to_le_bytes());
+        left = len;
+        for chain in self.posted.drain(..buffers) {
+            let room = total_len(chain.writable());
+            let written = left.min(room);
+            left -= written;
+            self.posted_len -= room;
+            rx.push(chain, written as u32)?;
+        }
+        rx.publish();
+        Ok(())
+    }
+}
+
+fn ended(e: io::Error) -> Fault {
+    Fault::Host("the network back end failed", e)
+}
+
+/// Features that need another one (§5.1.3.1).
+const NEEDS: [(u64, u64); 6] = [
+    (features::GUEST_TSO4, features::GUEST_CSUM),
+    (features::GUEST_TSO6, features::GUEST_CSUM),
+    (features::GUEST_ECN, features::GUEST_TSO4 | features::GUEST_TSO6),
+    (features::HOST_TSO4, features::CSUM),
+    (features::HOST_TSO6, features::CSUM),
+    (features::HOST_ECN, features::HOST_TSO4 | features::HOST_TSO6),
+];
+
+impl<S: FrameSource> Device for NetDevice<S> {
+    fn kind(&self) -> u32 {
+        device_id::NET
+    }
+
+    fn features(&self) -> u64 {
+        self.source.offloads() | features::MAC | features::MTU | features::STATUS | features::MRG_RXBUF
+    }
+
+    fn queue_sizes(&self) -> &[u16] {
+        &[QUEUE_SIZE, QUEUE_SIZE]
+    }
+
+    fn config(&self) -> Vec<u8> {
+        let config = Config {
+            mac: self.mac,
+            status: net::STATUS_LINK_UP.into(),
+            max_virtqueue_pairs: 1.into(),
+            mtu: self.source.mtu().into(),
+            ..Config::default()
+        };
+        config.as_bytes().to_vec()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.source.descriptor())
+    }
+
+    fn events(&self) -> i16 {
+        let input = if self.posted.is_empty() { 0 } else { libc::POLLIN };
+        let output = if self.held.is_some() || self.unflushed { libc::POLLOUT } else { 0 };
+        input | output
+    }
+
+    fn accepts(&self, features: u64) -> bool {
+        NEEDS.iter().all(|(feature, needed)| features & feature == 0 || features & needed != 0)
+    }
+
+    fn start(&mut self, features: u64) -> Result<(), Fault> {
+        self.mergeable = features & net::features::MRG_RXBUF != 0;
+        self.source.start(features).map_err(|e| Fault::Host("the network back end refuses the agreed features", e))
+    }
+
+    fn reset(&mut self) {
+        self.posted.clear();
+        self.posted_len = 0;
+        self.held = None;
+    }
+
+    fn serve(&mut self, queues: &mut [Queue], counters: &Counters) -> Result<bool, Fault> {
+        let [rx, tx] = queues else { return Err(Fault::NoQueue(net::TX_QUEUE)) };
+        let sent = self.transmit(tx, counters)?;
+        Ok(self.receive(rx, counters)? || sent)
+    }
+}
