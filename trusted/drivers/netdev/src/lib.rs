@@ -66,8 +66,6 @@ pub struct Gso {
     /// Bytes of headers, Ethernet to transport, that each segment repeats. Received: a hint, at
     /// most the length of the frame.
     pub headers: u16,
-    /// Segments carry ECN-CE or CWR as RFC 3168 asks of segmentation.
-    pub ecn: bool,
 }
 
 /// What comes with a received frame. All of it is the host's word, but consistent with the frame's length.
@@ -178,8 +176,8 @@ pub trait NetDevice: Send {
     /// The device is down.
     fn kick(&mut self) -> Result<(), Down>;
 
-    /// Whether there may be something to receive. Cheap: for the poller, and for the second look
-    /// before it parks.
+    /// Whether [`NetDevice::receive`] may find something: a frame, sent frames to forget, or a fault.
+    /// Cheap: for the poller, and for the second look before it parks.
     fn has_work(&self) -> bool;
 
     /// Whether the device holds frames that it has not reported as sent.

@@ -62,8 +62,8 @@ pub fn reset(regs: &mut DriverRegs, patience: &mut Patience<'_>) -> Result<(), D
     patience.answer(regs, Phase::Reset, |answer| answer == 0).map(|_| ())
 }
 
-/// Greets a device after a reset and agrees on features: all of `required` and what is offered of
-/// `wanted`. `VERSION_1` is always required (§6.1). Returns the agreed features.
+/// Greets a device after a reset and agrees on features: all of `required` and what `wanted` picks
+/// of the offer. `VERSION_1` is always required (§6.1). Returns the agreed features.
 ///
 /// # Errors
 /// It is another kind of device, silent, lacks a feature or refuses what it offered.
@@ -71,7 +71,7 @@ pub fn negotiate(
     regs: &mut DriverRegs,
     kind: u32,
     required: u64,
-    wanted: u64,
+    wanted: impl Fn(u64) -> u64,
     patience: &mut Patience<'_>,
 ) -> Result<u64, VirtioError> {
     let claimed = regs.kind()?;
@@ -89,7 +89,7 @@ pub fn negotiate(
         regs.add_status(status::FAILED);
         return Err(DeviceError::FeatureMissing { offered, missing }.into());
     }
-    let accepted = offered & (required | wanted);
+    let accepted = offered & (required | wanted(offered));
     regs.set_driver_features(accepted)?;
 
     // A device that refuses answers with FAILED in place of FEATURES_OK: on this transport the

@@ -67,11 +67,10 @@ impl ChunkPool {
     ///
     /// # Errors
     /// `OutOfBounds` if they are longer than the chunks.
-    pub fn write(&self, chunks: &[u16], parts: &[&[u8]]) -> Result<(), OutOfBounds> {
+    pub fn write<'a>(&self, chunks: &[u16], parts: impl IntoIterator<Item = &'a [u8]>) -> Result<(), OutOfBounds> {
         let mut chunks = chunks.iter();
         let (mut at, mut room) = (0, 0);
-        for part in parts {
-            let mut part = *part;
+        for mut part in parts {
             while !part.is_empty() {
                 if room == 0 {
                     let next = chunks.next().ok_or(OutOfBounds { offset: 0, len: part.len() as u64 })?;

@@ -156,7 +156,7 @@ fn chunks_carry_bytes_across_their_borders() {
     assert!(pool.take(9000, &mut chunks), "chunk 1, then 0, 2 and 3");
     assert!(!pool.take(5 * 4096, &mut odd) && odd.is_empty());
     let bytes: Vec<u8> = (0..13_000u32).map(|i| i as u8).collect();
-    pool.write(&chunks, &[&bytes[..5000], &[], &bytes[5000..]]).unwrap();
+    pool.write(&chunks, [&bytes[..5000], &[], &bytes[5000..]]).unwrap();
     let mut back = vec![0; 13_000];
     pool.read(&chunks, &mut back).unwrap();
     assert_eq!(back, bytes);
@@ -164,6 +164,6 @@ fn chunks_carry_bytes_across_their_borders() {
     pool.segments(&chunks, 13_000, &mut segments);
     let lens: Vec<u32> = segments.iter().map(|segment| segment.len).collect();
     assert_eq!(lens, [4096, 4096, 13_000 - 8192]);
-    assert!(pool.write(&chunks, &[&[0; 5 * 4096]]).is_err());
+    assert!(pool.write(&chunks, [[0; 5 * 4096].as_slice()]).is_err());
     assert!(pool.read(&chunks, &mut [0; 5 * 4096]).is_err());
 }
