@@ -21,8 +21,8 @@ pub struct Geometry {
     pub len: u64,
     /// Writes and discards are refused.
     pub read_only: bool,
-    /// Discard is understood.
-    pub discard: bool,
+    /// Most bytes of one discard; 0 if the disk does not know discard.
+    pub max_discard: u64,
     /// Most bytes of one read or write; a multiple of `block_len`.
     pub max_transfer: usize,
 }
@@ -104,7 +104,7 @@ pub enum SubmitError {
     OutOfRange,
     /// The caller is guilty: offset or length is no multiple of the block size, or the length is 0.
     Misaligned,
-    /// The caller is guilty: more than `max_transfer` at once.
+    /// The caller is guilty: more than `max_transfer` or `max_discard` at once.
     TooLong,
     /// The caller is guilty: the disk is read-only.
     ReadOnly,
@@ -168,15 +168,14 @@ impl Geometry {
     /// # Errors
     /// Any of [`SubmitError`] for which the caller is guilty, and `Unsupported`.
     pub fn check(&self, request: &Request) -> Result<(), SubmitError> {
-        let (offset, len) = match request {
+        let (offset, len, longest) = match request {
             Request::Flush => return Ok(()),
+            Request::Write { .. } | Request::Discard { .. } if self.read_only => return Err(SubmitError::ReadOnly),
+            Request::Discard { .. } if self.max_discard == 0 => return Err(SubmitError::Unsupported),
+            Request::Discard { offset, len } => (*offset, *len, self.max_discard),
             Request::Read { offset, data } | Request::Write { offset, data, .. } => {
-                if data.len() > self.max_transfer {
-                    return Err(SubmitError::TooLong);
-                }
-                (*offset, data.len() as u64)
+                (*offset, data.len() as u64, self.max_transfer as u64)
             }
-            Request::Discard { offset, len } => (*offset, *len),
         };
         let block = u64::from(self.block_len);
         if len == 0 || !offset.is_multiple_of(block) || !len.is_multiple_of(block) {
@@ -185,11 +184,7 @@ impl Geometry {
         if offset.checked_add(len).is_none_or(|end| end > self.len) {
             return Err(SubmitError::OutOfRange);
         }
-        match request {
-            Request::Write { .. } | Request::Discard { .. } if self.read_only => Err(SubmitError::ReadOnly),
-            Request::Discard { .. } if !self.discard => Err(SubmitError::Unsupported),
-            _ => Ok(()),
-        }
+        if len > longest { Err(SubmitError::TooLong) } else { Ok(()) }
     }
 }
 

@@ -3,7 +3,7 @@
 use rkt_blockdev::{Geometry, Request, SubmitError};
 
 const DISK: Geometry =
-    Geometry { block_len: 4096, len: 1 << 20, read_only: false, discard: true, max_transfer: 64 << 10 };
+    Geometry { block_len: 4096, len: 1 << 20, read_only: false, max_discard: 512 << 10, max_transfer: 64 << 10 };
 
 fn read(offset: u64, len: usize) -> Request {
     Request::Read { offset, data: vec![0; len] }
@@ -23,6 +23,8 @@ fn a_request_is_whole_blocks_and_not_too_many() {
     assert_eq!(DISK.check(&read(0, 512)), Err(SubmitError::Misaligned));
     assert_eq!(DISK.check(&read(0, 0)), Err(SubmitError::Misaligned));
     assert_eq!(DISK.check(&read(0, 68 << 10)), Err(SubmitError::TooLong));
+    assert_eq!(DISK.check(&Request::Discard { offset: 0, len: 512 << 10 }), Ok(()));
+    assert_eq!(DISK.check(&Request::Discard { offset: 0, len: 516 << 10 }), Err(SubmitError::TooLong));
 }
 
 #[test]
@@ -31,7 +33,7 @@ fn a_disk_refuses_what_it_cannot_do() {
     let read_only = Geometry { read_only: true, ..DISK };
     assert_eq!(read_only.check(&write), Err(SubmitError::ReadOnly));
     assert_eq!(read_only.check(&Request::Flush), Ok(()));
-    let plain = Geometry { discard: false, ..DISK };
+    let plain = Geometry { max_discard: 0, ..DISK };
     assert_eq!(plain.check(&Request::Discard { offset: 0, len: 4096 }), Err(SubmitError::Unsupported));
     assert_eq!(plain.check(&write), Ok(()));
 }

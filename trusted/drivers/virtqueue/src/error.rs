@@ -87,6 +87,13 @@ pub enum DeviceError {
         /// Bytes written.
         len: u32,
     },
+    /// A read that the device calls successful did not fill its buffer (§5.2.6, §2.7.8.2).
+    ShortRead {
+        /// Bytes that the device claims to have written.
+        len: u32,
+        /// Bytes that were asked for.
+        wanted: usize,
+    },
     /// A block request ended with a status that does not exist (§5.2.6).
     RequestStatus {
         /// The status byte.
@@ -117,6 +124,7 @@ impl fmt::Display for DeviceError {
                 write!(f, "packet in {claimed} buffers, where 1 to {possible} are possible")
             }
             Self::PacketHeader { len } => write!(f, "packet of {len} bytes, shorter than its header"),
+            Self::ShortRead { len, wanted } => write!(f, "{len} bytes of a successful read of {wanted}"),
             Self::RequestStatus { status } => write!(f, "request status {status}"),
         }
     }
