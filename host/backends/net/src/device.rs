@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 use zerocopy::IntoBytes;
 
 /// The longest packet: header, Ethernet header with a VLAN tag, 64 KiB of GSO payload.
@@ -32,9 +33,10 @@ pub enum Sent {
 /// What came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// A packet of so many bytes, virtio header included, lies in the room given.
+    /// A packet of so many bytes, virtio header included. What the room did not hold lies at the
+    /// start of the overflow.
     Packet(usize),
-    /// A packet did not fit and is lost.
+    /// A packet too long for both: it is lost.
     Cut,
     /// There is none.
     Nothing,
@@ -63,11 +65,12 @@ pub trait FrameSource: Send + 'static {
     /// The source has ended.
     fn send(&mut self, packet: &[Region]) -> io::Result<Sent>;
 
-    /// Receives one packet into `room`; `num_buffers` in its header is left to the caller.
+    /// Receives one packet into `room` and after it `overflow`; `num_buffers` in its header is left
+    /// to the caller.
     ///
     /// # Errors
     /// The source has ended.
-    fn receive(&mut self, room: &[Region]) -> io::Result<Received>;
+    fn receive(&mut self, room: &[Region], overflow: &mut [u8]) -> io::Result<Received>;
 
     /// Goes on with a packet that was taken in part; true if none is left over.
     ///
@@ -77,6 +80,18 @@ pub trait FrameSource: Send + 'static {
         Ok(true)
     }
 }
+
+/// A packet that waits for the driver to make more room.
+#[derive(Clone, Copy)]
+struct Arrived {
+    len: usize,
+    /// How much of it lies in the room already, the rest in the overflow.
+    placed: usize,
+    at: Instant,
+}
+
+/// How long a packet waits for room: no honest driver needs this long.
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A network device over a source of frames.
 pub struct NetDevice<S> {
@@ -90,6 +105,9 @@ pub struct NetDevice<S> {
     posted_len: usize,
     /// Their parts as far as the next packet needs them; kept for its allocation.
     room: Vec<Region>,
+    /// The end of a packet that came when little room was left; [`MAX_PACKET`] bytes.
+    overflow: Box<[u8]>,
+    arrived: Option<Arrived>,
     /// A packet that the source had no room for.
     held: Option<Chain>,
     /// The source has taken a packet in part.
@@ -106,6 +124,8 @@ impl<S: FrameSource> NetDevice<S> {
             posted: VecDeque::new(),
             posted_len: 0,
             room: Vec::new(),
+            overflow: vec![0; MAX_PACKET].into(),
+            arrived: None,
             held: None,
             unflushed: false,
         }
@@ -144,19 +164,33 @@ impl<S: FrameSource> NetDevice<S> {
         let mut worked = false;
         for _ in 0..BATCH {
             self.post(rx)?;
-            if self.posted.is_empty() {
+            let packet = match self.arrived.take() {
+                Some(packet) => packet,
+                None if self.posted.is_empty() => break,
+                None => match self.source.receive(&self.room, &mut self.overflow).map_err(ended)? {
+                    Received::Nothing => break,
+                    Received::Packet(len) => {
+                        Arrived { len, placed: total_len(&self.room).min(len), at: Instant::now() }
+                    }
+                    Received::Cut => {
+                        counters.dropped.add(1);
+                        continue;
+                    }
+                },
+            };
+            if total_len(&self.room) >= packet.len {
+                let rest = self.overflow.get(..packet.len - packet.placed).unwrap_or_default();
+                scatter(&self.room, packet.placed, rest);
+                counters.in_units.add(1);
+                counters.in_bytes.add(packet.len.saturating_sub(HEADER_LEN) as u64);
+                self.deliver(rx, packet.len)?;
+                worked = true;
+            } else if self.mergeable && packet.at.elapsed() < ROOM_PATIENCE {
+                self.arrived = Some(packet);
                 break;
+            } else {
+                counters.dropped.add(1);
             }
-            match self.source.receive(&self.room).map_err(ended)? {
-                Received::Nothing => break,
-                Received::Cut => counters.dropped.add(1),
-                Received::Packet(len) => {
-                    counters.in_units.add(1);
-                    counters.in_bytes.add(len.saturating_sub(HEADER_LEN) as u64);
-                    self.deliver(rx, len)?;
-                }
-            }
-            worked = true;
         }
         Ok(worked)
     }
@@ -171,7 +205,7 @@ impl<S: FrameSource> NetDevice<S> {
         }
         self.room.clear();
         let mut len = 0;
-        // One part is left to the source, see `Parts::read_with_spill`.
+        // One part of the vectored call is for the overflow.
         for part in self.posted.iter().take(chains).flat_map(Chain::writable).take(MAX_PARTS - 1) {
             self.room.push(*part);
             len += part.len();
@@ -250,7 +284,7 @@ impl<S: FrameSource> Device for NetDevice<S> {
     }
 
     fn events(&self) -> i16 {
-        let input = if self.posted.is_empty() { 0 } else { libc::POLLIN };
+        let input = if self.posted.is_empty() || self.arrived.is_some() { 0 } else { libc::POLLIN };
         let output = if self.held.is_some() || self.unflushed { libc::POLLOUT } else { 0 };
         input | output
     }
@@ -267,6 +301,7 @@ impl<S: FrameSource> Device for NetDevice<S> {
     fn reset(&mut self) {
         self.posted.clear();
         self.posted_len = 0;
+        self.arrived = None;
         self.held = None;
     }
 

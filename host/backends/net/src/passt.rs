@@ -311,7 +311,7 @@ impl FrameSource for Passt {
         }
     }
 
-    fn receive(&mut self, room: &[Region]) -> io::Result<Received> {
+    fn receive(&mut self, room: &[Region], overflow: &mut [u8]) -> io::Result<Received> {
         let frame = match self.frame()? {
             Some(frame) => frame,
             None => {
@@ -326,11 +326,14 @@ impl FrameSource for Passt {
         let bytes = self.buffer.get(frame).unwrap_or_default();
         let len = HEADER_LEN + bytes.len();
         self.start += PREFIX + bytes.len();
-        if total_len(room) < len {
+        if scatter(room, 0, &[0; HEADER_LEN]) < HEADER_LEN {
             return Ok(Received::Cut);
         }
-        scatter(room, 0, &[0; HEADER_LEN]);
-        scatter(room, HEADER_LEN, bytes);
+        let (_, rest) = bytes.split_at(scatter(room, HEADER_LEN, bytes));
+        match overflow.get_mut(..rest.len()) {
+            Some(overflow) => overflow.copy_from_slice(rest),
+            None => return Ok(Received::Cut),
+        }
         Ok(Received::Packet(len))
     }
 

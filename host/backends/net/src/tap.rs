@@ -198,17 +198,12 @@ impl FrameSource for Tap {
         }
     }
 
-    fn receive(&mut self, room: &[Region]) -> io::Result<Received> {
-        let parts = Parts::of(room)?;
-        let len = parts.len();
-        match parts.read_with_spill(self.file.as_fd(), &mut [0]) {
-            Ok(n) if n > len => Ok(Received::Cut),
+    fn receive(&mut self, room: &[Region], overflow: &mut [u8]) -> io::Result<Received> {
+        match Parts::of(room)?.read_with_spill(self.file.as_fd(), overflow) {
             Ok(n) => Ok(Received::Packet(n)),
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 Ok(Received::Nothing)
             }
-            // Room shorter than the header.
-            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => Ok(Received::Cut),
             Err(e) => Err(e),
         }
     }

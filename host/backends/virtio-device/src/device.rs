@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Longest sleep. Every wake-up is by doorbell or descriptor; this only bounds the damage if
 /// the enclave scribbles over its doorbell.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// Why a device stopped serving: it shows `DEVICE_NEEDS_RESET` from then on.
 #[derive(Debug)]
@@ -301,9 +301,10 @@ impl<D: Device> Service<D> {
         let mut answer = asked;
         if asked.status & status::FEATURES_OK != 0 && self.features.is_none() {
             self.features = self.agreed();
-        }
-        if self.features.is_none() {
-            answer.status &= !status::FEATURES_OK;
+            if self.features.is_none() {
+                // The bit's mere absence could also be an answer that has not come yet.
+                answer.status = asked.status & !status::FEATURES_OK | status::FAILED;
+            }
         }
         if asked.status & status::DRIVER_OK != 0 && !self.serving {
             match self.start() {

@@ -94,8 +94,7 @@ impl Parts {
         }
     }
 
-    /// `readv(2)` with `spill` after the parts, to tell a message that just fits from one that
-    /// was cut.
+    /// `readv(2)` with `spill` after the parts, for a message that is longer than they are.
     ///
     /// # Errors
     /// Those of the call, `EAGAIN` among them; `InvalidInput` beyond [`MAX_PARTS`].
