@@ -3,6 +3,8 @@
 //! Up to 128 bytes everything is loaded before anything is stored, by loads that overlap in the
 //! middle: no loop, and overlapping operands need no care. Then a loop of 64 bytes, then the
 //! string instructions, whose start-up cost has been paid back by then (ERMS, FSRM).
+//!
+//! No value here is larger than a register: the unoptimised copy of one could be a call of memcpy.
 
 use core::arch::asm;
 use core::arch::x86_64::{
@@ -175,9 +177,9 @@ unsafe fn copy_small(to: *mut u8, from: *const u8, len: usize) {
             if len <= 32 {
                 copy_ends::<__m128i>(to, from, len);
             } else if len <= 64 {
-                copy_ends::<[__m128i; 2]>(to, from, len);
+                copy_4(to, from, to.add(len - 32), from.add(len - 32));
             } else {
-                copy_ends::<[__m128i; 4]>(to, from, len);
+                copy_8(to, from, to.add(len - 64), from.add(len - 64));
             }
         } else if len >= 8 {
             copy_ends::<u64>(to, from, len);
@@ -191,6 +193,46 @@ unsafe fn copy_small(to: *mut u8, from: *const u8, len: usize) {
     }
 }
 
+/// Copies two times 32 bytes.
+///
+/// # Safety
+/// As [`copy_overlapping`], for both.
+#[inline(always)]
+unsafe fn copy_4(to: *mut u8, from: *const u8, to_last: *mut u8, from_last: *const u8) {
+    // SAFETY: 0..32 of each.
+    unsafe {
+        let (a, b) = (load(from), load(from.add(16)));
+        let (c, d) = (load(from_last), load(from_last.add(16)));
+        store(to, a);
+        store(to.add(16), b);
+        store(to_last, c);
+        store(to_last.add(16), d);
+    }
+}
+
+/// Copies two times 64 bytes.
+///
+/// # Safety
+/// As [`copy_overlapping`], for both.
+#[inline(always)]
+unsafe fn copy_8(to: *mut u8, from: *const u8, to_last: *mut u8, from_last: *const u8) {
+    // SAFETY: 0..64 of each.
+    unsafe {
+        let (a, b) = (load(from), load(from.add(16)));
+        let (c, d) = (load(from.add(32)), load(from.add(48)));
+        let (e, f) = (load(from_last), load(from_last.add(16)));
+        let (g, h) = (load(from_last.add(32)), load(from_last.add(48)));
+        store(to, a);
+        store(to.add(16), b);
+        store(to.add(32), c);
+        store(to.add(48), d);
+        store(to_last, e);
+        store(to_last.add(16), f);
+        store(to_last.add(32), g);
+        store(to_last.add(48), h);
+    }
+}
+
 /// Copies from low to high addresses: also right where `to` lies below `from` and they overlap,
 /// because both ends are loaded first and stored last.
 ///
@@ -200,20 +242,20 @@ unsafe fn copy_small(to: *mut u8, from: *const u8, len: usize) {
 unsafe fn copy_up(to: *mut u8, from: *const u8, len: usize) {
     // SAFETY: the loop stops where the last 64 bytes, which are held in registers, take over.
     unsafe {
+        let (from_last, to_last) = (from.add(len - 64), to.add(len - 64));
         let head = load(from);
-        let tail =
-            [load(from.add(len - 64)), load(from.add(len - 48)), load(from.add(len - 32)), load(from.add(len - 16))];
+        let (a, b) = (load(from_last), load(from_last.add(16)));
+        let (c, d) = (load(from_last.add(32)), load(from_last.add(48)));
         let mut at = 16 - to.addr() % 16;
         while at < len - 64 {
-            let block = [load(from.add(at)), load(from.add(at + 16)), load(from.add(at + 32)), load(from.add(at + 48))];
-            store_aligned(to.add(at), block);
+            copy_block(to.add(at), from.add(at));
             at += 64;
         }
         store(to, head);
-        store(to.add(len - 64), tail[0]);
-        store(to.add(len - 48), tail[1]);
-        store(to.add(len - 32), tail[2]);
-        store(to.add(len - 16), tail[3]);
+        store(to_last, a);
+        store(to_last.add(16), b);
+        store(to_last.add(32), c);
+        store(to_last.add(48), d);
     }
 }
 
@@ -226,34 +268,37 @@ unsafe fn copy_down(to: *mut u8, from: *const u8, len: usize) {
     // SAFETY: the loop stops where the first 64 bytes, which are held in registers, take over.
     unsafe {
         let tail = load(from.add(len - 16));
-        let head = [load(from), load(from.add(16)), load(from.add(32)), load(from.add(48))];
+        let (a, b) = (load(from), load(from.add(16)));
+        let (c, d) = (load(from.add(32)), load(from.add(48)));
         // The end of the next block, aligned in `to`.
         let mut end = len - to.add(len).addr() % 16;
         while end > 64 {
-            let at = end - 64;
-            let block = [load(from.add(at)), load(from.add(at + 16)), load(from.add(at + 32)), load(from.add(at + 48))];
-            store_aligned(to.add(at), block);
-            end = at;
+            end -= 64;
+            copy_block(to.add(end), from.add(end));
         }
         store(to.add(len - 16), tail);
-        store(to, head[0]);
-        store(to.add(16), head[1]);
-        store(to.add(32), head[2]);
-        store(to.add(48), head[3]);
+        store(to, a);
+        store(to.add(16), b);
+        store(to.add(32), c);
+        store(to.add(48), d);
     }
 }
 
+/// Copies 64 bytes to a multiple of 16.
+///
 /// # Safety
-/// `to` is a multiple of 16 and valid for writes of 64 bytes.
+/// As [`copy_overlapping`].
 #[inline(always)]
-unsafe fn store_aligned(to: *mut u8, block: [__m128i; 4]) {
-    let to = to.cast::<__m128i>();
+unsafe fn copy_block(to: *mut u8, from: *const u8) {
     // SAFETY: the caller's promise.
     unsafe {
-        _mm_store_si128(to, block[0]);
-        _mm_store_si128(to.add(1), block[1]);
-        _mm_store_si128(to.add(2), block[2]);
-        _mm_store_si128(to.add(3), block[3]);
+        let (a, b) = (load(from), load(from.add(16)));
+        let (c, d) = (load(from.add(32)), load(from.add(48)));
+        let to = to.cast::<__m128i>();
+        _mm_store_si128(to, a);
+        _mm_store_si128(to.add(1), b);
+        _mm_store_si128(to.add(2), c);
+        _mm_store_si128(to.add(3), d);
     }
 }
 

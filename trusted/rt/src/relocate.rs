@@ -1,8 +1,10 @@
 //! Self-relocation of a static PIE (System V gABI, "Dynamic Section" and "Relocation"; x86-64
 //! psABI 4.4.1).
 //!
-//! Runs before the image is relocated, so it uses no static that holds an address, and nothing in
-//! it can panic.
+//! Runs before the image is relocated, so it uses no static that holds an address, nothing in it can
+//! panic, and all of it is inlined into its caller: rustc calls functions of other crates through
+//! the global offset table, which is not relocated yet. The caller may not make such calls either
+//! before this returns.
 
 /// An entry of the dynamic section (`Elf64_Dyn`).
 #[repr(C)]
@@ -47,7 +49,7 @@ const R_X86_64_RELATIVE: u32 = 8;
 /// # Safety
 /// Both arguments describe one loaded image whose relocated words are writable and which no other
 /// thread uses yet.
-#[inline(never)]
+#[inline(always)]
 pub unsafe fn relocate(base: *mut u8, dynamic: *const Dyn) -> Result<(), Unsupported> {
     let (mut rela, mut rela_len, mut relr, mut relr_len) = (0, 0, 0, 0);
     let mut entry = dynamic;
@@ -73,6 +75,7 @@ pub unsafe fn relocate(base: *mut u8, dynamic: *const Dyn) -> Result<(), Unsuppo
 
 /// # Safety
 /// As [`relocate`]; `table` has `count` entries.
+#[inline(always)]
 unsafe fn apply_rela(base: *mut u8, table: *const Rela, count: usize) -> Result<(), Unsupported> {
     for index in 0..count {
         // SAFETY: the index is within the table.
@@ -96,6 +99,7 @@ unsafe fn apply_rela(base: *mut u8, table: *const Rela, count: usize) -> Result<
 ///
 /// # Safety
 /// As [`relocate`]; `table` has `count` entries.
+#[inline(always)]
 unsafe fn apply_relr(base: *mut u8, table: *const u64, count: usize) {
     let mut next = base.cast::<u64>();
     for index in 0..count {
@@ -120,6 +124,7 @@ unsafe fn apply_relr(base: *mut u8, table: *const u64, count: usize) {
 
 /// # Safety
 /// `word` is valid for reads and writes.
+#[inline(always)]
 unsafe fn add_base(base: *mut u8, word: *mut u64) {
     // SAFETY: the caller's promise.
     unsafe { word.write((base.addr() as u64).wrapping_add(word.read())) };

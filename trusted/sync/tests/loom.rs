@@ -56,23 +56,41 @@ fn lock_excludes_three() {
     count(2, 1);
 }
 
+/// A value that loom watches: reading it before it is written, as seen from the reader, is an error.
+struct Watched(UnsafeCell<usize>);
+
+// SAFETY: only read once the cell has published it; loom reports it if that is not so.
+unsafe impl Sync for Watched {}
+// SAFETY: as above.
+unsafe impl Send for Watched {}
+
+impl Watched {
+    fn new(value: usize) -> Self {
+        let watched = Self(UnsafeCell::new(0));
+        // SAFETY: nobody else knows it yet.
+        watched.0.with_mut(|cell| unsafe { *cell = value });
+        watched
+    }
+
+    fn read(&self) -> usize {
+        // SAFETY: nobody writes any more.
+        self.0.with(|cell| unsafe { *cell })
+    }
+}
+
 #[test]
 fn once_cell_publishes() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(|| {
         let cell = Arc::new(OnceCell::new());
-        let threads: Vec<_> = (1..3)
-            .map(|value| {
-                let cell = cell.clone();
-                thread::spawn(move || {
-                    let made = cell.get_or_init(|| Box::new(value));
-                    **made
-                })
-            })
-            .collect();
-        let early = cell.get().map(|value: &Box<usize>| **value);
-        let seen: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let make = |value| {
+            let cell = cell.clone();
+            thread::spawn(move || cell.get_or_init(|| Watched::new(value)).read())
+        };
+        let threads = [make(1), make(2)];
+        let early = cell.get().map(Watched::read);
+        let seen = threads.map(|thread| thread.join().unwrap());
         assert_eq!(seen[0], seen[1]);
         assert!(early.is_none_or(|value| value == seen[0]));
     });
