@@ -77,9 +77,11 @@ pub unsafe fn relocate(base: *mut u8, dynamic: *const Dyn) -> Result<(), Unsuppo
 /// As [`relocate`]; `table` has `count` entries.
 #[inline(always)]
 unsafe fn apply_rela(base: *mut u8, table: *const Rela, count: usize) -> Result<(), Unsupported> {
-    for index in 0..count {
-        // SAFETY: the index is within the table.
-        let entry = unsafe { table.add(index).read() };
+    let (mut at, end) = (table, table.wrapping_add(count));
+    while at != end {
+        // SAFETY: within the table.
+        let entry = unsafe { at.read() };
+        at = at.wrapping_add(1);
         match entry.info as u32 {
             R_X86_64_NONE => {}
             R_X86_64_RELATIVE => {
@@ -102,9 +104,11 @@ unsafe fn apply_rela(base: *mut u8, table: *const Rela, count: usize) -> Result<
 #[inline(always)]
 unsafe fn apply_relr(base: *mut u8, table: *const u64, count: usize) {
     let mut next = base.cast::<u64>();
-    for index in 0..count {
-        // SAFETY: the index is within the table.
-        let entry = unsafe { table.add(index).read() };
+    let (mut at, end) = (table, table.wrapping_add(count));
+    while at != end {
+        // SAFETY: within the table.
+        let entry = unsafe { at.read() };
+        at = at.wrapping_add(1);
         if entry & 1 == 0 {
             next = base.wrapping_add(entry as usize).cast();
             // SAFETY: the entry names a writable word of the image.
