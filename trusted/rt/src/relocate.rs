@@ -47,7 +47,7 @@ const R_X86_64_RELATIVE: u32 = 8;
 /// [`Unsupported`] if there is a relocation of another type; those before it have been applied.
 ///
 /// # Safety
-/// Both arguments describe one loaded image whose relocated words are writable and which no other
+/// Both arguments describe one loaded image whose relocated words are aligned and writable and which no other
 /// thread uses yet.
 #[inline(always)]
 pub unsafe fn relocate(base: *mut u8, dynamic: *const Dyn) -> Result<(), Unsupported> {
@@ -87,8 +87,8 @@ unsafe fn apply_rela(base: *mut u8, table: *const Rela, count: usize) -> Result<
             R_X86_64_RELATIVE => {
                 let value = (base.addr() as u64).wrapping_add(entry.addend);
                 let word = base.wrapping_add(entry.offset as usize).cast::<u64>();
-                // SAFETY: the relocation names a writable word of the image.
-                unsafe { word.write_unaligned(value) };
+                // SAFETY: the relocation names a writable, aligned word of the image.
+                unsafe { word.write(value) };
             }
             other => return Err(Unsupported(other)),
         }
