@@ -144,3 +144,40 @@ fn hands_out_every_page() {
     all.dedup();
     assert_eq!((all.len(), pages.stats().free), (total, 0));
 }
+
+#[test]
+fn threads_share_while_memory_goes_back() {
+    let pages = pages(64);
+    let whole = free_blocks(&pages);
+    std::thread::scope(|scope| {
+        for thread in 0..3_u8 {
+            let pages = &pages;
+            scope.spawn(move || {
+                let mut random = Random(u64::from(thread));
+                let mut live: Vec<(NonNull<u8>, usize)> = Vec::new();
+                for _ in 0..3000 {
+                    let count = 1 + random.below(64);
+                    if let Some(address) = pages.alloc_zeroed(count, PAGE) {
+                        let content = bytes(address, count);
+                        assert!(content.iter().all(|&byte| byte == 0));
+                        content.fill(thread + 1);
+                        live.push((address, count));
+                    }
+                    if live.len() > 16 {
+                        let (address, count) = live.swap_remove(random.below(live.len()));
+                        assert!(bytes(address, count).iter().all(|&byte| byte == thread + 1), "overlap");
+                        // SAFETY: allocated above.
+                        unsafe { pages.free(address.as_ptr(), count, release) };
+                    }
+                }
+                for (address, count) in live {
+                    // SAFETY: allocated above.
+                    unsafe { pages.free(address.as_ptr(), count, release) };
+                }
+            });
+        }
+    });
+    assert_eq!(free_blocks(&pages), whole);
+    // The mark, what is too little in each block, and what came back while a neighbour was released.
+    assert!(pages.stats().dirty <= 64 + whole.len() * RELEASE_MIN + 3 * 64);
+}
