@@ -71,14 +71,14 @@ door! { $
     /// Copies the current address space on write and gives the copy this number; its carriers
     /// are made when a slot is first passed to it.
     rkt_door_fork = fn fork(child: SpaceId) -> Result<(), MapError>;
+    /// Forgets what the platform knows of the current address space's code: execve unmaps it all.
+    rkt_door_reset_space = fn reset_space();
     /// Ends an address space and its carriers. Never the current one.
     rkt_door_end_space = fn end_space(space: SpaceId);
     /// Waits (boundedly) while `*word == expected`: the slow path of locks.
     rkt_door_lock_wait = fn lock_wait(word: &AtomicU32, expected: u32);
-    /// Wakes one waiter of `lock_wait`.
-    rkt_door_lock_wake = fn lock_wake(word: &AtomicU32);
-    /// Makes the running application of another vCPU enter the kernel soon. A hint.
-    rkt_door_interrupt = fn interrupt(cpu: usize);
+    /// Wakes up to `count` waiters of `lock_wait`.
+    rkt_door_lock_wake = fn lock_wake(word: &AtomicU32, count: u32);
 
     // ---- time and entropy ----------------------------------------------------------------
 
@@ -90,8 +90,6 @@ door! { $
     rkt_door_tsc = fn tsc() -> u64;
     /// Ticks of `tsc` a microsecond.
     rkt_door_tsc_per_us = fn tsc_per_us() -> u64;
-    /// CPU time that this vCPU's carrier used, in nanoseconds.
-    rkt_door_cpu_time = fn cpu_time() -> u64;
     /// Fills with random bytes from the processor's own source.
     rkt_door_random = fn random(into: &mut [u8]);
 
@@ -155,6 +153,10 @@ door! { $
     rkt_door_ring_device = fn ring_device(slot: usize);
     /// Wakes the supervisor's console thread if it is parked.
     rkt_door_ring_console = fn ring_console();
+    /// Hands a log record (crate rkt-log) to the supervisor; lost if there is no room.
+    rkt_door_log = fn log(record: &[u8]);
+    /// Counters for `--stats`: sites rewritten, traps taken, ticks taken.
+    rkt_door_counters = fn counters() -> [u64; 3];
     /// Ends the whole program.
     rkt_door_exit = fn exit(how: Exit) -> !;
 }

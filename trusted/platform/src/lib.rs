@@ -98,9 +98,10 @@ pub struct Upcalls {
     /// A free, page-aligned range of this many bytes within 1 GiB of an address in the current
     /// address space, reserved from then on for the platform's trampolines. Must not block.
     pub reserve_near: fn(near: u64, len: u64) -> Option<u64>,
-    /// Whether the page at this address may be replaced by a patched private copy: mapped
-    /// executable and not writable. Must not block.
-    pub patchable: fn(page: u64) -> bool,
+    /// Runs `apply` with the mappings of the current address space locked, if the `len` bytes at
+    /// the page-aligned address are mapped executable and not writable, so that they may be
+    /// replaced by a patched private copy; says whether it did. Must not block otherwise.
+    pub patch: fn(page: u64, len: u64, apply: &mut dyn FnMut()) -> bool,
     /// First code of a new vCPU slot's carrier, and of a new carrier for a slot: the idle loop.
     /// Runs on the carrier's own stack and never returns.
     pub idle: fn() -> !,

@@ -1,0 +1,282 @@
+//! Rewrites a `syscall` site after its first trap has proven that it is one.
+//!
+//! The page of text is replaced, as a whole and atomically (`mremap`), by a private copy in
+//! which a jump to a trampoline stands in place of what surrounds the `syscall`. Replacing the
+//! page makes the host flush it from every processor, which is the synchronisation that
+//! cross-modifying code needs; and the folio of the page cache keeps the file's own bytes.
+//!
+//! Kinds of sites, with S = `0f 05`:
+//! * `b8 imm32 S` (mov eax, number) and `48 c7 c0 imm32 S` (mov rax, number): the jump replaces
+//!   the mov; S stays, so branches to it and threads between the two stay right;
+//! * `4c 8b 4c 24 08 S` (mov r9, [rsp+8], the last argument of `syscall(2)`): the same;
+//! * `S 48 3d imm32` (cmp rax, error limit; glibc and Go): the jump replaces S and the cmp, which
+//!   moves to the trampoline. A thread that was stopped behind S is sent on to there.
+//!
+//! Everything else keeps trapping.
+
+use crate::host::{self, mm, nr};
+use crate::{carrier, user_copy};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use rkt_platform::{Protection, SpaceId, Upcalls};
+use rkt_sync::Mutex;
+
+const PAGE: u64 = 4096;
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
+/// Bytes of the longest trampoline.
+const TRAMPOLINE_MAX: usize = 48;
+/// Bytes of text looked at before and behind the `syscall`.
+const BEFORE: usize = 7;
+const BEHIND: usize = 6;
+/// Longest rewritten piece of text.
+const TEXT_MAX: usize = 8;
+
+static SITES: AtomicU64 = AtomicU64::new(0);
+/// Whether `State::moved` has entries, to look at without the lock.
+static ANY_MOVED: AtomicBool = AtomicBool::new(false);
+
+/// Sites rewritten so far.
+pub fn count() -> u64 {
+    SITES.load(Ordering::Relaxed)
+}
+
+/// A page of trampolines: mapped for execution in the application's range, written through the
+/// kernel's alias of the same memory.
+struct Page {
+    space: SpaceId,
+    user: u64,
+    kernel: usize,
+    used: usize,
+}
+
+/// Where threads that were stopped behind a replaced `syscall` go on.
+#[derive(Clone, Copy)]
+struct Moved {
+    space: SpaceId,
+    from: u64,
+    to: u64,
+}
+
+struct State {
+    pages: Vec<Page>,
+    moved: Vec<Moved>,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { pages: Vec::new(), moved: Vec::new() });
+
+/// What to do with a site.
+struct Plan {
+    /// Where the replaced text begins.
+    start: u64,
+    text: ArrayBuf<TEXT_MAX>,
+    /// Trampoline code before the entry jump: what the replaced text did.
+    prologue: ArrayBuf<16>,
+    /// Trampoline code behind it, if the call does not return to the site; then a jump to here.
+    epilogue: Option<(ArrayBuf<16>, u64)>,
+    /// Return address if it does.
+    after: u64,
+}
+
+/// A short byte string.
+#[derive(Clone, Copy)]
+struct ArrayBuf<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> ArrayBuf<N> {
+    const fn new() -> Self {
+        Self { bytes: [0; N], len: 0 }
+    }
+
+    fn push(&mut self, from: &[u8]) {
+        for byte in from {
+            if let Some(to) = self.bytes.get_mut(self.len) {
+                *to = *byte;
+                self.len += 1;
+            }
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+}
+
+/// Looks at the site whose trap is being served; `after` is the address behind its `syscall`.
+pub fn consider(upcalls: &Upcalls, after: u64) {
+    let mut state = STATE.lock();
+    let Some(plan) = plan(after) else { return };
+    let Some(trampoline) = write_trampoline(&mut state, upcalls, &plan) else { return };
+    let mut text = plan.text;
+    // The placeholder of the jump: e9 rel32.
+    let Some(distance) = distance(plan.start + 5, trampoline) else { return };
+    if let Some(at) = text.bytes.get_mut(1..5) {
+        at.copy_from_slice(&distance.to_le_bytes());
+    }
+    let page = plan.start & !(PAGE - 1);
+    let len = (plan.start + text.len as u64).next_multiple_of(PAGE) - page;
+    let mut done = false;
+    (upcalls.patch)(page, len, &mut || done = replace(page, len as usize, plan.start, text.as_slice()));
+    if !done {
+        return;
+    }
+    SITES.fetch_add(1, Ordering::Relaxed);
+    if plan.epilogue.is_some() {
+        let to = trampoline + (entry_len() + 2) as u64;
+        ANY_MOVED.store(true, Ordering::Release);
+        state.moved.push(Moved { space: carrier::me().space, from: after, to });
+    }
+}
+
+/// Recognises the site.
+fn plan(after: u64) -> Option<Plan> {
+    let site = after.checked_sub(2)?;
+    let mut bytes = [0u8; BEFORE + 2 + BEHIND];
+    let first = site.checked_sub(BEFORE as u64)?;
+    let len = bytes.len();
+    // SAFETY: the buffer is ours; the other side is user memory and may be missing.
+    if unsafe { user_copy::copy(bytes.as_mut_ptr(), first as *const u8, len) } != 0 {
+        return None;
+    }
+    let (before, rest) = bytes.split_at(BEFORE);
+    let (syscall, behind) = rest.split_at(2);
+    if syscall != SYSCALL {
+        return None;
+    }
+    let mut prologue = ArrayBuf::new();
+    let mut text = ArrayBuf::new();
+    text.push(&[0xe9, 0, 0, 0, 0]);
+    let replaced = match before {
+        [0x48, 0xc7, 0xc0, _, _, _, _] => before,
+        [_, _, tail @ ..] if matches!(tail, [0xb8, _, _, _, _] | [0x4c, 0x8b, 0x4c, 0x24, 0x08]) => tail,
+        _ => {
+            let [0x48, 0x3d, ..] = behind else { return None };
+            text.push(&[0x66, 0x66, 0x90]); // three-byte nop behind the jump
+            let mut epilogue = ArrayBuf::new();
+            epilogue.push(behind);
+            return Some(Plan {
+                start: site,
+                text,
+                prologue,
+                epilogue: Some((epilogue, after + BEHIND as u64)),
+                after,
+            });
+        }
+    };
+    prologue.push(replaced);
+    if replaced.len() == 7 {
+        text.push(&[0x66, 0x90]);
+    }
+    Some(Plan { start: site - replaced.len() as u64, text, prologue, epilogue: None, after })
+}
+
+/// `rel32` from the end of an instruction to its target.
+fn distance(from: u64, to: u64) -> Option<i32> {
+    i32::try_from(to.wrapping_sub(from) as i64).ok()
+}
+
+/// Bytes of `lea rcx, [rip+rel32]` and `jmp gs:[entry]`.
+const fn entry_len() -> usize {
+    7 + 8
+}
+
+fn write_trampoline(state: &mut State, upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
+    let space = carrier::me().space;
+    let fits = |page: &Page| {
+        page.space == space && page.used + TRAMPOLINE_MAX <= PAGE as usize && page.user.abs_diff(plan.start) < 1 << 30
+    };
+    let at = match state.pages.iter().position(fits) {
+        Some(at) => at,
+        None => {
+            state.pages.push(new_page(space, upcalls, plan.start)?);
+            state.pages.len() - 1
+        }
+    };
+    let page = state.pages.get_mut(at)?;
+    let start = page.user + page.used as u64;
+    let mut code: ArrayBuf<TRAMPOLINE_MAX> = ArrayBuf::new();
+    code.push(plan.prologue.as_slice());
+    let behind_lea = start + (code.len + 7) as u64;
+    // The return address: the site, or the epilogue two bytes behind the entry jump (a `syscall`
+    // stands between, for calls that the kernel restarts by going back two bytes).
+    let back = if plan.epilogue.is_some() { start + (code.len + entry_len() + 2) as u64 } else { plan.after };
+    code.push(&[0x48, 0x8d, 0x0d]);
+    code.push(&distance(behind_lea, back)?.to_le_bytes());
+    code.push(&[0x65, 0xff, 0x24, 0x25]);
+    code.push(&(carrier::offset::ENTRY as u32).to_le_bytes());
+    if let Some((epilogue, on)) = &plan.epilogue {
+        code.push(&SYSCALL);
+        code.push(epilogue.as_slice());
+        code.push(&[0xe9]);
+        let behind_jump = start + (code.len + 4) as u64;
+        code.push(&distance(behind_jump, *on)?.to_le_bytes());
+    }
+    // SAFETY: the page has room (`fits`), and nobody executes bytes behind `used` yet.
+    unsafe { core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), (page.kernel + page.used) as *mut u8, code.len) };
+    page.used += TRAMPOLINE_MAX;
+    Some(start)
+}
+
+fn new_page(space: SpaceId, upcalls: &Upcalls, near: u64) -> Option<Page> {
+    let user = (upcalls.reserve_near)(near, PAGE)?;
+    let layout = core::alloc::Layout::from_size_align(PAGE as usize, PAGE as usize).ok()?;
+    // SAFETY: the layout is not empty.
+    let kernel = unsafe { alloc::alloc::alloc_zeroed(layout) } as usize;
+    if kernel == 0 {
+        return None;
+    }
+    let prot = Protection { read: true, write: false, execute: true };
+    crate::space::map_folio(user, kernel, PAGE, prot).ok()?;
+    Some(Page { space, user, kernel, used: 0 })
+}
+
+/// Puts a changed copy in the place of mapped text.
+fn replace(page: u64, len: usize, start: u64, text: &[u8]) -> bool {
+    let prot = mm::PROT_READ | mm::PROT_WRITE;
+    let flags = mm::MAP_PRIVATE | mm::MAP_ANONYMOUS;
+    // SAFETY: a fresh mapping where the host likes.
+    let Ok(copy) = (unsafe { host::call(nr::MMAP, [0, len, prot, flags, usize::MAX, 0]) }) else { return false };
+    let offset = (start - page) as usize;
+    // SAFETY: the copy is ours and `len` long; `offset + text.len() <= len` by the caller.
+    let good = unsafe {
+        let good = user_copy::copy(copy as *mut u8, page as *const u8, len) == 0;
+        core::ptr::copy_nonoverlapping(text.as_ptr(), (copy + offset) as *mut u8, text.len());
+        good && host::call(nr::MPROTECT, [copy, len, mm::PROT_READ | mm::PROT_EXEC, 0, 0, 0]).is_ok()
+            && host::call(nr::MREMAP, [copy, len, len, mm::MREMAP_MAYMOVE | mm::MREMAP_FIXED, page as usize, 0]).is_ok()
+    };
+    if !good {
+        // SAFETY: the copy is still ours.
+        let _ = unsafe { host::call(nr::MUNMAP, [copy, len, 0, 0, 0, 0]) };
+    }
+    good
+}
+
+/// Where a thread goes on that was stopped at `rip`.
+pub fn translate(rip: u64) -> u64 {
+    if !ANY_MOVED.load(Ordering::Acquire) {
+        return rip;
+    }
+    let state = STATE.lock();
+    let space = carrier::me().space;
+    state.moved.iter().find(|moved| moved.space == space && moved.from == rip).map_or(rip, |moved| moved.to)
+}
+
+/// A copy of an address space has the same trampolines; it adds new ones on pages of its own.
+pub fn fork(parent: SpaceId, child: SpaceId) {
+    let mut state = STATE.lock();
+    let moved: Vec<Moved> = state
+        .moved
+        .iter()
+        .filter(|moved| moved.space == parent)
+        .map(|moved| Moved { space: child, ..*moved })
+        .collect();
+    state.moved.extend(moved);
+}
+
+/// Forgets an address space.
+pub fn forget(space: SpaceId) {
+    let mut state = STATE.lock();
+    state.pages.retain(|page| page.space != space);
+    state.moved.retain(|moved| moved.space != space);
+}
