@@ -164,7 +164,11 @@ impl Folio {
         Ok(())
     }
 
-    fn range(&self, offset: usize, len: usize) -> Result<*mut u8, OutOfRange> {
+    /// The address of `len` bytes at `offset`, for copies that do more than these.
+    ///
+    /// # Errors
+    /// [`OutOfRange`].
+    pub fn range(&self, offset: usize, len: usize) -> Result<*mut u8, OutOfRange> {
         match offset.checked_add(len) {
             Some(end) if end <= self.size() => Ok(self.as_ptr().wrapping_add(offset)),
             _ => Err(OutOfRange),

@@ -26,6 +26,10 @@ pub use heap::{Heap, Hooks};
 pub use pages::Stats;
 pub use region::BadRegion;
 
+/// The heap of the trusted region. The image gives it the region at boot and makes it the global
+/// allocator; tests of kernel crates give it memory of their own.
+pub static REGION: Heap = Heap::new();
+
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
 /// Greatest alignment of an allocation.

@@ -164,10 +164,6 @@ pub(crate) fn keep_picked(thread: Arc<Thread>) {
     own().picked = Some(thread);
 }
 
-pub(crate) fn unpick() -> Option<Arc<Thread>> {
-    own().picked.take()
-}
-
 /// Parks the running thread until it is woken; returns at once if it was woken since it last
 /// parked. Spurious returns are allowed: callers look at their condition in a loop.
 pub fn schedule() {

@@ -18,7 +18,7 @@ mod timer;
 mod wait;
 
 pub use cpu::{RunCounters, counters, kick_idle, ready_count, schedule, set_poller, yield_now};
-pub use idle::{Poller, idle_loop};
+pub use idle::{Poller, idle_loop, set_spin};
 pub use thread::{CurrentThread, KERNEL_STACK_LEN, Thread, current, exit_current, in_thread, spawn};
 pub use timer::{Timer, expire as expire_timers, next_deadline};
 pub use wait::{Interrupted, Notify, Registration, WaitError, WaitQueue, sleep_until};

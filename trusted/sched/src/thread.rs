@@ -55,7 +55,7 @@ impl Thread {
         data: Option<Arc<dyn Any + Send + Sync>>,
         entry: Box<dyn FnOnce() + Send>,
     ) -> Option<Arc<Thread>> {
-        let stack = Folio::new(KERNEL_STACK_LEN)?;
+        let stack = Folio::new(&rkt_heap::REGION, KERNEL_STACK_LEN / rkt_heap::PAGE)?;
         let cell = OnceCell::new();
         if let Some(data) = data {
             let _ = cell.set(data);
@@ -129,7 +129,7 @@ impl Thread {
 
     /// Address behind the last byte of the kernel stack.
     pub fn stack_top(&self) -> usize {
-        self.stack.addr() + self.stack.len()
+        self.stack.addr() + self.stack.size()
     }
 
     /// Sets the registers with which a thread that was not started yet will enter the

@@ -145,9 +145,9 @@ impl<'a> IoSink<'a> {
     /// # Errors
     /// As [`IoSink::put`]; `EINVAL` if the range is not within the folio.
     pub fn put_folio(&mut self, folio: &rkt_heap::Folio, offset: usize, len: usize) -> Result<usize> {
-        let from = folio.range(offset, len).ok_or(Errno::EINVAL)?;
+        let from = folio.range(offset, len).map_err(|_| Errno::EINVAL)?;
         // SAFETY: `range` checked that the bytes lie within the folio, which we borrow.
-        unsafe { self.put_raw(from as *const u8, len) }
+        unsafe { self.put_raw(from, len) }
     }
 
     /// Takes zeroes: a hole of a file, /dev/zero.
@@ -213,9 +213,9 @@ impl<'a> IoSource<'a> {
     /// # Errors
     /// As [`IoSource::take`]; `EINVAL` if the range is not within the folio.
     pub fn take_folio(&mut self, folio: &rkt_heap::Folio, offset: usize, len: usize) -> Result<usize> {
-        let into = folio.range(offset, len).ok_or(Errno::EINVAL)?;
+        let into = folio.range(offset, len).map_err(|_| Errno::EINVAL)?;
         // SAFETY: `range` checked that the bytes lie within the folio, which we borrow.
-        unsafe { self.take_raw(into as *mut u8, len) }
+        unsafe { self.take_raw(into, len) }
     }
 
     /// Passes over up to `n` bytes as if they had been taken.

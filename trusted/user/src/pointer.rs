@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{USER_END, UserFault};
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// A range of user addresses, checked to lie below the kernel. Whether it is mapped shows at
 /// each copy.
