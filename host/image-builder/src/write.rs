@@ -1,0 +1,289 @@
+//! Writing a tree as an image.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use anyhow::{Context, Result, bail};
+use rkt_cpio::{Entry, Writer};
+use rkt_image_format::{
+    BLOCK, CHUNK_SIZE_DEFAULT, ChunkEntry, Digest, Encoding, Extent, Superblock, image_digest, sha256,
+};
+
+use crate::tree::{Content, Kind, Node, Tree};
+
+/// How chunks are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As they are: quickest to build and to read.
+    #[default]
+    None,
+    /// With zstd at this level, where that makes them smaller.
+    Zstd(i32),
+}
+
+/// How an image is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How chunks are stored.
+    pub compression: Compression,
+    /// Bytes of a chunk, a power of two from 64 KiB to 1 MiB.
+    pub chunk_size: u32,
+    /// Latest modification time, seconds since 1970; later ones become this one.
+    pub clamp_mtime: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { compression: Compression::None, chunk_size: CHUNK_SIZE_DEFAULT, clamp_mtime: None }
+    }
+}
+
+/// The time in the environment variable `SOURCE_DATE_EPOCH`, for [`Options::clamp_mtime`]
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
+pub fn source_date_epoch() -> Result<Option<u32>> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => Ok(Some(text.parse().with_context(|| format!("SOURCE_DATE_EPOCH={text} is not a time"))?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// The digest of the image.
+    pub digest: Digest,
+    /// Bytes of the image.
+    pub bytes: u64,
+    /// Bytes of the data area: the contents of all files, equal ones once, in whole blocks.
+    pub data: u64,
+    /// Entries of the tree.
+    pub files: usize,
+}
+
+impl Tree {
+    /// Writes the image to the start of `out`. Its end is where the image ends, unless
+    /// `out` was longer before.
+    pub fn write(&self, out: &mut (impl Write + Seek), options: &Options) -> Result<Built> {
+        let contents = Contents::plan(self)?;
+        let tree = newc(self, &contents, options)?;
+        let sizes =
+            |image_length| Superblock::new(options.chunk_size, tree.len() as u64, contents.data_length, image_length);
+        let chunks_offset = sizes(u64::MAX)?.chunks_offset();
+
+        out.seek(SeekFrom::Start(chunks_offset))?;
+        let mut chunks = ChunkWriter::new(out, chunks_offset, options);
+        for (content, extent) in &contents.stored {
+            chunks.pad_to(extent.offset)?;
+            chunks.append(content)?;
+        }
+        let (table, image_length) = chunks.finish()?;
+
+        let superblock = sizes(image_length)?;
+        let mut head = superblock.encode();
+        let digest = image_digest(&head, &tree, &table);
+        head.extend(&tree);
+        head.resize(superblock.table_offset() as usize, 0);
+        head.extend(&table);
+        head.resize(chunks_offset as usize, 0);
+        out.seek(SeekFrom::Start(0))?;
+        out.write_all(&head)?;
+        out.flush()?;
+        Ok(Built { digest, bytes: image_length, data: contents.data_length, files: self.nodes().len() })
+    }
+}
+
+/// Where the contents of each file go in the data area.
+struct Contents<'t> {
+    /// Each content that is stored, ascending.
+    stored: Vec<(&'t Content, Extent)>,
+    /// The extent of each regular file, in the order of the tree.
+    extents: Vec<Extent>,
+    data_length: u64,
+}
+
+impl<'t> Contents<'t> {
+    /// Files of equal contents share an extent. Only files of equal length are compared,
+    /// by their hashes, since most lengths occur once.
+    fn plan(tree: &'t Tree) -> Result<Self> {
+        let files = || {
+            tree.nodes().filter_map(|(_, node)| match &node.kind {
+                Kind::File(content) => Some((content, node.link)),
+                _ => None,
+            })
+        };
+        let mut lengths = HashMap::new();
+        files().for_each(|(content, _)| *lengths.entry(content.length()).or_insert(0u32) += 1);
+
+        let mut this = Self { stored: Vec::new(), extents: Vec::new(), data_length: 0 };
+        let mut by_link = HashMap::new();
+        let mut by_hash = HashMap::new();
+        for (content, link) in files() {
+            let length = content.length();
+            let extent = if length == 0 {
+                Extent::default()
+            } else if let Some(extent) = link.and_then(|link| by_link.get(&link)) {
+                *extent
+            } else if lengths[&length] > 1 {
+                *by_hash.entry(hash(content)?).or_insert_with(|| this.store(content))
+            } else {
+                this.store(content)
+            };
+            by_link.extend(link.map(|link| (link, extent)));
+            this.extents.push(extent);
+        }
+        Ok(this)
+    }
+
+    fn store(&mut self, content: &'t Content) -> Extent {
+        let extent = Extent { offset: self.data_length.next_multiple_of(BLOCK), length: content.length() };
+        self.data_length = extent.offset + extent.length;
+        self.stored.push((content, extent));
+        extent
+    }
+}
+
+fn hash(content: &Content) -> Result<Digest> {
+    match content {
+        Content::Bytes(bytes) => Ok(sha256(bytes)),
+        Content::Host { path, .. } => {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok(sha256(&bytes))
+        }
+    }
+}
+
+/// The newc tree. Inode numbers count from 1 in the order of the tree.
+fn newc(tree: &Tree, contents: &Contents<'_>, options: &Options) -> Result<Vec<u8>> {
+    let mut links: HashMap<(u64, u64), u32> = HashMap::new();
+    for (_, node) in tree.nodes() {
+        if let Some(link) = node.link {
+            *links.entry(link).or_insert(0) += 1;
+        }
+    }
+    let mut inodes = HashMap::new();
+    let mut next_inode = 1..;
+    let mut extents = contents.extents.iter();
+    let mut archive = Writer::new();
+    for (path, node) in tree.nodes() {
+        let mut fresh = || next_inode.next().context("too many files");
+        let ino: u32 = match node.link.and_then(|link| inodes.get(&link)) {
+            Some(ino) => *ino,
+            None => fresh()?,
+        };
+        inodes.extend(node.link.map(|link| (link, ino)));
+        let body = match &node.kind {
+            Kind::File(_) => extents.next().context("a file without an extent")?.encode().to_vec(),
+            Kind::Symlink(target) => target.clone(),
+            _ => Vec::new(),
+        };
+        let (rdev_major, rdev_minor) = match node.kind {
+            Kind::CharDevice(major, minor) | Kind::BlockDevice(major, minor) => (major, minor),
+            _ => (0, 0),
+        };
+        let name = if path.is_empty() { b"." } else { path };
+        rkt_cpio::check_name(name).with_context(|| path.escape_ascii().to_string())?;
+        archive.push(&Entry {
+            ino,
+            mode: node.full_mode(),
+            uid: node.uid,
+            gid: node.gid,
+            nlink: node.link.map_or_else(|| single_links(node), |link| links[&link]),
+            mtime: options.clamp_mtime.map_or(node.mtime, |latest| latest.min(node.mtime)),
+            rdev_major,
+            rdev_minor,
+            name,
+            data: &body,
+        })?;
+    }
+    Ok(archive.finish())
+}
+
+/// Links to a file with one name; a directory has its own `.` besides.
+fn single_links(node: &Node) -> u32 {
+    if matches!(node.kind, Kind::Directory) { 2 } else { 1 }
+}
+
+/// Cuts a stream of bytes into chunks and stores them one behind the other.
+struct ChunkWriter<'o, W> {
+    out: &'o mut W,
+    offset: u64,
+    compression: Compression,
+    chunk_size: usize,
+    chunk: Vec<u8>,
+    /// Bytes of the data area so far.
+    length: u64,
+    table: Vec<u8>,
+}
+
+impl<'o, W: Write> ChunkWriter<'o, W> {
+    fn new(out: &'o mut W, offset: u64, options: &Options) -> Self {
+        let chunk_size = options.chunk_size as usize;
+        let chunk = Vec::with_capacity(chunk_size);
+        Self { out, offset, compression: options.compression, chunk_size, chunk, length: 0, table: Vec::new() }
+    }
+
+    /// Appends zeros up to an offset of the data area.
+    fn pad_to(&mut self, offset: u64) -> Result<()> {
+        let zeros = [0; BLOCK as usize];
+        self.append_bytes(zeros.get(..(offset - self.length) as usize).context("gap of more than a block")?)
+    }
+
+    fn append(&mut self, content: &Content) -> Result<()> {
+        match content {
+            Content::Bytes(bytes) => self.append_bytes(bytes),
+            Content::Host { path, length } => {
+                let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let taken = self.append_file(&mut file).with_context(|| format!("cannot read {}", path.display()))?;
+                if taken != *length {
+                    bail!("{} changed while it was read", path.display());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn append_bytes(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.append_file(&mut bytes).map(drop)
+    }
+
+    /// Appends all that can be read; returns the number of bytes.
+    fn append_file(&mut self, from: &mut impl Read) -> Result<u64> {
+        let mut total = 0;
+        loop {
+            let room = (self.chunk_size - self.chunk.len()) as u64;
+            let taken = from.take(room).read_to_end(&mut self.chunk)? as u64;
+            total += taken;
+            self.length += taken;
+            if taken < room {
+                return Ok(total);
+            }
+            self.store()?;
+        }
+    }
+
+    fn store(&mut self) -> Result<()> {
+        let compressed = match self.compression {
+            Compression::None => None,
+            Compression::Zstd(level) => Some(zstd::bulk::compress(&self.chunk, level)?),
+        };
+        let (encoding, bytes) = match &compressed {
+            Some(bytes) if bytes.len() < self.chunk.len() => (Encoding::Zstd, bytes),
+            _ => (Encoding::Raw, &self.chunk),
+        };
+        let entry = ChunkEntry { offset: self.offset, length: bytes.len() as u32, encoding, hash: sha256(bytes) };
+        self.out.write_all(bytes)?;
+        self.offset += bytes.len() as u64;
+        self.table.extend(entry.encode());
+        self.chunk.clear();
+        Ok(())
+    }
+
+    /// Stores the last chunk; returns the chunk table and the length of the image.
+    fn finish(mut self) -> Result<(Vec<u8>, u64)> {
+        if !self.chunk.is_empty() {
+            self.store()?;
+        }
+        Ok((self.table, self.offset))
+    }
+}
