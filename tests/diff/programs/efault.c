@@ -70,7 +70,7 @@ int main(void) {
     Q(sched_setaffinity, 0, 8, BAD);
     Q(sched_getparam, 0, BAD);
     Q(getresuid, BAD, BAD, BAD);
-    Q(getgroups, 1, BAD);
+    Q(getgroups, -1, BAD);
     Q(prctl, 16, BAD);
     Q(arch_prctl, 0x1003, BAD);
     Q(execve, BAD, NULL, NULL);

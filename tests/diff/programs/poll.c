@@ -28,7 +28,7 @@ int main(void) {
     struct pollfd one = {p[0], POLLIN, 0};
     T(poll(&one, 1, 10));
     t_handle(SIGALRM, handler, SA_RESTART); // poll is never restarted
-    ualarm(20000, 0);
+    ualarm(100000, 0);
     T(poll(&one, 1, 5000));
     N(seen);
     T(ppoll(&one, 1, &(struct timespec){0, 5000000}, NULL));

@@ -35,7 +35,7 @@ int main(void) {
     struct timeval negative = {-1, 0};
     T(syscall(SYS_select, 0, NULL, NULL, NULL, &negative));
     t_handle(SIGALRM, handler, SA_RESTART);
-    ualarm(20000, 0);
+    ualarm(100000, 0);
     wait = (struct timeval){5, 0};
     T(select(0, NULL, NULL, NULL, &wait));
     N(seen);
