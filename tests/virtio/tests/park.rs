@@ -1,0 +1,140 @@
+//! No wake-up is lost, whichever side sleeps when. Each side pauses at random, so that kicks meet
+//! the other side before, in and after every step of going to sleep; either side's watchdog is
+//! shorter than its longest sleep, so a lost wake-up shows.
+
+use rkt_tests_virtio::{POLLS, Random, Rig, wait};
+use rkt_virtio_device::{Counters, Device, Fault, Polling, Queue, RunningDevice, gather, scatter};
+use rkt_virtqueue::{Patience, Segment, SplitQueue, negotiate, queue_size, reset, start};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+const KIND: u32 = 42;
+const ROUNDS: u64 = 20_000;
+const SLOT: usize = 15;
+
+/// Answers eight bytes with their complement, after a random pause.
+struct Complement {
+    random: Random,
+    /// A descriptor that never becomes ready, to make the thread wait for both.
+    silent: Option<File>,
+}
+
+/// Mostly nothing, at times a spin that is about as long as going to sleep takes, seldom a sleep.
+fn pause(random: &mut Random) {
+    match random.below(16) {
+        0 => std::thread::sleep(Duration::from_micros(random.below(200))),
+        1..8 => (0..random.below(4000)).for_each(|_| std::hint::spin_loop()),
+        _ => {}
+    }
+}
+
+impl Device for Complement {
+    fn kind(&self) -> u32 {
+        KIND
+    }
+
+    fn features(&self) -> u64 {
+        0
+    }
+
+    fn queue_sizes(&self) -> &[u16] {
+        &[4]
+    }
+
+    fn config(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.silent.as_ref().map(File::as_fd)
+    }
+
+    fn events(&self) -> i16 {
+        libc::POLLIN
+    }
+
+    fn start(&mut self, _features: u64) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn reset(&mut self) {}
+
+    fn serve(&mut self, queues: &mut [Queue], _counters: &Counters) -> Result<bool, Fault> {
+        let Some(chain) = queues[0].pop()? else { return Ok(false) };
+        pause(&mut self.random);
+        let mut number = [0; 8];
+        assert_eq!(gather(chain.readable(), 0, &mut number), 8);
+        assert_eq!(scatter(chain.writable(), 0, &number.map(|byte| !byte)), 8);
+        queues[0].push(chain, 8)?;
+        queues[0].publish();
+        Ok(true)
+    }
+}
+
+fn ping_pong(silent: Option<File>, polling: Polling, seed: u64) {
+    let rig = Rig::new();
+    let has_descriptor = silent.is_some();
+    let complement = Complement { random: Random(seed), silent };
+    let device = RunningDevice::spawn(complement, SLOT, &rig.window, polling).expect("a device");
+    let (mut regs, mut arena) = (rig.regs(SLOT), rig.arena());
+    let mut patience = Patience { polls: POLLS, wait: &mut wait };
+    reset(&mut regs, &mut patience).expect("reset");
+    negotiate(&mut regs, KIND, 0, |_| 0, &mut patience).expect("agreement");
+    let size = queue_size(&regs, 0, 2, 4).expect("a queue");
+    let mut queue = SplitQueue::new(&mut arena, size).expect("a queue");
+    regs.set_queue(0, &queue.setup(0)).expect("a queue");
+    start(&mut regs, &mut patience).expect("start");
+
+    let buffer = arena.alloc(64, 64).expect("a buffer");
+    let (out, back) = (Segment { offset: buffer.offset, len: 8 }, Segment { offset: buffer.offset + 32, len: 8 });
+    let mut random = Random(seed + 1);
+    for number in 0..ROUNDS {
+        pause(&mut random);
+        buffer.region.write_u64(0, number).expect("write");
+        queue.add(&[out], &[back], number as u32).expect("add");
+        queue.publish().expect("publish");
+        if queue.take_kick() {
+            regs.kick();
+        }
+        pause(&mut random);
+        rig.park_until(|| queue.has_used());
+        let used = queue.pop_used().expect("an honest device").expect("a used chain");
+        assert_eq!((used.token, used.len), (number as u32, 8));
+        assert_eq!(buffer.region.read_u64(32).expect("read"), !number);
+    }
+    println!("descriptor: {has_descriptor}, {polling:?}: {:?}", device.stop());
+}
+
+/// The read end of a pipe whose write end is returned, too, lest it hang up.
+fn silent() -> (File, File) {
+    let (read, write) = rustix::pipe::pipe().expect("a pipe");
+    (read.into(), write.into())
+}
+
+#[test]
+fn futex_alone() {
+    ping_pong(None, Polling::Adaptive(Duration::ZERO), 11);
+}
+
+#[test]
+fn futex_alone_with_a_short_poll_first() {
+    ping_pong(None, Polling::Adaptive(Duration::from_micros(20)), 12);
+}
+
+#[test]
+fn futex_and_descriptor() {
+    let (read, _write) = silent();
+    ping_pong(Some(read), Polling::Adaptive(Duration::ZERO), 13);
+}
+
+#[test]
+fn futex_and_descriptor_with_a_short_poll_first() {
+    let (read, _write) = silent();
+    ping_pong(Some(read), Polling::Adaptive(Duration::from_micros(20)), 14);
+}
+
+#[test]
+fn never_asleep() {
+    ping_pong(None, Polling::Busy, 15);
+}
