@@ -1,1 +1,29 @@
-//! Starts, watches and serves one enclave.
+//! Starts, watches and serves one enclave of the `process` platform.
+//!
+//! The supervisor makes the window, starts `rkt-enclave` with nothing but the window and the
+//! root image, moves standard streams, log, signals and terminal settings across, and turns the
+//! enclave's end into an exit status. When it dies, however it dies, the enclave dies with it.
+//!
+//! Everything that the enclave writes is hostile input here, too: a program inside may be.
+#![deny(unsafe_code)]
+
+mod bell;
+mod clock;
+mod console;
+mod locate;
+mod outcome;
+mod pump;
+mod stats;
+mod supervise;
+#[allow(unsafe_code)]
+mod sys;
+mod terminal;
+mod window;
+
+pub use clock::{Clock, Reading};
+pub use console::{Failure, Output};
+pub use locate::enclave_binary;
+pub use outcome::{Outcome, signal_name};
+pub use stats::Stats;
+pub use supervise::{Launch, Report, Supervisor};
+pub use window::{DEFAULT_LEN, Header, SharedWindow};
