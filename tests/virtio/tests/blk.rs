@@ -50,7 +50,7 @@ impl Guest {
     fn start(scratch: &Scratch, read_only: bool, polling: Polling) -> Self {
         let disk = Disk::open(&scratch.options(read_only)).expect("a disk");
         let rig = Rig::new();
-        let device = RunningDevice::spawn(BlkDevice::new(disk), 3, &rig.window, polling).expect("a device");
+        let device = RunningDevice::spawn(Box::new(BlkDevice::new(disk)), 3, &rig.window, polling).expect("a device");
         let disk = VirtioBlk::new(rig.regs(3), &mut rig.arena(), 0, POLLS, &mut wait).expect("a disk");
         Self { rig, disk, device }
     }

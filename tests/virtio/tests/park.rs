@@ -76,7 +76,7 @@ fn ping_pong(silent: Option<File>, polling: Polling, seed: u64) {
     let rig = Rig::new();
     let has_descriptor = silent.is_some();
     let complement = Complement { random: Random(seed), silent };
-    let device = RunningDevice::spawn(complement, SLOT, &rig.window, polling).expect("a device");
+    let device = RunningDevice::spawn(Box::new(complement), SLOT, &rig.window, polling).expect("a device");
     let (mut regs, mut arena) = (rig.regs(SLOT), rig.arena());
     let mut patience = Patience { polls: POLLS, wait: &mut wait };
     reset(&mut regs, &mut patience).expect("reset");

@@ -34,7 +34,7 @@ impl Guest {
     fn start(options: &PasstOptions) -> Self {
         let passt = Passt::start(options).expect("passt");
         let rig = Rig::new();
-        let device = RunningDevice::spawn(NetDevice::new(passt, MAC), 1, &rig.window, Polling::default());
+        let device = RunningDevice::spawn(Box::new(NetDevice::new(passt, MAC)), 1, &rig.window, Polling::default());
         let card = VirtioNet::new(rig.regs(1), &mut rig.arena(), 0, POLLS, &mut wait).expect("a card");
         Self { rig, card, _device: device.expect("a device") }
     }

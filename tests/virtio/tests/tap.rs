@@ -28,7 +28,8 @@ impl Guest {
         let tap = Tap::open(&options).expect("a TAP");
         let interface = tap.name().to_owned();
         let rig = Rig::new();
-        let device = RunningDevice::spawn(NetDevice::new(tap, MAC), 0, &rig.window, polling).expect("a device");
+        let device =
+            RunningDevice::spawn(Box::new(NetDevice::new(tap, MAC)), 0, &rig.window, polling).expect("a device");
         let card = VirtioNet::new(rig.regs(0), &mut rig.arena(), 0, POLLS, &mut wait).expect("a card");
         Self { rig, card, device, interface }
     }
@@ -105,7 +106,6 @@ fn frames_both_ways(polling: Polling) {
         for frame in &back {
             assert!(guest.receive(EXPERIMENT).1 == *frame, "a frame in differs");
         }
-        // The socket sees what it sends to others only as PACKET_OUTGOING on other sockets, not itself.
     }
     let stats = guest.device.stop();
     assert!(stats.in_units >= FRAMES as u64 && stats.out_units >= FRAMES as u64, "{stats:?}");
@@ -236,5 +236,46 @@ fn a_reset_card_works_again() {
         }
         guest.host_mac();
         assert!(guest.device.take_fault().is_none());
+    });
+}
+
+#[test]
+fn a_tap_made_by_root_needs_no_right() {
+    in_network_namespace(|| {
+        ip("tuntap add dev made mode tap user root vnet_hdr");
+        ip("addr add 10.1.0.1/24 dev made");
+        ip("link set made up");
+        give_up_rights();
+        let options = TapOptions { host4: Some((HOST.into(), 24)), ..TapOptions::default() };
+        let made = TapOptions { name: Some("made".into()), ..options.clone() };
+        Tap::open(&made).expect("the TAP that root made");
+        let other = TapOptions { host4: Some(([10, 1, 0, 9].into(), 24)), ..made };
+        assert!(matches!(Tap::open(&other), Err(TapError::Denied { name, .. }) if name == "made"));
+        let error = Tap::open(&options).expect_err("no right to make one");
+        assert!(error.to_string().contains("ip tuntap add"), "{error}");
+    });
+}
+
+/// Takes the right to configure networks from this thread.
+fn give_up_rights() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let mut sets = capabilities(None).expect("capabilities");
+    sets.effective.remove(CapabilitySet::NET_ADMIN);
+    sets.permitted.remove(CapabilitySet::NET_ADMIN);
+    set_capabilities(None, sets).expect("fewer capabilities");
+}
+
+#[test]
+fn the_host_end_has_its_addresses() {
+    in_network_namespace(|| {
+        std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "0").expect("switch IPv6 on");
+        let host6 = Some(("fd00::1".parse().expect("address"), 64));
+        let options = TapOptions { host4: Some((HOST.into(), 30)), host6, mtu: 9000, ..TapOptions::default() };
+        let tap = Tap::open(&options).expect("a TAP");
+        let output = std::process::Command::new("ip").args(["addr", "show", "dev", tap.name()]).output().expect("ip");
+        let output = String::from_utf8(output.stdout).expect("text");
+        for expected in ["mtu 9000", "inet 10.1.0.1/30", "inet6 fd00::1/64", ",UP"] {
+            assert!(output.contains(expected), "{expected} is missing in: {output}");
+        }
     });
 }

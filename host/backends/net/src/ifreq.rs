@@ -108,6 +108,15 @@ impl<'a> Control<'a> {
         self.call(libc::SIOCSIFMTU, &mut request)
     }
 
+    /// The IPv4 address now, if there is one.
+    pub fn ipv4(&self) -> Option<Ipv4Addr> {
+        let mut request = request(self.name);
+        self.call(libc::SIOCGIFADDR, &mut request).ok()?;
+        // SAFETY: SIOCGIFADDR has filled in a sockaddr, whose bytes are those of a sockaddr_in.
+        let address = unsafe { std::mem::transmute::<libc::sockaddr, libc::sockaddr_in>(request.ifr_ifru.ifru_addr) };
+        Some(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()))
+    }
+
     /// Sets address and netmask; the kernel adds the route to the subnet.
     ///
     /// # Errors

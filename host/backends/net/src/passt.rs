@@ -37,6 +37,8 @@ pub struct PasstOptions {
     pub guest6: Option<(Ipv6Addr, Ipv6Addr)>,
     /// Name servers that the guest learns by DHCP.
     pub dns: Vec<IpAddr>,
+    /// An address in the guest's network at which the host's own name server answers.
+    pub dns_forward: Option<IpAddr>,
     /// MTU of the guest, up to 65,520.
     pub mtu: u16,
     /// Ports of the host that lead to the guest.
@@ -51,6 +53,7 @@ impl Default for PasstOptions {
             gateway4: Ipv4Addr::new(10, 0, 2, 2),
             guest6: None,
             dns: Vec::new(),
+            dns_forward: Some(Ipv4Addr::new(10, 0, 2, 3).into()),
             mtu: 65_520,
             publish: Vec::new(),
         }
@@ -75,6 +78,9 @@ impl PasstOptions {
         }
         for server in &self.dns {
             add("--dns", server.to_string());
+        }
+        if let Some(address) = self.dns_forward {
+            add("--dns-forward", address.to_string());
         }
         for publish in &self.publish {
             let option = match publish.protocol {
@@ -242,20 +248,16 @@ impl Passt {
     }
 }
 
-/// The end of what passt wrote before it gave up, without what it says about its logging.
+/// The end of what passt wrote before it gave up, without what it always says: that there is no
+/// system log, and that it goes on as another user than root.
 fn last_words(said: &mut File) -> String {
     let mut text = Vec::new();
     if said.rewind().is_err() || said.read_to_end(&mut text).is_err() {
         return "it does not say why".into();
     }
     let text = String::from_utf8_lossy(&text);
-    let mut lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.contains("to syslog"))
-        .rev()
-        .take(3)
-        .collect();
+    let usual = |line: &str| line.is_empty() || line.contains("to syslog") || line.contains("Don't run as root");
+    let mut lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !usual(line)).rev().take(3).collect();
     lines.reverse();
     if lines.is_empty() { "it does not say why".into() } else { lines.join("; ") }
 }

@@ -134,7 +134,8 @@ impl Tap {
         if control.mtu().map_err(host("configure", &name))? != options.mtu {
             control.set_mtu(options.mtu).map_err(host("set the MTU of", &name))?;
         }
-        if let Some((address, prefix)) = options.host4 {
+        // What root has set up before needs no right to be left as it is.
+        if let Some((address, prefix)) = options.host4.filter(|(address, _)| control.ipv4() != Some(*address)) {
             control.set_ipv4(address, prefix).map_err(host("set the address of", &name))?;
         }
         control.bring_up().map_err(host("bring up", &name))?;

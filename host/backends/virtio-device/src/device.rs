@@ -136,7 +136,7 @@ impl RunningDevice {
     ///
     /// # Errors
     /// If the slot does not exist or the host denies the thread or its means of sleeping.
-    pub fn spawn(device: impl Device, slot: usize, window: &Window, polling: Polling) -> io::Result<Self> {
+    pub fn spawn(device: Box<dyn Device>, slot: usize, window: &Window, polling: Polling) -> io::Result<Self> {
         let regs = DeviceRegs::open(window, slot, wake).map_err(io::Error::other)?;
         let offered = device.features() | features::VERSION_1;
         regs.describe(device.kind(), offered, device.queue_sizes()).map_err(io::Error::other)?;
@@ -195,8 +195,8 @@ fn wake(word: &'static AtomicU32) {
     sys::futex_wake(word);
 }
 
-struct Service<D> {
-    device: D,
+struct Service {
+    device: Box<dyn Device>,
     regs: DeviceRegs,
     window: Window,
     offered: u64,
@@ -210,7 +210,7 @@ struct Service<D> {
     serving: bool,
 }
 
-impl<D: Device> Service<D> {
+impl Service {
     fn run(&mut self) {
         let doorbell = self.regs.doorbell();
         // io_uring wants to be used by the thread that made it, so it is made here.

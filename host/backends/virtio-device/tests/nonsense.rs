@@ -156,7 +156,7 @@ struct Driver {
 impl Driver {
     fn new() -> Self {
         let window = window();
-        let device = RunningDevice::spawn(Sink, 0, &window, Polling::default()).unwrap();
+        let device = RunningDevice::spawn(Box::new(Sink), 0, &window, Polling::default()).unwrap();
         let regs = DriverRegs::open(&window, 0, rkt_virtio_device::futex_wake).unwrap();
         Self { window, regs, device }
     }
