@@ -1,7 +1,7 @@
 //! What Debian's package manager knows: which package a file belongs to, what else
 //! belongs to it, and what it depends on. Read from dpkg's own files (dpkg(1), "FILES").
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ const MERGED: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 struct Package {
     architecture: String,
     source: String,
+    /// On every system, as `coreutils`.
+    essential: bool,
     /// Alternatives of each dependency.
     depends: Vec<Vec<String>>,
 }
@@ -50,44 +52,56 @@ impl Packages {
             // "Source: name (version)", and no field where the names are the same.
             let source = field("Source").split(' ').next().filter(|source| !source.is_empty()).unwrap_or(name);
             let depends = ["Pre-Depends", "Depends"].iter().flat_map(|kind| parse_depends(field(kind))).collect();
-            let package = Package { architecture: architecture.into(), source: source.into(), depends };
+            let essential = field("Essential") == "yes";
+            let package = Package { architecture: architecture.into(), source: source.into(), essential, depends };
             packages.insert(name.to_owned(), package);
         }
         Self(packages)
     }
 
-    /// The packages to which any of these paths belongs.
-    pub(crate) fn owners(&self, paths: &BTreeSet<PathBuf>) -> BTreeSet<String> {
-        let wanted: HashSet<OsString> = paths.iter().flat_map(|path| aliases(path)).map(Into::into).collect();
-        let holds = |name: &&String| self.list(name).lines().any(|path| wanted.contains(OsStr::new(path)));
-        self.0.keys().filter(holds).cloned().collect()
+    /// The package to which each of these paths belongs, if it belongs to any.
+    pub(crate) fn owners<'p>(&self, paths: &'p BTreeSet<PathBuf>) -> BTreeMap<PathBuf, String> {
+        let aliases = |path: &'p PathBuf| aliases(path).into_iter().map(move |alias| (OsString::from(alias), path));
+        let wanted: HashMap<OsString, &'p PathBuf> = paths.iter().flat_map(aliases).collect();
+        let mut owners = BTreeMap::new();
+        for name in self.0.keys() {
+            for path in self.list(name).lines().filter_map(|line| wanted.get(OsStr::new(line))) {
+                owners.insert((*path).clone(), name.clone());
+            }
+        }
+        owners
     }
 
     /// The packages that make a program of these packages work, beyond libraries: for a
     /// smaller cut the whole (perl for perl-base), and then, again and again, what they
     /// depend on, where it is of the same source or by its name a part of something.
-    pub(crate) fn closure(&self, roots: &BTreeSet<String>) -> BTreeSet<String> {
+    pub(crate) fn closure<'a>(&'a self, roots: &[&'a str]) -> BTreeSet<String> {
         let source = |name: &str| self.0.get(name).map(|package| package.source.as_str());
-        let whole = |name: &String| {
+        let whole = |name: &'a str| {
             let whole = CUT_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix))?;
-            (source(whole).is_some() && source(whole) == source(name)).then(|| whole.to_owned())
+            (source(whole).is_some() && source(whole) == source(name)).then_some(whole)
         };
-        let mut queue: Vec<String> = roots.iter().cloned().chain(roots.iter().filter_map(whole)).collect();
+        let mut queue: Vec<&str> = roots.iter().copied().chain(roots.iter().copied().filter_map(whole)).collect();
         let mut closure = BTreeSet::new();
         while let Some(name) = queue.pop() {
-            let Some(package) = self.0.get(&name) else { continue };
-            if !closure.insert(name) {
+            let Some(package) = self.0.get(name) else { continue };
+            if !closure.insert(name.to_owned()) {
                 continue;
             }
             for alternatives in &package.depends {
                 let Some(installed) = alternatives.iter().find(|name| self.0.contains_key(*name)) else { continue };
                 let part = PART_SUFFIXES.iter().any(|suffix| installed.ends_with(suffix));
                 if part || source(installed) == Some(&package.source) {
-                    queue.push(installed.clone());
+                    queue.push(installed);
                 }
             }
         }
         closure
+    }
+
+    /// Whether every system has this package. Its programs have nothing to do with each other.
+    pub(crate) fn is_essential(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|package| package.essential)
     }
 
     /// The paths of a package, directories included.
@@ -168,10 +182,10 @@ Architecture: amd64
     #[test]
     fn the_closure_keeps_to_a_program_and_its_parts() {
         let packages = Packages::parse(STATUS);
-        let closure = packages.closure(&BTreeSet::from(["tool-base".to_owned()]));
+        let closure = packages.closure(&["tool-base"]);
         let expected = ["media-common", "tool", "tool-base", "tool-modules"];
         assert!(closure.iter().eq(expected), "{closure:?}");
-        assert!(packages.closure(&BTreeSet::from(["libx1".to_owned()])).iter().eq(["libx1"]));
+        assert!(packages.closure(&["libx1"]).iter().eq(["libx1"]));
     }
 
     #[test]

@@ -199,7 +199,6 @@ impl Collector<'_> {
         file.take(SCRIPT_LEN as u64).read_to_end(&mut head)?;
         let script = Script::parse(&head).with_context(|| path.display().to_string())?;
         let Some(script) = script else {
-            prefix::add_private_files(&mut self.tree, &real)?;
             return self.libraries.add_program(&mut self.tree, &real);
         };
         if scripts == 0 {
@@ -225,13 +224,23 @@ impl Collector<'_> {
         self.add_program(&prefix::behind_shim(&found).unwrap_or(found), scripts)
     }
 
-    /// Adds the files of the packages that the programs belong to.
+    /// Adds the files of the packages that the programs belong to. For a program of no
+    /// package, adds what lies beside it.
     fn add_packages(&mut self) -> Result<()> {
         let packages = Packages::read();
+        let owners = packages.owners(&self.programs);
+        for program in self.programs.iter().filter(|path| !owners.contains_key(*path)) {
+            prefix::add_private_files(&mut self.tree, program)?;
+        }
         let mut python = BTreeSet::new();
-        for package in packages.closure(&packages.owners(&self.programs)) {
+        let owners: Vec<&str> = owners.values().map(String::as_str).collect();
+        for package in packages.closure(&owners) {
+            let collection = packages.is_essential(&package);
             for path in packages.files(&package) {
-                self.add_package_file(&path)?;
+                // Of a collection of tools only the one that was asked for, which is there already.
+                if !(collection && path.parent().is_some_and(|it| it.ends_with("bin") || it.ends_with("sbin"))) {
+                    self.add_package_file(&path)?;
+                }
                 if path.extension().is_some_and(|extension| extension == "py") {
                     python.extend(path.parent().map(Path::to_owned));
                 }
@@ -241,8 +250,8 @@ impl Collector<'_> {
     }
 
     fn add_package_file(&mut self, path: &Path) -> Result<()> {
-        let static_library = path.extension().is_some_and(|extension| extension == "a");
-        if static_library || LEFT_OUT.iter().any(|directory| path.starts_with(directory)) {
+        let to_build = path.extension().is_some_and(|extension| extension == "a" || extension == "h");
+        if to_build || LEFT_OUT.iter().any(|directory| path.starts_with(directory)) {
             return Ok(());
         }
         match access(path, Access::READ_OK) {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::num::NonZero;
+use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Context, Result, bail};
 use rkt_cpio::{Entry, Writer};
@@ -204,23 +206,27 @@ fn single_links(node: &Node) -> u32 {
     if matches!(node.kind, Kind::Directory) { 2 } else { 1 }
 }
 
+/// Chunks that are gathered before they are encoded side by side.
+const BATCH: usize = 32;
+
 /// Cuts a stream of bytes into chunks and stores them one behind the other.
 struct ChunkWriter<'o, W> {
     out: &'o mut W,
     offset: u64,
-    compression: Compression,
-    chunk_size: usize,
-    chunk: Vec<u8>,
+    options: &'o Options,
+    /// Bytes that are not stored yet, fewer than [`BATCH`] chunks.
+    batch: Vec<u8>,
+    batch_size: usize,
     /// Bytes of the data area so far.
     length: u64,
     table: Vec<u8>,
 }
 
 impl<'o, W: Write> ChunkWriter<'o, W> {
-    fn new(out: &'o mut W, offset: u64, options: &Options) -> Self {
-        let chunk_size = options.chunk_size as usize;
-        let chunk = Vec::with_capacity(chunk_size);
-        Self { out, offset, compression: options.compression, chunk_size, chunk, length: 0, table: Vec::new() }
+    fn new(out: &'o mut W, offset: u64, options: &'o Options) -> Self {
+        let batch_size = BATCH * options.chunk_size as usize;
+        let batch = Vec::with_capacity(batch_size);
+        Self { out, offset, options, batch, batch_size, length: 0, table: Vec::new() }
     }
 
     /// Appends zeros up to an offset of the data area.
@@ -233,9 +239,9 @@ impl<'o, W: Write> ChunkWriter<'o, W> {
         match content {
             Content::Bytes(bytes) => self.append_bytes(bytes),
             Content::Host { path, length } => {
-                let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-                let taken = self.append_file(&mut file).with_context(|| format!("cannot read {}", path.display()))?;
-                if taken != *length {
+                let context = || format!("cannot read {}", path.display());
+                let mut file = File::open(path).with_context(context)?;
+                if self.append_file(&mut file).with_context(context)? != *length {
                     bail!("{} changed while it was read", path.display());
                 }
                 Ok(())
@@ -251,8 +257,8 @@ impl<'o, W: Write> ChunkWriter<'o, W> {
     fn append_file(&mut self, from: &mut impl Read) -> Result<u64> {
         let mut total = 0;
         loop {
-            let room = (self.chunk_size - self.chunk.len()) as u64;
-            let taken = from.take(room).read_to_end(&mut self.chunk)? as u64;
+            let room = (self.batch_size - self.batch.len()) as u64;
+            let taken = from.take(room).read_to_end(&mut self.batch)? as u64;
             total += taken;
             self.length += taken;
             if taken < room {
@@ -262,28 +268,45 @@ impl<'o, W: Write> ChunkWriter<'o, W> {
         }
     }
 
+    /// Encodes and stores what is in the batch, on all processors.
     fn store(&mut self) -> Result<()> {
-        let compressed = match self.compression {
-            Compression::None => None,
-            Compression::Zstd(level) => Some(zstd::bulk::compress(&self.chunk, level)?),
-        };
-        let (encoding, bytes) = match &compressed {
-            Some(bytes) if bytes.len() < self.chunk.len() => (Encoding::Zstd, bytes),
-            _ => (Encoding::Raw, &self.chunk),
-        };
-        let entry = ChunkEntry { offset: self.offset, length: bytes.len() as u32, encoding, hash: sha256(bytes) };
-        self.out.write_all(bytes)?;
-        self.offset += bytes.len() as u64;
-        self.table.extend(entry.encode());
-        self.chunk.clear();
+        let chunks: Vec<&[u8]> = self.batch.chunks(self.options.chunk_size as usize).collect();
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let compression = self.options.compression;
+        let encoded = thread::scope(|scope| {
+            let shares = chunks.chunks(chunks.len().div_ceil(threads).max(1));
+            let encode_share = |share: &[&'_ [u8]]| share.iter().map(|chunk| encode(chunk, compression)).collect();
+            let workers: Vec<_> = shares.map(|share| scope.spawn(move || encode_share(share))).collect();
+            let join = |worker: ScopedJoinHandle<'_, Result<Vec<_>>>| worker.join().expect("no panic in encoding");
+            workers.into_iter().map(join).collect::<Result<Vec<_>>>()
+        })?;
+        for (chunk, (compressed, hash)) in chunks.iter().zip(encoded.into_iter().flatten()) {
+            let (encoding, stored) = match &compressed {
+                Some(bytes) => (Encoding::Zstd, &bytes[..]),
+                None => (Encoding::Raw, *chunk),
+            };
+            self.out.write_all(stored)?;
+            let entry = ChunkEntry { offset: self.offset, length: stored.len() as u32, encoding, hash };
+            self.table.extend(entry.encode());
+            self.offset += stored.len() as u64;
+        }
+        self.batch.clear();
         Ok(())
     }
 
-    /// Stores the last chunk; returns the chunk table and the length of the image.
+    /// Stores the last chunks; returns the chunk table and the length of the image.
     fn finish(mut self) -> Result<(Vec<u8>, u64)> {
-        if !self.chunk.is_empty() {
-            self.store()?;
-        }
+        self.store()?;
         Ok((self.table, self.offset))
     }
+}
+
+/// A chunk compressed, if it is to be and becomes smaller, and the hash of what is stored.
+fn encode(chunk: &[u8], compression: Compression) -> Result<(Option<Vec<u8>>, Digest)> {
+    let compressed = match compression {
+        Compression::None => None,
+        Compression::Zstd(level) => Some(zstd::bulk::compress(chunk, level)?).filter(|it| it.len() < chunk.len()),
+    };
+    let hash = sha256(compressed.as_deref().unwrap_or(chunk));
+    Ok((compressed, hash))
 }
