@@ -2,7 +2,7 @@
 
 use crate::context;
 use crate::idle::Poller;
-use crate::thread::{NOTIFIED, PARKED, PARKING, RUNNING, Thread, current};
+use crate::thread::{Thread, current};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
@@ -24,8 +24,8 @@ pub(crate) struct Cpu {
     queue: Mutex<VecDeque<Arc<Thread>>>,
     /// Length of `queue`, to look at without the lock.
     queued: AtomicUsize,
-    /// Time-stamp counter when the queue last became non-empty.
-    waiting_since: AtomicU64,
+    /// How many of them any vCPU may take.
+    stealable: AtomicUsize,
     switches: AtomicU64,
     own: UnsafeCell<Own>,
 }
@@ -45,13 +45,22 @@ static CPUS: [Cpu; MAX_CPUS] = [const {
     Cpu {
         queue: Mutex::new(VecDeque::new()),
         queued: AtomicUsize::new(0),
-        waiting_since: AtomicU64::new(0),
+        stealable: AtomicUsize::new(0),
         switches: AtomicU64::new(0),
         own: UnsafeCell::new(Own { idle_sp: 0, left: None, picked: None, slice_start: 0 }),
     }
 }; MAX_CPUS];
 
 static POLLER: OnceCell<Poller> = OnceCell::new();
+
+impl Cpu {
+    /// Shows the state of the queue to those without the lock.
+    fn publish(&self, queue: &VecDeque<Arc<Thread>>) {
+        let stealable = queue.iter().filter(|thread| thread.affinity() == u64::MAX).count();
+        self.stealable.store(stealable, Ordering::SeqCst);
+        self.queued.store(queue.len(), Ordering::SeqCst);
+    }
+}
 
 fn cpu(index: usize) -> &'static Cpu {
     &CPUS[index % MAX_CPUS]
@@ -93,30 +102,30 @@ pub fn counters() -> RunCounters {
 
 /// Threads waiting for this vCPU.
 pub fn ready_count() -> usize {
-    cpu(rkt_platform::cpu()).queued.load(Ordering::Relaxed)
+    cpu(rkt_platform::cpu()).queued.load(Ordering::SeqCst)
 }
 
+/// Whether there is a thread that this vCPU may run: in its own queue, or one in another's that is
+/// not pinned (the vCPU that a pinned one waits for is kicked, and nobody else need stay awake).
 pub(crate) fn any_ready() -> bool {
-    CPUS.iter().take(rkt_platform::cpus()).any(|cpu| cpu.queued.load(Ordering::SeqCst) > 0)
+    ready_count() > 0 || CPUS.iter().take(rkt_platform::cpus()).any(|cpu| cpu.stealable.load(Ordering::SeqCst) > 0)
 }
 
 /// Puts a ready thread on a run queue: the one of this vCPU, where its data is warm, unless
 /// its affinity says otherwise.
 pub(crate) fn enqueue(thread: Arc<Thread>) {
     let here = rkt_platform::cpu();
-    let affinity = thread.affinity();
-    let allowed = |index: usize| index < 64 && affinity & (1 << index) != 0;
-    let target = if allowed(here) { here } else { (0..rkt_platform::cpus()).find(|&i| allowed(i)).unwrap_or(here) };
+    let target = match thread.may_run_on(here) {
+        true => here,
+        false => (0..rkt_platform::cpus()).find(|&i| thread.may_run_on(i)).unwrap_or(here),
+    };
     let slot = cpu(target);
     let first = {
         let mut queue = slot.queue.lock();
         queue.push_back(thread);
-        slot.queued.store(queue.len(), Ordering::SeqCst);
+        slot.publish(&queue);
         queue.len() == 1
     };
-    if first {
-        slot.waiting_since.store(rkt_platform::tsc(), Ordering::Relaxed);
-    }
     if target != here {
         rkt_platform::kick(target);
     } else if !crate::in_thread() || !first {
@@ -143,10 +152,9 @@ fn take_from(index: usize, here: usize) -> Option<Arc<Thread>> {
         return None;
     }
     let mut queue = slot.queue.lock();
-    let at = queue.iter().position(|thread| here < 64 && thread.affinity() & (1 << here) != 0)?;
+    let at = queue.iter().position(|thread| thread.may_run_on(here))?;
     let thread = queue.remove(at);
-    slot.queued.store(queue.len(), Ordering::SeqCst);
-    slot.waiting_since.store(rkt_platform::tsc(), Ordering::Relaxed);
+    slot.publish(&queue);
     thread
 }
 
@@ -167,12 +175,10 @@ pub(crate) fn keep_picked(thread: Arc<Thread>) {
 /// Parks the running thread until it is woken; returns at once if it was woken since it last
 /// parked. Spurious returns are allowed: callers look at their condition in a loop.
 pub fn schedule() {
-    let me = current();
-    if me.token.compare_exchange(RUNNING, PARKING, Ordering::AcqRel, Ordering::Acquire).is_err() {
-        me.token.store(RUNNING, Ordering::Release);
-        return;
+    if current().token.begin_park() {
+        leave(Leave::Park);
+        current().token.consume();
     }
-    leave(Leave::Park);
 }
 
 /// Lets other ready threads run.
@@ -187,7 +193,7 @@ pub(crate) fn leave(why: Leave) {
     let me = current();
     let this = own();
     charge(&me, this);
-    let next = if why == Leave::Exit { None } else { pick_same_space(me.space()) };
+    let next = if why == Leave::Exit { None } else { pick_for_this_space() };
     let me_arc = {
         // SAFETY: the vCPU's own reference count, taken over from `current`.
         unsafe { Arc::from_raw(rkt_platform::current() as *const Thread) }
@@ -211,11 +217,11 @@ pub(crate) fn leave(why: Leave) {
     finish_switch();
 }
 
-/// A thread of this address space; one of another is left for the idle loop, which passes the
-/// slot on.
-fn pick_same_space(space: SpaceId) -> Option<Arc<Thread>> {
+/// A thread of the carrier's address space (the leaving thread may have moved to another); one
+/// of another is left for the idle loop, which passes the slot on.
+fn pick_for_this_space() -> Option<Arc<Thread>> {
     let next = pick()?;
-    if next.space() == space || next.space() == SpaceId::NONE {
+    if next.space() == rkt_platform::space() || next.space() == SpaceId::NONE {
         return Some(next);
     }
     keep_picked(next);
@@ -252,10 +258,7 @@ pub(crate) fn finish_switch() {
         Leave::Exit => drop(thread),
         Leave::Yield => enqueue(thread),
         Leave::Park => {
-            // A wake that came while it was still on its stack left NOTIFIED behind.
-            let parked = thread.token.compare_exchange(PARKING, PARKED, Ordering::AcqRel, Ordering::Acquire);
-            if parked == Err(NOTIFIED) {
-                thread.token.store(RUNNING, Ordering::Release);
+            if !thread.token.finish_park() {
                 enqueue(thread);
             }
         }
@@ -266,4 +269,16 @@ fn charge(thread: &Thread, own: &Own) {
     let ticks = rkt_platform::tsc().saturating_sub(own.slice_start);
     let ns = ticks.saturating_mul(1000) / rkt_platform::tsc_per_us().max(1);
     thread.ran_ns.fetch_add(ns, Ordering::Relaxed);
+}
+
+/// Drops every thread that is ready or was being switched.
+#[cfg(feature = "simulation")]
+pub(crate) fn reset() {
+    for cpu in &CPUS {
+        let ready = cpu.queue.try_lock().map(|mut queue| core::mem::take(&mut *queue));
+        cpu.publish(&VecDeque::new());
+        // SAFETY: no vCPU runs.
+        let own = unsafe { &mut *cpu.own.get() };
+        drop((ready, own.left.take(), own.picked.take()));
+    }
 }

@@ -15,6 +15,7 @@ mod cpu;
 mod idle;
 mod thread;
 mod timer;
+mod token;
 mod wait;
 
 pub use cpu::{RunCounters, counters, kick_idle, ready_count, schedule, set_poller, yield_now};
@@ -22,3 +23,13 @@ pub use idle::{Poller, idle_loop, set_spin};
 pub use thread::{CurrentThread, KERNEL_STACK_LEN, Thread, current, exit_current, in_thread, spawn};
 pub use timer::{Timer, expire as expire_timers, next_deadline};
 pub use wait::{Interrupted, Notify, Registration, WaitError, WaitQueue, sleep_until};
+
+#[cfg(feature = "simulation")]
+pub use context::{prepare, switch};
+
+/// Forgets all ready threads and timers after a simulation that was cut short.
+#[cfg(feature = "simulation")]
+pub fn reset() {
+    cpu::reset();
+    timer::reset();
+}

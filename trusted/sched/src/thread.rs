@@ -2,6 +2,7 @@
 
 use crate::context;
 use crate::cpu;
+use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
@@ -16,19 +17,13 @@ use rkt_sync::OnceCell;
 /// Bytes of a kernel stack.
 pub const KERNEL_STACK_LEN: usize = 64 << 10;
 
-// Park token: see `Thread::wake` and `cpu::finish_switch`.
-pub(crate) const RUNNING: u32 = 0;
-pub(crate) const PARKING: u32 = 1;
-pub(crate) const PARKED: u32 = 2;
-pub(crate) const NOTIFIED: u32 = 3;
-
 /// One thread of the kernel's: usually a task of the application.
 pub struct Thread {
     id: u64,
     stack: Folio,
     /// Saved stack pointer while the thread is switched out. Belongs to whoever switches it.
     pub(crate) sp: UnsafeCell<usize>,
-    pub(crate) token: AtomicU32,
+    pub(crate) token: Token,
     pub(crate) last_cpu: AtomicUsize,
     affinity: AtomicU64,
     space: AtomicU32,
@@ -49,7 +44,8 @@ unsafe impl Sync for Thread {}
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Thread {
-    /// A thread that will run `entry` once it is started; none if there is no memory.
+    /// A thread that will run `entry` once it is started; none if there is no memory. What `entry`
+    /// holds is dropped only if it returns: not if it ends in [`exit_current`] or the application.
     pub fn new(
         space: SpaceId,
         data: Option<Arc<dyn Any + Send + Sync>>,
@@ -64,7 +60,7 @@ impl Thread {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             sp: UnsafeCell::new(0),
             stack,
-            token: AtomicU32::new(PARKED),
+            token: Token::parked(),
             last_cpu: AtomicUsize::new(usize::MAX),
             affinity: AtomicU64::new(u64::MAX),
             space: AtomicU32::new(space.0),
@@ -111,6 +107,13 @@ impl Thread {
         self.affinity.store(mask, Ordering::Relaxed);
     }
 
+    /// Whether a vCPU may run the thread. If its affinity names no vCPU that there is, all may.
+    pub(crate) fn may_run_on(&self, cpu: usize) -> bool {
+        let there = u64::MAX >> (64 - rkt_platform::cpus().clamp(1, 64));
+        let mask = self.affinity() & there;
+        mask == 0 || (cpu < 64 && mask & (1 << cpu) != 0)
+    }
+
     /// Asks the thread to leave interruptible waits (a signal is pending), and wakes it.
     pub fn interrupt(self: &Arc<Self>) {
         self.interrupt.store(true, Ordering::SeqCst);
@@ -150,18 +153,8 @@ impl Thread {
 
     /// Gives the thread its token: it runs soon, or its next park returns at once.
     pub fn wake(self: &Arc<Self>) {
-        let mut seen = self.token.load(Ordering::Acquire);
-        loop {
-            let next = match seen {
-                PARKED => RUNNING,
-                NOTIFIED => return,
-                _ => NOTIFIED,
-            };
-            match self.token.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(PARKED) => return cpu::enqueue(self.clone()),
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
+        if self.token.notify() {
+            cpu::enqueue(self.clone());
         }
     }
 }
@@ -240,6 +233,7 @@ pub fn exit_current() -> ! {
 
 extern "C" fn start() -> ! {
     cpu::finish_switch();
+    current().token.consume();
     // SAFETY: runs once, as the first thing on the thread's stack.
     let entry = unsafe { (*current().entry.get()).take() };
     if let Some(entry) = entry {

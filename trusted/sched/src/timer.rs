@@ -78,3 +78,11 @@ pub fn expire() -> bool {
     }
     any
 }
+
+/// Drops every timer.
+#[cfg(feature = "simulation")]
+pub(crate) fn reset() {
+    let armed = TIMERS.try_lock().map(|mut timers| core::mem::take(&mut timers.armed));
+    NEXT.store(u64::MAX, Ordering::SeqCst);
+    drop(armed);
+}

@@ -110,22 +110,24 @@ impl WaitQueue {
         if self.is_empty() {
             return 0;
         }
-        let mut woken = 0;
+        let mut taken = VecDeque::new();
         let mut entries = self.entries.lock();
-        entries.retain(|entry| {
-            if !entry.exclusive {
+        for _ in 0..entries.len() {
+            let Some(entry) = entries.pop_front() else { break };
+            let wanted = !entry.exclusive || taken.len() < n;
+            if wanted {
                 entry.target.clone().notify(events);
-                return true;
             }
-            if woken == n {
-                return true;
+            if wanted && entry.exclusive {
+                taken.push_back(entry);
+            } else {
+                entries.push_back(entry);
             }
-            woken += 1;
-            entry.target.clone().notify(events);
-            false
-        });
+        }
         self.len.store(entries.len(), Ordering::SeqCst);
-        woken
+        drop(entries);
+        // What is taken is dropped without the lock: a target may hold a registration of this queue.
+        taken.len()
     }
 
     /// Stays registered for notifications until the result is dropped: poll, select, epoll.
