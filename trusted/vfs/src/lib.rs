@@ -1,3 +1,51 @@
-//! Files: inodes, directories, mounts, tmpfs, pipes, eventfd, epoll.
+//! Files: names, inodes, mounts, and what open files can do.
+//!
+//! [`FsContext::resolve`] turns a path into a [`Path`]; [`open`](fn@open) and the functions of
+//! [`ops`] work on paths; [`OpenFile`] is what descriptors refer to. A file system implements
+//! [`FileSystem`] and [`Inode`], an object that can be read, written and polled [`FileOps`].
+//!
+//! Locks: a lock of `rkt-sync` is never held while a thread parks. What must be held over I/O (a
+//! directory that changes, a file's position) is a lock that parks itself.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod anon;
+mod attr;
+mod cred;
+mod dentry;
+pub mod dev;
+pub mod epoll;
+mod file;
+mod inode;
+mod inotify;
+pub mod lock;
+mod mount;
+mod notify;
+mod open;
+pub mod ops;
+mod park_lock;
+pub mod pipe;
+mod poll;
+mod rename;
+pub mod tmpfs;
+mod walk;
+mod xattr;
+
+pub use anon::AnonInode;
+pub use attr::{Access, FileType, Metadata, SetAttributes, Time, device_major, device_minor, make_device};
+pub use cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE};
+pub use dentry::Dentry;
+pub use file::{CHANGEABLE_FLAGS, FileOps, Mappable, MappedFolio, O_ASYNC, OpenFile, Owner, seek_in};
+pub use inode::{
+    DirEntry, EntrySink, FileSystem, FsStatistics, Inode, LinkTarget, NewInode, new_anonymous_device,
+    new_anonymous_inode_number,
+};
+pub use inotify::Inotify;
+pub use mount::{Mount, Path, anonymous_device, mountinfo_text, mounts_text};
+pub use open::{OpenHow, open, open_path};
+pub use park_lock::{ParkGuard, ParkLock};
+pub use poll::{PollRequest, PollTable, READABLE, WRITABLE, poll};
+pub use rename::rename;
+pub use walk::{FsContext, Last, NAME_MAX, PATH_MAX, Parent, Resolve};

@@ -1,0 +1,577 @@
+//! Open file descriptions: what open(2) makes and descriptors refer to.
+
+use crate::attr::{Metadata, SetAttributes};
+use crate::cred::Credentials;
+use crate::epoll::Watchers;
+use crate::inode::{EntrySink, Inode};
+use crate::mount::Path;
+use crate::notify;
+use crate::park_lock::ParkLock;
+use crate::pipe::Pipe;
+use crate::poll::{PollTable, READABLE, WRITABLE};
+use alloc::sync::Arc;
+use core::any::Any;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use rkt_heap::Folio;
+use rkt_linux_abi::general::{
+    O_ACCMODE, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END,
+    SEEK_SET,
+};
+use rkt_linux_abi::{Errno, Result};
+use rkt_sync::Mutex;
+use rkt_user::{IoSink, IoSource};
+
+/// `FASYNC` of asm-generic/fcntl.h, by its name in open(2).
+pub const O_ASYNC: u32 = 0o20000;
+
+/// The flags that `F_SETFL` may change (fcntl(2)).
+pub const CHANGEABLE_FLAGS: u32 = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC;
+
+/// A folio of a file, for a mapping.
+pub struct MappedFolio {
+    /// The folio; it stays what the file has at this place for as long as it is held.
+    pub folio: Arc<Folio>,
+    /// Offset in the file of the folio's first byte.
+    pub start: u64,
+}
+
+/// Something that mmap(2) can map.
+pub trait Mappable: Send + Sync {
+    /// The folio that has the byte at `offset`, with all of its bytes valid. Holding it keeps
+    /// mapping and file the same memory.
+    ///
+    /// # Errors
+    /// `EFAULT` if the offset lies behind the page of the last byte: SIGBUS; `ENOSPC`, `EIO`.
+    fn folio(&self, offset: u64) -> Result<MappedFolio>;
+
+    /// Length in bytes.
+    fn len(&self) -> u64;
+
+    /// Whether it has no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tells that a shared mapping which may write is about to be made, or has gone.
+    ///
+    /// # Errors
+    /// `EPERM` if the file is sealed against writing.
+    fn map_writable(&self, mapped: bool) -> Result<()>;
+}
+
+/// What an open file can do. The defaults answer as Linux does for a file without the
+/// operation. `offset` is the position for files that have one, else to be left alone.
+#[allow(unused_variables)]
+pub trait FileOps: Any + Send + Sync {
+    /// Whether the file has a position: lseek, pread and pwrite work.
+    fn seekable(&self) -> bool {
+        false
+    }
+
+    /// Reads at `offset` and moves it on. Gives 0 at the end.
+    ///
+    /// # Errors
+    /// As read(2). `ERESTARTSYS` if a signal is pending.
+    fn read(&self, file: &OpenFile, offset: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Writes at `offset`, or at the end if the file is opened so, and moves it on.
+    ///
+    /// # Errors
+    /// As write(2). `ERESTARTSYS` if a signal is pending; with `EPIPE` the caller raises SIGPIPE.
+    fn write(&self, file: &OpenFile, offset: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
+    /// The position that lseek(2) leads to from `position`.
+    ///
+    /// # Errors
+    /// As lseek(2).
+    fn seek(&self, file: &OpenFile, position: u64, offset: i64, whence: u32) -> Result<u64> {
+        Err(Errno::ESPIPE)
+    }
+
+    /// Whether epoll can watch it.
+    fn pollable(&self) -> bool {
+        false
+    }
+
+    /// The poll(2) events that hold now, after registering for changes.
+    fn poll(&self, file: &OpenFile, table: Option<&mut PollTable>) -> u32 {
+        READABLE | WRITABLE
+    }
+
+    /// ioctl(2), except for what concerns the descriptor.
+    ///
+    /// # Errors
+    /// `ENOTTY` if the command is not known.
+    fn ioctl(&self, file: &OpenFile, command: u32, argument: u64) -> Result<i64> {
+        Err(Errno::ENOTTY)
+    }
+
+    /// What mmap(2) maps.
+    ///
+    /// # Errors
+    /// `ENODEV`.
+    fn map(&self, file: &OpenFile) -> Result<Arc<dyn Mappable>> {
+        Err(Errno::ENODEV)
+    }
+
+    /// fsync(2), or fdatasync(2).
+    ///
+    /// # Errors
+    /// `EINVAL`, `EIO`.
+    fn sync(&self, file: &OpenFile, data_only: bool) -> Result<()> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Lists a directory from `position`, which it moves on.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `ENOENT` if the directory was removed.
+    fn read_dir(&self, file: &OpenFile, position: &mut u64, emit: EntrySink<'_>) -> Result<()> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// fallocate(2); `mode` is its `FALLOC_FL_` flags, the range is valid.
+    ///
+    /// # Errors
+    /// As fallocate(2).
+    fn allocate(&self, file: &OpenFile, mode: u32, offset: u64, len: u64) -> Result<()> {
+        Err(Errno::ENODEV)
+    }
+
+    /// Checks new status flags, before `F_SETFL` or open(2) sets them.
+    ///
+    /// # Errors
+    /// `EINVAL` for `O_DIRECT` where that means nothing.
+    fn check_flags(&self, flags: u32) -> Result<()> {
+        if flags & O_DIRECT != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+
+    /// The pipe, of a pipe or FIFO.
+    fn pipe(&self) -> Option<&Arc<Pipe>> {
+        None
+    }
+
+    /// The last descriptor was closed.
+    fn release(&self, file: &OpenFile) {}
+}
+
+/// Whom `F_SETOWN` names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// `F_OWNER_TID`, `F_OWNER_PID` or `F_OWNER_PGRP`.
+    pub kind: u32,
+    /// The ID; 0 is nobody.
+    pub id: i32,
+    /// Signal of `F_SETSIG`; 0 is SIGIO.
+    pub signal: u32,
+}
+
+/// An open file description (open(2)).
+pub struct OpenFile {
+    ops: Arc<dyn FileOps>,
+    path: Path,
+    flags: AtomicU32,
+    position: AtomicU64,
+    /// Held over operations that move the position, so that each read and write by position
+    /// is one step (POSIX 2017 XSH §2.9.7).
+    position_lock: ParkLock,
+    credentials: Arc<Credentials>,
+    owner: Mutex<Owner>,
+    watchers: Watchers,
+}
+
+impl OpenFile {
+    /// `flags` are those of open(2), which creation flags do not belong to any more.
+    pub fn new(path: Path, ops: Arc<dyn FileOps>, flags: u32, credentials: Arc<Credentials>) -> Arc<Self> {
+        Arc::new(Self {
+            ops,
+            path,
+            flags: AtomicU32::new(flags),
+            position: AtomicU64::new(0),
+            position_lock: ParkLock::new(),
+            credentials,
+            owner: Mutex::new(Owner::default()),
+            watchers: Watchers::default(),
+        })
+    }
+
+    /// An open file in no directory; `name` is what /proc/self/fd shows.
+    pub fn anonymous(inode: Arc<dyn Inode>, name: &[u8], ops: Arc<dyn FileOps>, flags: u32) -> Arc<Self> {
+        Self::new(Path::anonymous(inode, name), ops, flags, Arc::default())
+    }
+
+    /// The operations.
+    pub fn ops(&self) -> &Arc<dyn FileOps> {
+        &self.ops
+    }
+
+    /// The operations, if they are of this type.
+    pub fn ops_as<T: FileOps>(&self) -> Option<&T> {
+        let any: &dyn Any = &*self.ops;
+        any.downcast_ref()
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The inode.
+    pub fn inode(&self) -> &Arc<dyn Inode> {
+        self.path.inode()
+    }
+
+    /// Who opened it.
+    pub fn credentials(&self) -> &Arc<Credentials> {
+        &self.credentials
+    }
+
+    /// Access mode and status flags, as `F_GETFL` tells.
+    pub fn flags(&self) -> u32 {
+        self.flags.load(Ordering::Relaxed)
+    }
+
+    /// `F_SETFL`: changes the flags that can be changed.
+    ///
+    /// # Errors
+    /// `EINVAL`; `EPERM` for `O_NOATIME` on somebody else's file.
+    pub fn set_flags(&self, flags: u32) -> Result<()> {
+        let old = self.flags();
+        let new = old & !CHANGEABLE_FLAGS | flags & CHANGEABLE_FLAGS;
+        if new & !old & O_NOATIME != 0 && !self.credentials.owns(&self.inode().access()) {
+            return Err(Errno::EPERM);
+        }
+        self.ops.check_flags(new)?;
+        self.flags.store(new, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether operations must not block.
+    pub fn nonblocking(&self) -> bool {
+        self.flags() & O_NONBLOCK != 0
+    }
+
+    /// Whether it was opened with `O_PATH`: only good as a path.
+    pub fn is_path_only(&self) -> bool {
+        self.flags() & O_PATH != 0
+    }
+
+    /// Whether it is open for reading.
+    pub fn readable(&self) -> bool {
+        let flags = self.flags();
+        flags & O_PATH == 0 && matches!(flags & O_ACCMODE, O_RDONLY | O_RDWR)
+    }
+
+    /// Whether it is open for writing.
+    pub fn writable(&self) -> bool {
+        let flags = self.flags();
+        flags & O_PATH == 0 && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR)
+    }
+
+    /// read(2) and readv(2).
+    ///
+    /// # Errors
+    /// As read(2); `ERESTARTSYS` if a signal is pending.
+    #[inline]
+    pub fn read(&self, into: &mut IoSink<'_>) -> Result<usize> {
+        if !self.readable() {
+            return Err(Errno::EBADF);
+        }
+        if !self.ops.seekable() {
+            return self.ops.read(self, &mut 0, into);
+        }
+        let _guard = self.position_lock.lock();
+        let mut at = self.position.load(Ordering::Relaxed);
+        let result = self.ops.read(self, &mut at, into);
+        self.position.store(at, Ordering::Relaxed);
+        notify::accessed(&self.path);
+        result
+    }
+
+    /// write(2) and writev(2).
+    ///
+    /// # Errors
+    /// As write(2); `ERESTARTSYS` if a signal is pending.
+    #[inline]
+    pub fn write(&self, from: &mut IoSource<'_>) -> Result<usize> {
+        if !self.writable() {
+            return Err(Errno::EBADF);
+        }
+        if !self.ops.seekable() {
+            return self.ops.write(self, &mut 0, from);
+        }
+        let _guard = self.position_lock.lock();
+        let mut at = self.position.load(Ordering::Relaxed);
+        let result = self.ops.write(self, &mut at, from);
+        self.position.store(at, Ordering::Relaxed);
+        notify::modified(&self.path);
+        result
+    }
+
+    /// pread(2) and preadv(2).
+    ///
+    /// # Errors
+    /// As pread(2).
+    #[inline]
+    pub fn read_at(&self, offset: i64, into: &mut IoSink<'_>) -> Result<usize> {
+        let mut offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        if self.is_path_only() {
+            return Err(Errno::EBADF);
+        }
+        if !self.ops.seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        if !self.readable() {
+            return Err(Errno::EBADF);
+        }
+        self.ops.read(self, &mut offset, into)
+    }
+
+    /// pwrite(2) and pwritev(2).
+    ///
+    /// # Errors
+    /// As pwrite(2).
+    #[inline]
+    pub fn write_at(&self, offset: i64, from: &mut IoSource<'_>) -> Result<usize> {
+        let mut offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        if self.is_path_only() {
+            return Err(Errno::EBADF);
+        }
+        if !self.ops.seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        if !self.writable() {
+            return Err(Errno::EBADF);
+        }
+        let result = self.ops.write(self, &mut offset, from);
+        notify::modified(&self.path);
+        result
+    }
+
+    /// lseek(2).
+    ///
+    /// # Errors
+    /// As lseek(2).
+    pub fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
+        if self.is_path_only() {
+            return Err(Errno::EBADF);
+        }
+        let _guard = self.position_lock.lock();
+        let at = self.ops.seek(self, self.position.load(Ordering::Relaxed), offset, whence)?;
+        self.position.store(at, Ordering::Relaxed);
+        Ok(at)
+    }
+
+    /// The position.
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
+    /// getdents64(2): gives entries to `emit` until it refuses one or there are no more.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOTDIR`, `ENOENT` if the directory was removed.
+    pub fn read_dir(&self, emit: EntrySink<'_>) -> Result<()> {
+        if self.is_path_only() {
+            return Err(Errno::EBADF);
+        }
+        let _guard = self.position_lock.lock();
+        let mut at = self.position.load(Ordering::Relaxed);
+        let result = self.ops.read_dir(self, &mut at, emit);
+        self.position.store(at, Ordering::Relaxed);
+        result
+    }
+
+    /// The poll(2) events that hold now, after registering for changes.
+    #[inline]
+    pub fn poll(&self, table: Option<&mut PollTable>) -> u32 {
+        self.ops.poll(self, table)
+    }
+
+    /// fstat(2).
+    pub fn metadata(&self) -> Metadata {
+        self.inode().metadata()
+    }
+
+    /// ftruncate(2).
+    ///
+    /// # Errors
+    /// `EINVAL` if not a regular file or not open for writing, `EPERM` if sealed.
+    pub fn truncate(&self, len: i64) -> Result<()> {
+        let len = u64::try_from(len).map_err(|_| Errno::EINVAL)?;
+        if self.is_path_only() {
+            return Err(Errno::EBADF);
+        }
+        if !self.writable() || self.inode().kind() != crate::FileType::Regular {
+            return Err(Errno::EINVAL);
+        }
+        crate::ops::truncate_inode(self.inode(), len, &self.credentials)
+    }
+
+    /// fallocate(2).
+    ///
+    /// # Errors
+    /// As fallocate(2).
+    pub fn allocate(&self, mode: u32, offset: i64, len: i64) -> Result<()> {
+        let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        let len = u64::try_from(len).ok().filter(|&len| len > 0).ok_or(Errno::EINVAL)?;
+        if !self.writable() {
+            return Err(Errno::EBADF);
+        }
+        if self.pipe().is_some() {
+            return Err(Errno::ESPIPE);
+        }
+        if self.path.is_directory() {
+            return Err(Errno::EISDIR);
+        }
+        offset.checked_add(len).filter(|&end| end <= i64::MAX as u64).ok_or(Errno::EFBIG)?;
+        self.ops.allocate(self, mode, offset, len)
+    }
+
+    /// fsync(2), or fdatasync(2).
+    ///
+    /// # Errors
+    /// `EBADF`, `EINVAL`, `EIO`.
+    pub fn sync(&self, data_only: bool) -> Result<()> {
+        if self.is_path_only() {
+            return Err(Errno::EBADF);
+        }
+        self.ops.sync(self, data_only)
+    }
+
+    /// ioctl(2), except for what concerns the descriptor.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOTTY`, and what the command says.
+    pub fn ioctl(&self, command: u32, argument: u64) -> Result<i64> {
+        if self.is_path_only() {
+            return Err(Errno::EBADF);
+        }
+        self.ops.ioctl(self, command, argument)
+    }
+
+    /// The pipe, of a pipe or FIFO.
+    pub fn pipe(&self) -> Option<&Arc<Pipe>> {
+        self.ops.pipe()
+    }
+
+    /// Whom `F_SETOWN` named.
+    pub fn owner(&self) -> Owner {
+        *self.owner.lock()
+    }
+
+    /// `F_SETOWN` and `F_SETSIG`.
+    pub fn set_owner(&self, owner: Owner) {
+        *self.owner.lock() = owner;
+    }
+
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.watchers.file_closed();
+        if let Some(locks) = self.inode().locks() {
+            locks.release_open_file(core::ptr::from_ref(self).addr() as u64);
+        }
+        self.ops.release(self);
+        if !self.is_path_only() {
+            notify::closed(&self.path, self.writable());
+        }
+    }
+}
+
+/// lseek(2) for files with a length.
+///
+/// # Errors
+/// `EINVAL` for a negative position or an unknown `whence`, `EOVERFLOW`.
+pub fn seek_in(len: u64, position: u64, offset: i64, whence: u32) -> Result<u64> {
+    let base = match whence {
+        SEEK_SET => 0,
+        SEEK_CUR => position,
+        SEEK_END => len,
+        _ => return Err(Errno::EINVAL),
+    };
+    let base = i64::try_from(base).map_err(|_| Errno::EOVERFLOW)?;
+    let at = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    u64::try_from(at).map_err(|_| Errno::EINVAL)
+}
+
+/// What `O_PATH` gives: nothing but a place.
+pub(crate) struct PathOnly;
+
+impl FileOps for PathOnly {}
+
+/// A directory that was opened.
+pub(crate) struct DirectoryFile;
+
+/// Position of ".." in listings; the file system's own positions come behind.
+const DOT_DOT: u64 = 1;
+const FIRST_NAME: u64 = 2;
+
+impl FileOps for DirectoryFile {
+    fn seekable(&self) -> bool {
+        true
+    }
+
+    fn read(&self, _: &OpenFile, _: &mut u64, _: &mut IoSink<'_>) -> Result<usize> {
+        Err(Errno::EISDIR)
+    }
+
+    fn seek(&self, _: &OpenFile, position: u64, offset: i64, whence: u32) -> Result<u64> {
+        match whence {
+            SEEK_SET | SEEK_CUR => seek_in(0, position, offset, whence),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn sync(&self, _: &OpenFile, _: bool) -> Result<()> {
+        Ok(())
+    }
+
+    fn check_flags(&self, _: u32) -> Result<()> {
+        Ok(())
+    }
+
+    fn read_dir(&self, file: &OpenFile, position: &mut u64, emit: EntrySink<'_>) -> Result<()> {
+        use crate::inode::DirEntry;
+        let path = file.path();
+        if path.dentry.is_deleted() {
+            return Err(Errno::ENOENT);
+        }
+        let kind = crate::FileType::Directory;
+        if *position < DOT_DOT {
+            let ino = path.inode().metadata().ino;
+            if !emit(&DirEntry { name: b".", ino, kind, next: DOT_DOT }) {
+                return Ok(());
+            }
+            *position = DOT_DOT;
+        }
+        if *position < FIRST_NAME {
+            let ino = path.up(&path.mount.root()).inode().metadata().ino;
+            if !emit(&DirEntry { name: b"..", ino, kind, next: FIRST_NAME }) {
+                return Ok(());
+            }
+            *position = FIRST_NAME;
+        }
+        path.inode().read_dir(*position - FIRST_NAME, &mut |entry| {
+            let next = entry.next.saturating_add(FIRST_NAME);
+            let taken = emit(&DirEntry { next, ..*entry });
+            if taken {
+                *position = next;
+            }
+            taken
+        })
+    }
+}
+
+/// Changes that a truncation is.
+pub(crate) fn resize(len: u64) -> SetAttributes {
+    SetAttributes { size: Some(len), ..SetAttributes::default() }
+}

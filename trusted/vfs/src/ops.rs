@@ -1,0 +1,391 @@
+//! Operations on names and attributes: mkdir, link, rename, chmod and their like.
+
+use crate::attr::{Access, FileType, SetAttributes, Time, without_privileges};
+use crate::cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE};
+use crate::dentry::Dentry;
+use crate::file::resize;
+use crate::inode::{Inode, LinkTarget, NewInode};
+use crate::mount::Path;
+use crate::walk::{FsContext, Last, PATH_MAX, Resolve};
+use crate::{notify, xattr};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use rkt_linux_abi::general::{CAP_CHOWN, CAP_FSETID, CAP_MKNOD, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID, S_ISUID, S_IXGRP};
+use rkt_linux_abi::{Errno, Result};
+
+/// Checks that names may be added to a directory. It is locked.
+pub(crate) fn may_create(context: &FsContext, dir: &Path) -> Result<()> {
+    if dir.dentry.is_deleted() {
+        return Err(Errno::ENOENT);
+    }
+    context.credentials.check(&dir.inode().access(), MAY_WRITE | MAY_EXEC)
+}
+
+/// Checks that a name may be removed from a directory (unlink(2), rmdir(2), rename(2)).
+pub(crate) fn may_delete(context: &FsContext, dir: &Path, victim: &Arc<Dentry>, as_directory: bool) -> Result<()> {
+    let access = dir.inode().access();
+    context.credentials.check(&access, MAY_WRITE | MAY_EXEC)?;
+    if context.credentials.sticky_forbids(&access, &victim.inode().access()) {
+        return Err(Errno::EPERM);
+    }
+    match (as_directory, victim.inode().kind() == FileType::Directory) {
+        (true, false) => Err(Errno::ENOTDIR),
+        (false, true) => Err(Errno::EISDIR),
+        _ => Ok(()),
+    }
+}
+
+/// Owner and mode of an inode made in a directory: a set-group-ID directory hands its group
+/// down (inode(7)).
+pub(crate) fn new_inode<'a>(context: &FsContext, dir: &Path, mode: u32) -> NewInode<'a> {
+    let Access { mode: dir_mode, gid: dir_gid, .. } = dir.inode().access();
+    let credentials = &context.credentials;
+    let inherits = dir_mode & S_ISGID != 0;
+    let gid = if inherits { dir_gid } else { credentials.gid };
+    let mut mode = mode;
+    if inherits && mode & S_IFMT == S_IFDIR {
+        mode |= S_ISGID;
+    } else if inherits
+        && mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP
+        && !credentials.in_group(gid)
+        && !credentials.capable(CAP_FSETID)
+    {
+        mode &= !S_ISGID;
+    }
+    NewInode { mode, uid: credentials.uid, gid, rdev: 0, target: &[] }
+}
+
+/// Makes a name that must not exist.
+fn create(
+    context: &FsContext,
+    base: Option<&Path>,
+    path: &[u8],
+    mode: u32,
+    make: impl FnOnce(&Path, &[u8], NewInode<'_>) -> Result<Arc<dyn Inode>>,
+) -> Result<()> {
+    let parent = context.resolve_parent(base, path, 0)?;
+    let Last::Name(name) = &parent.last else { return Err(Errno::EEXIST) };
+    let dir = &parent.dir;
+    let directory = mode & S_IFMT == S_IFDIR;
+    let _guard = dir.dentry.lock()?;
+    match dir.dentry.lookup_locked(name) {
+        Ok(_) => return Err(Errno::EEXIST),
+        Err(Errno::ENOENT) if parent.slash && !directory => return Err(Errno::ENOENT),
+        Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error),
+    }
+    dir.mount.check_writable()?;
+    may_create(context, dir)?;
+    let inode = make(dir, name, new_inode(context, dir, mode))?;
+    dir.dentry.add(name, inode)?;
+    notify::created(dir, name, directory);
+    Ok(())
+}
+
+/// mkdirat(2).
+///
+/// # Errors
+/// As mkdir(2).
+pub fn mkdir(context: &FsContext, base: Option<&Path>, path: &[u8], mode: u32) -> Result<()> {
+    // Only the sticky bit may come along with the permissions (mkdir(2)).
+    let mode = S_IFDIR | mode & 0o1777 & !context.umask;
+    create(context, base, path, mode, |dir, name, new| dir.inode().create(name, &new))
+}
+
+/// mknodat(2): regular files, FIFOs, devices and socket names.
+///
+/// # Errors
+/// As mknod(2): `EPERM` for directories, and for devices without `CAP_MKNOD`; `EINVAL`.
+pub fn mknod(context: &FsContext, base: Option<&Path>, path: &[u8], mode: u32, rdev: u64) -> Result<()> {
+    let mode = if mode & S_IFMT == 0 { mode | FileType::Regular.mode_bits() } else { mode };
+    match FileType::from_mode(mode) {
+        Some(FileType::Directory) => return Err(Errno::EPERM),
+        None | Some(FileType::Symlink) => return Err(Errno::EINVAL),
+        Some(FileType::CharDevice | FileType::BlockDevice) if !context.credentials.capable(CAP_MKNOD) => {
+            return Err(Errno::EPERM);
+        }
+        Some(_) => {}
+    }
+    let mode = mode & S_IFMT | mode & 0o7777 & !context.umask;
+    create(context, base, path, mode, |dir, name, new| dir.inode().create(name, &NewInode { rdev, ..new }))
+}
+
+/// symlinkat(2).
+///
+/// # Errors
+/// As symlink(2).
+pub fn symlink(context: &FsContext, target: &[u8], base: Option<&Path>, path: &[u8]) -> Result<()> {
+    if target.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    if target.len() >= PATH_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    create(context, base, path, S_IFLNK | 0o777, |dir, name, new| {
+        dir.inode().create(name, &NewInode { mode: S_IFLNK | 0o777, target, ..new })
+    })
+}
+
+/// linkat(2), after the old path was resolved.
+///
+/// # Errors
+/// As link(2): `EXDEV`, `EPERM` for directories, `EEXIST`.
+pub fn link(context: &FsContext, old: &Path, base: Option<&Path>, path: &[u8]) -> Result<()> {
+    let parent = context.resolve_parent(base, path, 0)?;
+    let Last::Name(name) = &parent.last else { return Err(Errno::EEXIST) };
+    let dir = &parent.dir;
+    let _guard = dir.dentry.lock()?;
+    match dir.dentry.lookup_locked(name) {
+        Ok(_) => return Err(Errno::EEXIST),
+        Err(Errno::ENOENT) if parent.slash => return Err(Errno::ENOENT),
+        Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error),
+    }
+    if !Arc::ptr_eq(&old.mount, &dir.mount) {
+        return Err(Errno::EXDEV);
+    }
+    dir.mount.check_writable()?;
+    may_create(context, dir)?;
+    if old.is_directory() {
+        return Err(Errno::EPERM);
+    }
+    dir.inode().link(name, old.inode())?;
+    dir.dentry.add(name, old.inode().clone())?;
+    notify::created(dir, name, false);
+    Ok(())
+}
+
+/// unlink(2).
+///
+/// # Errors
+/// As unlink(2).
+pub fn unlink(context: &FsContext, base: Option<&Path>, path: &[u8]) -> Result<()> {
+    let parent = context.resolve_parent(base, path, 0)?;
+    let Last::Name(name) = &parent.last else { return Err(Errno::EISDIR) };
+    let dir = &parent.dir;
+    dir.mount.check_writable()?;
+    let guard = dir.dentry.lock()?;
+    let victim = dir.dentry.lookup_locked(name)?;
+    if parent.slash {
+        let directory = victim.inode().kind() == FileType::Directory;
+        return Err(if directory { Errno::EISDIR } else { Errno::ENOTDIR });
+    }
+    may_delete(context, dir, &victim, false)?;
+    if dir.with(victim.clone()).is_busy() {
+        return Err(Errno::EBUSY);
+    }
+    dir.inode().unlink(name)?;
+    dir.dentry.remove(&victim)?;
+    drop(guard);
+    notify::removed(dir, name, &victim);
+    Ok(())
+}
+
+/// rmdir(2).
+///
+/// # Errors
+/// As rmdir(2).
+pub fn rmdir(context: &FsContext, base: Option<&Path>, path: &[u8]) -> Result<()> {
+    let parent = context.resolve_parent(base, path, 0)?;
+    let name = match &parent.last {
+        Last::Name(name) => name,
+        Last::Dot => return Err(Errno::EINVAL),
+        Last::DotDot => return Err(Errno::ENOTEMPTY),
+        Last::Root => return Err(Errno::EBUSY),
+    };
+    let dir = &parent.dir;
+    dir.mount.check_writable()?;
+    let guard = dir.dentry.lock()?;
+    let victim = dir.dentry.lookup_locked(name)?;
+    may_delete(context, dir, &victim, true)?;
+    if dir.with(victim.clone()).is_busy() {
+        return Err(Errno::EBUSY);
+    }
+    {
+        // Nobody may add a name to the directory between the check and its end.
+        let _inner = victim.lock()?;
+        dir.inode().rmdir(name)?;
+        dir.dentry.remove(&victim)?;
+    }
+    drop(guard);
+    notify::removed(dir, name, &victim);
+    Ok(())
+}
+
+/// readlinkat(2), after the path was resolved without following; magic links show the path of
+/// what they lead to.
+///
+/// # Errors
+/// `EINVAL` if it is not a symbolic link.
+pub fn readlink(context: &FsContext, at: &Path) -> Result<Vec<u8>> {
+    if at.inode().kind() != FileType::Symlink {
+        return Err(Errno::EINVAL);
+    }
+    match at.inode().link_target()? {
+        LinkTarget::Text(text) => Ok(text),
+        LinkTarget::Jump(path) => Ok(path.to_bytes(&context.root)),
+    }
+}
+
+/// faccessat2(2), after the path was resolved; `wanted` is `R_OK`, `W_OK`, `X_OK` (the values of
+/// the `MAY_` bits). The context has the credentials to be judged by.
+///
+/// # Errors
+/// `EACCES`, `EROFS`.
+pub fn access(context: &FsContext, at: &Path, wanted: u32) -> Result<()> {
+    let kind = at.inode().kind();
+    let special = matches!(kind, FileType::CharDevice | FileType::BlockDevice | FileType::Fifo | FileType::Socket);
+    if wanted & MAY_WRITE != 0 && !special {
+        at.mount.check_writable()?;
+    }
+    let noexec = at.mount.flags() & rkt_linux_abi::general::MS_NOEXEC != 0;
+    if wanted & MAY_EXEC != 0 && kind == FileType::Regular && noexec {
+        return Err(Errno::EACCES);
+    }
+    context.credentials.check(&at.inode().access(), wanted)
+}
+
+/// chmod(2).
+///
+/// # Errors
+/// `EPERM` if not the owner, `EROFS`.
+pub fn chmod(context: &FsContext, at: &Path, mode: u32) -> Result<()> {
+    at.mount.check_writable()?;
+    let access = at.inode().access();
+    let credentials = &context.credentials;
+    if !credentials.owns(&access) {
+        return Err(Errno::EPERM);
+    }
+    if at.inode().kind() == FileType::Symlink {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let mut mode = mode & 0o7777;
+    if !credentials.in_group(access.gid) && !credentials.capable(CAP_FSETID) {
+        mode &= !S_ISGID;
+    }
+    change(at, SetAttributes { mode: Some(mode), ..SetAttributes::default() })
+}
+
+/// chown(2); `None` leaves an ID alone.
+///
+/// # Errors
+/// `EPERM`, `EROFS`.
+pub fn chown(context: &FsContext, at: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+    at.mount.check_writable()?;
+    let access = at.inode().access();
+    let credentials = &context.credentials;
+    if !credentials.capable(CAP_CHOWN) {
+        let owner = credentials.uid == access.uid;
+        let uid_allowed = uid.is_none_or(|uid| owner && uid == access.uid);
+        let gid_allowed = gid.is_none_or(|gid| owner && (gid == access.gid || credentials.in_group(gid)));
+        if !uid_allowed || !gid_allowed {
+            return Err(Errno::EPERM);
+        }
+    }
+    // Even root's chown takes set-user-ID away, except from directories (chown(2)).
+    let strip = at.inode().kind() != FileType::Directory && access.mode & (S_ISUID | S_ISGID) != 0;
+    let mode = strip.then(|| without_privileges(access.mode) & 0o7777);
+    change(at, SetAttributes { uid, gid, mode, ..SetAttributes::default() })
+}
+
+/// A time of utimensat(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeChange {
+    /// `UTIME_OMIT`.
+    Keep,
+    /// `UTIME_NOW`.
+    Now,
+    /// A given time.
+    To(Time),
+}
+
+/// utimensat(2).
+///
+/// # Errors
+/// `EACCES`, `EPERM`, `EROFS`.
+pub fn set_times(context: &FsContext, at: &Path, atime: TimeChange, mtime: TimeChange) -> Result<()> {
+    if (atime, mtime) == (TimeChange::Keep, TimeChange::Keep) {
+        return Ok(());
+    }
+    at.mount.check_writable()?;
+    let access = at.inode().access();
+    if !context.credentials.owns(&access) {
+        if (atime, mtime) != (TimeChange::Now, TimeChange::Now) {
+            return Err(Errno::EPERM);
+        }
+        context.credentials.check(&access, MAY_WRITE)?;
+    }
+    let now = Time::now();
+    let value = |change| match change {
+        TimeChange::Keep => None,
+        TimeChange::Now => Some(now),
+        TimeChange::To(time) => Some(time),
+    };
+    change(at, SetAttributes { atime: value(atime), mtime: value(mtime), ..SetAttributes::default() })
+}
+
+fn change(at: &Path, change: SetAttributes) -> Result<()> {
+    at.inode().set_attributes(&change)?;
+    notify::attributes(at);
+    Ok(())
+}
+
+/// truncate(2).
+///
+/// # Errors
+/// As truncate(2).
+pub fn truncate(context: &FsContext, base: Option<&Path>, path: &[u8], len: i64) -> Result<()> {
+    let len = u64::try_from(len).map_err(|_| Errno::EINVAL)?;
+    let at = context.resolve(base, path, Resolve::FOLLOW)?;
+    match at.inode().kind() {
+        FileType::Directory => return Err(Errno::EISDIR),
+        FileType::Regular => {}
+        _ => return Err(Errno::EINVAL),
+    }
+    at.mount.check_writable()?;
+    context.credentials.check(&at.inode().access(), MAY_WRITE)?;
+    truncate_inode(at.inode(), len, &context.credentials)?;
+    notify::modified(&at);
+    Ok(())
+}
+
+/// Sets the length of a regular file that may be written to; a set-user-ID bit goes with it.
+pub(crate) fn truncate_inode(inode: &Arc<dyn Inode>, len: u64, credentials: &Credentials) -> Result<()> {
+    let mode = inode.access().mode;
+    let stripped = without_privileges(mode);
+    let mode = (stripped != mode && !credentials.capable(CAP_FSETID)).then_some(stripped & 0o7777);
+    inode.set_attributes(&SetAttributes { mode, ..resize(len) })
+}
+
+/// setxattr(2), after the path was resolved.
+///
+/// # Errors
+/// As setxattr(2).
+pub fn set_xattr(context: &FsContext, at: &Path, name: &[u8], value: &[u8], flags: u32) -> Result<()> {
+    at.mount.check_writable()?;
+    xattr::check(&context.credentials, at.inode(), name, MAY_WRITE)?;
+    at.inode().set_xattr(name, value, flags)?;
+    notify::attributes(at);
+    Ok(())
+}
+
+/// getxattr(2), after the path was resolved.
+///
+/// # Errors
+/// As getxattr(2).
+pub fn get_xattr(context: &FsContext, at: &Path, name: &[u8]) -> Result<Vec<u8>> {
+    xattr::check(&context.credentials, at.inode(), name, MAY_READ)?;
+    at.inode().xattr(name)
+}
+
+/// removexattr(2), after the path was resolved.
+///
+/// # Errors
+/// As removexattr(2).
+pub fn remove_xattr(context: &FsContext, at: &Path, name: &[u8]) -> Result<()> {
+    at.mount.check_writable()?;
+    xattr::check(&context.credentials, at.inode(), name, MAY_WRITE)?;
+    at.inode().remove_xattr(name)?;
+    notify::attributes(at);
+    Ok(())
+}

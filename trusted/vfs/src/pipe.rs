@@ -1,0 +1,537 @@
+//! Pipes and FIFOs (pipe(7), fifo(7)).
+
+use crate::attr::{FileType, Metadata, SetAttributes};
+use crate::file::{FileOps, OpenFile};
+use crate::inode::{Inode, new_anonymous_inode_number};
+use crate::mount::anonymous_device;
+use crate::poll::{PollTable, READABLE, WRITABLE};
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use rkt_linux_abi::general::{O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLHUP, S_IFIFO};
+use rkt_linux_abi::ioctl::FIONREAD;
+use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
+use rkt_sched::{WaitError, WaitQueue};
+use rkt_sync::Mutex;
+use rkt_user::{IoSink, IoSource, UserPtr};
+
+/// Writes up to this length are atomic (pipe(7)).
+pub const PIPE_BUF: usize = 4096;
+/// Capacity of a new pipe.
+const DEFAULT_CAPACITY: usize = 16 * PAGE_SIZE;
+/// Largest capacity that anybody may ask for: /proc/sys/fs/pipe-max-size.
+pub const MAX_CAPACITY: usize = 1 << 20;
+
+/// Bytes that were written together, as far as readers care.
+struct Segment {
+    len: usize,
+    /// Written under `O_DIRECT`: read alone.
+    packet: bool,
+}
+
+/// A ring of bytes that grows with its use.
+#[derive(Default)]
+struct Ring {
+    bytes: Vec<u8>,
+    head: usize,
+    len: usize,
+}
+
+impl Ring {
+    /// Makes room for `more` bytes in a ring that may become `capacity` long.
+    fn reserve(&mut self, more: usize, capacity: usize) -> Result<()> {
+        let needed = self.len + more;
+        if needed <= self.bytes.len() {
+            return Ok(());
+        }
+        let size = needed.next_power_of_two().clamp(PAGE_SIZE, capacity.max(needed));
+        self.resize(size)
+    }
+
+    fn resize(&mut self, size: usize) -> Result<()> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
+        let (front, back) = self.parts(self.len);
+        bytes.extend_from_slice(front);
+        bytes.extend_from_slice(back);
+        bytes.resize(size, 0);
+        *self = Self { bytes, head: 0, len: self.len };
+        Ok(())
+    }
+
+    /// The first `n` bytes, in two pieces.
+    fn parts(&self, n: usize) -> (&[u8], &[u8]) {
+        let n = n.min(self.len);
+        let front = n.min(self.bytes.len() - self.head);
+        let first = self.bytes.get(self.head..self.head + front).unwrap_or(&[]);
+        (first, self.bytes.get(..n - front).unwrap_or(&[]))
+    }
+
+    fn drop_front(&mut self, n: usize) {
+        self.len -= n;
+        self.head = if self.len == 0 { 0 } else { (self.head + n) % self.bytes.len() };
+    }
+
+    /// Moves up to `n` bytes out; fewer only if user memory faults.
+    fn read(&mut self, n: usize, into: &mut IoSink<'_>) -> Result<usize> {
+        let (front, back) = self.parts(n);
+        let mut moved = if front.is_empty() { 0 } else { into.put(front)? };
+        if moved == front.len() && !back.is_empty() {
+            moved += into.put(back).unwrap_or(0);
+        }
+        self.drop_front(moved);
+        Ok(moved)
+    }
+
+    /// Moves up to `n` bytes in, for which there is room; fewer only if user memory faults.
+    fn write(&mut self, n: usize, from: &mut IoSource<'_>) -> Result<usize> {
+        let size = self.bytes.len();
+        let mut moved = 0;
+        while moved < n {
+            let tail = (self.head + self.len) % size.max(1);
+            let run = (n - moved).min(size - tail);
+            let into = self.bytes.get_mut(tail..tail + run).ok_or(Errno::ENOMEM)?;
+            let got = match from.take(into) {
+                Err(_) if moved > 0 => 0,
+                other => other?,
+            };
+            self.len += got;
+            moved += got;
+            if got < run {
+                break;
+            }
+        }
+        Ok(moved)
+    }
+}
+
+struct State {
+    ring: Ring,
+    segments: VecDeque<Segment>,
+    /// Each packet takes a page of the capacity, whatever its length.
+    packets: usize,
+    packet_bytes: usize,
+    capacity: usize,
+    readers: usize,
+    writers: usize,
+    /// How many times each end was ever opened.
+    reader_opens: u64,
+    writer_opens: u64,
+}
+
+impl State {
+    /// Bytes that a stream write may still add.
+    fn free(&self) -> usize {
+        let used = self.ring.len - self.packet_bytes + self.packets * PAGE_SIZE;
+        self.capacity.saturating_sub(used)
+    }
+
+    /// How many of `left` bytes of a write of `total` may go in now.
+    fn admits(&self, total: usize, left: usize, packet: bool) -> usize {
+        let free = self.free();
+        if packet {
+            if free >= PAGE_SIZE { left.min(PAGE_SIZE) } else { 0 }
+        } else if total <= PIPE_BUF && free < left {
+            0
+        } else {
+            free.min(left)
+        }
+    }
+
+    fn push(&mut self, n: usize, packet: bool, from: &mut IoSource<'_>) -> Result<usize> {
+        self.ring.reserve(n, self.capacity)?;
+        let moved = self.ring.write(n, from)?;
+        match self.segments.back_mut() {
+            Some(last) if !packet && !last.packet => last.len += moved,
+            _ => self.segments.push_back(Segment { len: moved, packet }),
+        }
+        if packet {
+            self.packets += 1;
+            self.packet_bytes += moved;
+        }
+        Ok(moved)
+    }
+
+    fn pop(&mut self, into: &mut IoSink<'_>) -> Result<usize> {
+        let mut total = 0;
+        while !into.is_full()
+            && let Some(front) = self.segments.front_mut()
+        {
+            let (packet, len) = (front.packet, front.len);
+            if packet && total > 0 {
+                break;
+            }
+            let want = len.min(into.remaining());
+            let moved = match self.ring.read(want, into) {
+                Err(_) if total > 0 => 0,
+                other => other?,
+            };
+            total += moved;
+            if packet {
+                // What does not fit into the reader's buffer is lost (pipe2(2), O_DIRECT).
+                self.ring.drop_front(len - moved);
+                self.packets -= 1;
+                self.packet_bytes -= len;
+                self.segments.pop_front();
+                break;
+            }
+            front.len -= moved;
+            if front.len == 0 {
+                self.segments.pop_front();
+            }
+            if moved < want {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    fn clear(&mut self) {
+        self.ring = Ring::default();
+        self.segments.clear();
+        (self.packets, self.packet_bytes) = (0, 0);
+    }
+}
+
+/// A pipe, or the pipe of a FIFO.
+pub struct Pipe {
+    state: Mutex<State>,
+    /// Readers wait for bytes, and openers for a writer.
+    readers: Arc<WaitQueue>,
+    /// Writers wait for room, and openers for a reader.
+    writers: Arc<WaitQueue>,
+}
+
+impl Default for Pipe {
+    fn default() -> Self {
+        let state = State {
+            ring: Ring::default(),
+            segments: VecDeque::new(),
+            packets: 0,
+            packet_bytes: 0,
+            capacity: DEFAULT_CAPACITY,
+            readers: 0,
+            writers: 0,
+            reader_opens: 0,
+            writer_opens: 0,
+        };
+        Self { state: Mutex::new(state), readers: Arc::default(), writers: Arc::default() }
+    }
+}
+
+fn restart(_: WaitError) -> Errno {
+    Errno::ERESTARTSYS
+}
+
+impl Pipe {
+    /// pipe2(2): the read end and the write end. `flags` are `O_NONBLOCK` and `O_DIRECT`.
+    pub fn pair(uid: u32, gid: u32, flags: u32) -> (Arc<OpenFile>, Arc<OpenFile>) {
+        let pipe = Arc::new(Pipe::default());
+        let inode = Arc::new(PipeInode { pipe: pipe.clone(), meta: PipeInode::attributes(uid, gid) });
+        let path = crate::Path::anonymous(inode.clone(), format!("pipe:[{}]", inode.meta.ino).as_bytes());
+        let read = pipe.attach(O_RDONLY);
+        let write = pipe.attach(O_WRONLY);
+        (
+            OpenFile::new(path.clone(), read, O_RDONLY | flags & O_NONBLOCK, Arc::default()),
+            OpenFile::new(path, write, O_WRONLY | flags & (O_NONBLOCK | O_DIRECT), Arc::default()),
+        )
+    }
+
+    fn attach(self: &Arc<Self>, flags: u32) -> Arc<PipeFile> {
+        let reads = matches!(flags & O_ACCMODE, O_RDONLY | O_RDWR);
+        let writes = matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
+        let mut state = self.state.lock();
+        let writer_opens = state.writer_opens;
+        if reads {
+            state.readers += 1;
+            state.reader_opens += 1;
+        }
+        if writes {
+            state.writers += 1;
+            state.writer_opens += 1;
+        }
+        drop(state);
+        Arc::new(PipeFile { pipe: self.clone(), reads, writes, writer_opens })
+    }
+
+    /// Opens a FIFO: waits for the other end unless `O_NONBLOCK` or both ends are opened.
+    ///
+    /// # Errors
+    /// `ENXIO` for a non-blocking writer without a reader; `ERESTARTSYS`; `EINVAL` for access
+    /// mode 3.
+    pub(crate) fn open(self: &Arc<Self>, flags: u32) -> Result<Arc<dyn FileOps>> {
+        let nonblocking = flags & O_NONBLOCK != 0;
+        if flags & O_ACCMODE == O_WRONLY && nonblocking && self.state.lock().readers == 0 {
+            return Err(Errno::ENXIO);
+        }
+        let before = {
+            let state = self.state.lock();
+            (state.reader_opens, state.writer_opens)
+        };
+        let file = match flags & O_ACCMODE {
+            O_RDONLY | O_WRONLY | O_RDWR => self.attach(flags),
+            _ => return Err(Errno::EINVAL),
+        };
+        self.readers.wake_all(0);
+        self.writers.wake_all(0);
+        match flags & O_ACCMODE {
+            O_RDONLY if !nonblocking => self
+                .readers
+                .wait(None, || {
+                    let state = self.state.lock();
+                    (state.writers > 0 || state.writer_opens != before.1).then_some(())
+                })
+                .map_err(restart)?,
+            O_WRONLY if !nonblocking => self
+                .writers
+                .wait(None, || {
+                    let state = self.state.lock();
+                    (state.readers > 0 || state.reader_opens != before.0).then_some(())
+                })
+                .map_err(restart)?,
+            _ => {}
+        }
+        Ok(file)
+    }
+
+    fn detach(&self, file: &PipeFile) {
+        let mut state = self.state.lock();
+        state.readers -= usize::from(file.reads);
+        state.writers -= usize::from(file.writes);
+        if state.readers == 0 && state.writers == 0 {
+            state.clear();
+        }
+        drop(state);
+        if file.writes {
+            self.readers.wake_all(POLLHUP | READABLE);
+        }
+        if file.reads {
+            self.writers.wake_all(POLLERR | WRITABLE);
+        }
+    }
+
+    /// Reads what there is, waiting for something unless `nonblocking`. 0 once nobody can write
+    /// any more.
+    ///
+    /// # Errors
+    /// `EAGAIN`, `ERESTARTSYS`, `EFAULT`.
+    pub fn read(&self, nonblocking: bool, into: &mut IoSink<'_>) -> Result<usize> {
+        if into.is_full() {
+            return Ok(0);
+        }
+        loop {
+            let mut state = self.state.lock();
+            if state.ring.len > 0 || !state.segments.is_empty() {
+                let was_full = state.free() < PIPE_BUF;
+                let moved = state.pop(into);
+                drop(state);
+                if was_full {
+                    self.writers.wake_all(WRITABLE);
+                }
+                return moved;
+            }
+            if state.writers == 0 {
+                return Ok(0);
+            }
+            drop(state);
+            if nonblocking {
+                return Err(Errno::EAGAIN);
+            }
+            let ready = || {
+                let state = self.state.lock();
+                (!state.segments.is_empty() || state.writers == 0).then_some(())
+            };
+            self.readers.wait(None, ready).map_err(restart)?;
+        }
+    }
+
+    /// Writes everything, waiting for room unless `nonblocking`.
+    ///
+    /// # Errors
+    /// `EPIPE` if nobody can read; `EAGAIN`, `ERESTARTSYS`, `EFAULT` if nothing was written.
+    pub fn write(&self, nonblocking: bool, packet: bool, from: &mut IoSource<'_>) -> Result<usize> {
+        let total = from.remaining();
+        let mut done = 0;
+        while !from.is_full() {
+            match self.write_some(total, packet, from) {
+                Ok(0) if nonblocking && done == 0 => return Err(Errno::EAGAIN),
+                Ok(0) if nonblocking => break,
+                Ok(0) => {
+                    let left = from.remaining();
+                    let ready = || {
+                        let state = self.state.lock();
+                        (state.admits(total, left, packet) > 0 || state.readers == 0).then_some(())
+                    };
+                    match self.writers.wait(None, ready) {
+                        Ok(()) => {}
+                        Err(_) if done > 0 => break,
+                        Err(error) => return Err(restart(error)),
+                    }
+                }
+                Ok(moved) => done += moved,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_some(&self, total: usize, packet: bool, from: &mut IoSource<'_>) -> Result<usize> {
+        let mut state = self.state.lock();
+        if state.readers == 0 {
+            return Err(Errno::EPIPE);
+        }
+        let n = state.admits(total, from.remaining(), packet);
+        if n == 0 {
+            return Ok(0);
+        }
+        let moved = state.push(n, packet, from)?;
+        drop(state);
+        self.readers.wake_all(READABLE);
+        Ok(moved)
+    }
+
+    /// `F_GETPIPE_SZ`.
+    pub fn capacity(&self) -> usize {
+        self.state.lock().capacity
+    }
+
+    /// `F_SETPIPE_SZ`: gives the capacity set, a power of two of pages.
+    ///
+    /// # Errors
+    /// `EBUSY` if the content does not fit, `EPERM` over the limit unless `privileged`, `EINVAL`.
+    pub fn set_capacity(&self, bytes: usize, privileged: bool) -> Result<usize> {
+        if bytes > 1 << 31 {
+            return Err(Errno::EINVAL);
+        }
+        let capacity = bytes.max(PAGE_SIZE).next_power_of_two();
+        if capacity > MAX_CAPACITY && !privileged {
+            return Err(Errno::EPERM);
+        }
+        let mut state = self.state.lock();
+        if state.capacity - state.free() > capacity {
+            return Err(Errno::EBUSY);
+        }
+        if state.ring.bytes.len() > capacity {
+            state.ring.resize(capacity)?;
+        }
+        state.capacity = capacity;
+        drop(state);
+        self.writers.wake_all(WRITABLE);
+        Ok(capacity)
+    }
+
+    /// Bytes that can be read.
+    pub fn readable_bytes(&self) -> usize {
+        self.state.lock().ring.len
+    }
+}
+
+/// An end of a pipe, or both.
+struct PipeFile {
+    pipe: Arc<Pipe>,
+    reads: bool,
+    writes: bool,
+    /// `State::writer_opens` at the time of opening: a reader sees a hang-up only of writers
+    /// that came after it (poll of FIFOs).
+    writer_opens: u64,
+}
+
+impl Drop for PipeFile {
+    fn drop(&mut self) {
+        self.pipe.detach(self);
+    }
+}
+
+impl FileOps for PipeFile {
+    fn read(&self, file: &OpenFile, _: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
+        self.pipe.read(file.nonblocking(), into)
+    }
+
+    fn write(&self, file: &OpenFile, _: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
+        self.pipe.write(file.nonblocking(), file.flags() & O_DIRECT != 0, from)
+    }
+
+    fn pollable(&self) -> bool {
+        true
+    }
+
+    fn poll(&self, _: &OpenFile, mut table: Option<&mut PollTable>) -> u32 {
+        if let Some(table) = table.as_deref_mut() {
+            if self.reads {
+                table.watch(&self.pipe.readers);
+            }
+            if self.writes {
+                table.watch(&self.pipe.writers);
+            }
+        }
+        let state = self.pipe.state.lock();
+        let mut events = 0;
+        if self.reads {
+            if !state.segments.is_empty() {
+                events |= READABLE;
+            }
+            if state.writers == 0 && state.writer_opens != self.writer_opens {
+                events |= POLLHUP;
+            }
+        }
+        if self.writes {
+            if state.free() >= PIPE_BUF {
+                events |= WRITABLE;
+            }
+            if state.readers == 0 {
+                events |= POLLERR;
+            }
+        }
+        events
+    }
+
+    fn ioctl(&self, _: &OpenFile, command: u32, argument: u64) -> Result<i64> {
+        if command != FIONREAD {
+            return Err(Errno::ENOTTY);
+        }
+        let bytes = i32::try_from(self.pipe.readable_bytes()).unwrap_or(i32::MAX);
+        UserPtr::<i32>::new(argument).write(&bytes)?;
+        Ok(0)
+    }
+
+    fn check_flags(&self, _: u32) -> Result<()> {
+        Ok(())
+    }
+
+    fn pipe(&self) -> Option<&Arc<Pipe>> {
+        Some(&self.pipe)
+    }
+}
+
+/// The inode of a pipe without a name.
+struct PipeInode {
+    pipe: Arc<Pipe>,
+    meta: Metadata,
+}
+
+impl PipeInode {
+    fn attributes(uid: u32, gid: u32) -> Metadata {
+        let meta = Metadata::anonymous(anonymous_device(), new_anonymous_inode_number(), S_IFIFO | 0o600);
+        Metadata { uid, gid, ..meta }
+    }
+}
+
+impl Inode for PipeInode {
+    fn kind(&self) -> FileType {
+        FileType::Fifo
+    }
+
+    fn metadata(&self) -> Metadata {
+        self.meta
+    }
+
+    fn set_attributes(&self, _: &SetAttributes) -> Result<()> {
+        Ok(())
+    }
+
+    fn pipe(&self) -> Option<&Arc<Pipe>> {
+        Some(&self.pipe)
+    }
+}
