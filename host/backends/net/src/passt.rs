@@ -353,3 +353,6 @@ impl FrameSource for Passt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
