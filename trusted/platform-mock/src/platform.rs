@@ -309,6 +309,10 @@ impl Platform for Mock {
         enter_user()
     }
 
+    fn fs_base() -> u64 {
+        machine().here().processor.fs_base
+    }
+
     fn set_fs_base(base: u64) {
         machine().here().processor.fs_base = base;
     }

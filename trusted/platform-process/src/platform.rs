@@ -188,6 +188,13 @@ impl Platform for Process {
         unsafe { entry::enter_user() }
     }
 
+    fn fs_base() -> u64 {
+        let base: u64;
+        // SAFETY: FSGSBASE was checked at boot.
+        unsafe { asm!("rdfsbase {}", out(reg) base, options(nomem, nostack, preserves_flags)) };
+        base
+    }
+
     fn set_fs_base(base: u64) {
         // SAFETY: FSGSBASE was checked at boot; a base below 2^47 is canonical.
         unsafe { asm!("wrfsbase {}", in(reg) base & ((1 << 47) - 1), options(nomem, nostack, preserves_flags)) };

@@ -142,6 +142,8 @@ door! { $
     rkt_door_xsave_size = fn xsave_size() -> (usize, u64);
     /// Enters the application with the registers at the top of the current thread's kernel stack.
     rkt_door_enter_user = fn enter_user() -> !;
+    /// The FS base of the running application.
+    rkt_door_fs_base = fn fs_base() -> u64;
     /// Sets the FS base of the running application.
     rkt_door_set_fs_base = fn set_fs_base(base: u64);
 
