@@ -1,3 +1,28 @@
-//! The Linux personality: processes, memory, signals, system calls.
+//! The Linux personality (DESIGN §5, §6): processes and tasks, their memory, signals, files and
+//! system calls, over the crates that know how each of these works.
+//!
+//! Where to look: a call's entry is its line in [`syscall::table`]; the handlers lie in
+//! `syscall/`, one file a subject; the objects they work on are [`process::Process`],
+//! [`task::Task`], [`mm::Mm`] and [`files::FileTable`].
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod boot;
+pub mod devices;
+pub mod host_signals;
+pub mod procfs;
+pub mod console;
+pub mod exec;
+pub mod exit;
+pub mod files;
+pub mod futex;
+pub mod log;
+pub mod mm;
+pub mod process;
+pub mod rootfs;
+pub mod signal;
+pub mod socket;
+pub mod syscall;
+pub mod task;

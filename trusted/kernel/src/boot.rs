@@ -1,0 +1,238 @@
+//! From the platform's hands to the first program.
+
+use crate::exec::{self, Program};
+use crate::files::FileTable;
+use crate::mm::Mm;
+use crate::process::Process;
+use crate::task::{Task, TaskHandle};
+use crate::{console, log, rootfs, syscall};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use rkt_linux_abi::general::{O_RDONLY, O_RDWR, O_WRONLY};
+use rkt_linux_abi::{Errno, Result};
+use rkt_log::Event;
+use rkt_manifest::{Manifest, RootIdentity};
+use rkt_platform::{Exit, Region, Registers, SpaceId, Upcalls};
+use rkt_sched::{Poller, Thread};
+use rkt_sync::OnceCell;
+use rkt_vfs::{Credentials, FsContext, OpenFile, Path, Resolve};
+use rkt_window::layout::{self, header};
+
+/// Process id of the program that the manifest names.
+pub const FIRST_PID: i32 = 1;
+
+static MANIFEST: OnceCell<Manifest> = OnceCell::new();
+
+/// The measured configuration.
+///
+/// # Panics
+/// Before [`start`] has read it: a bug in the kernel.
+pub fn manifest() -> &'static Manifest {
+    match MANIFEST.get() {
+        Some(manifest) => manifest,
+        None => panic!("no manifest yet"),
+    }
+}
+
+/// Boots: reads the manifest, mounts the root, starts the first program and runs the idle loop.
+pub fn start(image: Region) -> ! {
+    if let Err((event, text)) = try_start(image) {
+        log::refusal(event, &text);
+        rkt_platform::exit(Exit::Failed);
+    }
+    rkt_sched::idle_loop()
+}
+
+type Refusal = (Event, String);
+
+fn try_start(image: Region) -> core::result::Result<(), Refusal> {
+    let manifest = read_manifest()?;
+    let manifest = MANIFEST.get_or_init(|| manifest);
+    console::start(manifest.stdio);
+    syscall::strace::start(manifest.debug);
+    let RootIdentity::Image { digest } = &manifest.root;
+    let fs = rootfs::open(image, digest, manifest.memory).map_err(|event| (event, String::new()))?;
+    let root = rootfs::mount(fs).map_err(|error| (Event::ImageMalformed, format!("mounting the root: {error}")))?;
+    crate::procfs::mount(&root).map_err(|error| (Event::ImageMalformed, format!("mounting /proc: {error}")))?;
+    crate::devices::start(manifest)?;
+    rkt_sched::set_poller(Poller { poll, has_work, deadline: crate::devices::deadline, parking: crate::devices::parking });
+    if rkt_platform::window().read_u32(header::POLL).unwrap_or(0) == 1 {
+        rkt_sched::set_spin(u64::MAX);
+    }
+    let process = first_process(manifest, &root)?;
+    spawn_first(&process, manifest)?;
+    rkt_platform::start(Upcalls {
+        syscall: syscall::enter,
+        syscall32: syscall::enter32,
+        fault: syscall::fault,
+        tick: syscall::tick,
+        reserve_near,
+        patch,
+        idle: || rkt_sched::idle_loop(),
+    });
+    Ok(())
+}
+
+fn read_manifest() -> core::result::Result<Manifest, Refusal> {
+    let window = rkt_platform::window();
+    let bad = |text: &str| (Event::BadManifest, String::from(text));
+    let len = window.read_u32(header::MANIFEST_LEN).map_err(|_| bad("no length"))? as usize;
+    if len > layout::MANIFEST_MAX {
+        return Err(bad("too long"));
+    }
+    let mut bytes = vec![0; len];
+    window.read(layout::MANIFEST, &mut bytes).map_err(|_| bad("too long"))?;
+    let manifest = Manifest::decode(&bytes).map_err(|error| bad(&format!("{error}")))?;
+    let digest = rkt_manifest::digest(&bytes);
+    let words: Vec<u64> = digest.chunks_exact(8).map(|b| b.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte))).collect();
+    log::event(Event::Boot, &words);
+    Ok(manifest)
+}
+
+fn first_process(manifest: &Manifest, root: &Path) -> core::result::Result<Arc<Process>, Refusal> {
+    let user = &manifest.user;
+    let credentials = Credentials {
+        uid: user.uid,
+        gid: user.gid,
+        groups: user.groups.clone(),
+        capabilities: if user.uid == 0 { crate::syscall::identity::ALL_CAPABILITIES } else { 0 },
+    };
+    let mut context =
+        FsContext { root: root.clone(), cwd: root.clone(), umask: 0o022, credentials: Arc::new(credentials) };
+    context.cwd = context
+        .resolve(None, &manifest.workdir, Resolve { directory: true, ..Resolve::FOLLOW })
+        .map_err(|error| (Event::NoWorkdir, format!("{}: {error}", String::from_utf8_lossy(&manifest.workdir))))?;
+    let files = FileTable::new();
+    open_stdio(&files, &context).map_err(|error| (Event::NoDevice, format!("standard streams: {error}")))?;
+    let id = crate::process::allocate_id();
+    Ok(Process::init(id, Mm::new(SpaceId::FIRST), files, context))
+}
+
+fn open_stdio(files: &FileTable, context: &FsContext) -> Result<()> {
+    for number in 0..3 {
+        let (path, flags): (&[u8], u32) = match (console::is_open(number), number) {
+            (false, 0) => (b"/dev/null", O_RDONLY),
+            (false, _) => (b"/dev/null", O_WRONLY),
+            (true, _) if console::is_terminal() => (b"/dev/console", O_RDWR),
+            (true, 0) => (b"/dev/console", O_RDONLY),
+            (true, _) => (b"/dev/console", O_WRONLY),
+        };
+        let root = FsContext { credentials: Arc::new(Credentials::root()), ..context.clone() };
+        let at = root.resolve(None, path, Resolve::FOLLOW)?;
+        let file = if console::is_open(number) {
+            console::open(at, number, flags, context)
+        } else {
+            rkt_vfs::open_path(&root, at, flags, true)?
+        };
+        files.insert(file, false, 0, u64::MAX)?;
+    }
+    Ok(())
+}
+
+/// Looks the program up as a shell does, with PATH of the manifest's environment.
+fn find_program(process: &Process, manifest: &Manifest) -> Result<(Arc<OpenFile>, Vec<u8>)> {
+    let name = manifest.argv.first().ok_or(Errno::ENOENT)?;
+    if name.contains(&b'/') {
+        return Ok((exec::open(process, None, name, Resolve::FOLLOW)?, name.clone()));
+    }
+    let path = manifest.env.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(b"/usr/bin:/bin");
+    let mut denied = Errno::ENOENT;
+    for directory in path.split(|&byte| byte == b':') {
+        let candidate = [directory, name].join(&b'/');
+        match exec::open(process, None, &candidate, Resolve::FOLLOW) {
+            Ok(file) => return Ok((file, candidate)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            Err(error) => denied = error,
+        }
+    }
+    Err(denied)
+}
+
+fn spawn_first(process: &Arc<Process>, manifest: &'static Manifest) -> core::result::Result<(), Refusal> {
+    let shown = |error: Errno| {
+        let name = manifest.argv.first().map_or(String::new(), |name| String::from_utf8_lossy(name).into_owned());
+        let event = match error {
+            Errno::ENOENT | Errno::ENOTDIR => Event::ProgramNotFound,
+            Errno::EACCES => Event::ProgramNotExecutable,
+            Errno::ENOMEM => Event::NoMemory,
+            _ => Event::ElfInvalid,
+        };
+        (event, format!("{name}: {error}"))
+    };
+    let (file, name) = find_program(process, manifest).map_err(shown)?;
+    let program = Program { file, name, argv: manifest.argv.clone(), envp: manifest.env.clone() };
+    let prepared = exec::prepare(process, program).map_err(|error| match error {
+        Errno::ENOENT => (Event::InterpreterMissing, String::new()),
+        error => shown(error),
+    })?;
+    let task = Task::new(process.pid, process.clone(), prepared.task_name());
+    process.add_task(&task);
+    let registers = prepared.load(process, &process.mm()).map_err(shown)?;
+    start_task(&task, SpaceId::FIRST, &registers, 0).map_err(shown)
+}
+
+/// Makes the thread of a task and lets it run, with these registers and FS base.
+///
+/// # Errors
+/// `EAGAIN` if there is no memory for it.
+pub fn start_task(task: &Arc<Task>, space: SpaceId, registers: &Registers, fs_base: u64) -> Result<()> {
+    let thread = prepare_task(task, space)?;
+    thread.prepare_user(registers, |state| state.fs_base = fs_base);
+    thread.wake();
+    Ok(())
+}
+
+/// Makes the thread of a task without letting it run.
+///
+/// # Errors
+/// `EAGAIN` if there is no memory for it.
+pub fn prepare_task(task: &Arc<Task>, space: SpaceId) -> Result<Arc<Thread>> {
+    let handle = Arc::new(TaskHandle(task.clone()));
+    let thread = Thread::new(space, Some(handle), Box::new(|| rkt_platform::enter_user())).ok_or(Errno::EAGAIN)?;
+    task.set_thread(&thread);
+    Ok(thread)
+}
+
+/// Looks after everything that can have moved outside: devices, streams, requests of the host.
+pub fn poll() -> bool {
+    let timers = rkt_sched::expire_timers();
+    let host = crate::host_signals::poll();
+    let streams = console::poll();
+    let devices = crate::devices::poll();
+    timers | host | streams | devices
+}
+
+fn has_work() -> bool {
+    crate::host_signals::pending() || console::has_work() || crate::devices::has_work()
+}
+
+/// Publishes what devices count.
+pub fn publish_device_stats() {
+    crate::devices::publish_stats();
+}
+
+/// Distance within which trampolines have to lie from the text that jumps to them.
+const REACH: u64 = 1 << 30;
+
+fn reserve_near(near: u64, len: u64) -> Option<u64> {
+    let mm = crate::task::current().process.mm();
+    let mut inner = mm.lock();
+    let at = inner.place_near(near, len, REACH)?;
+    inner.reserve(at, len);
+    Some(at)
+}
+
+fn patch(page: u64, len: u64, apply: &mut dyn FnMut()) -> bool {
+    let mm = crate::task::current().process.mm();
+    let inner = mm.lock();
+    let good = inner.is_covered(page, page + len)
+        && inner.overlapping(page, page + len).all(|area| area.protection.execute && !area.protection.write);
+    if good {
+        apply();
+    }
+    good
+}

@@ -1,0 +1,17 @@
+//! Memory of a process: what is mapped where (DESIGN §4, §5).
+//!
+//! The tree of areas says what the application may do; the platform's mappings follow it.
+//! Anonymous memory is private to the address space and the host fills it. Files are mapped by
+//! aliasing the folios of their page cache, so that mappings and read and write see the same
+//! bytes; a private mapping that may be written is a copy.
+
+mod area;
+mod fault;
+mod map;
+mod remap;
+mod space;
+
+pub use area::{Area, Backing};
+pub use fault::{FaultCause, classify};
+pub use map::{MapRequest, Placement};
+pub use space::{Layout, Mm};

@@ -1,0 +1,280 @@
+//! The tree of areas of one address space.
+
+use super::area::{Area, Backing};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use rkt_linux_abi::{Errno, Result};
+use rkt_platform::{MapError, Protection, SpaceId, USER_END, USER_START};
+use rkt_sync::{Mutex, MutexGuard};
+
+/// Top of the area that mmap(2) fills downwards; the stack lies above.
+const MMAP_TOP: u64 = USER_END - (64 << 30);
+/// Most areas (vm.max_map_count).
+const MAX_AREAS: usize = 65_530;
+
+/// Where the parts of a program lie.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layout {
+    /// Start of the heap.
+    pub brk_start: u64,
+    /// Current end of the heap.
+    pub brk: u64,
+    /// Lowest and highest address of the first stack.
+    pub stack: (u64, u64),
+    /// First and behind the last address of arguments.
+    pub args: (u64, u64),
+    /// First and behind the last address of the environment.
+    pub env: (u64, u64),
+    /// First and behind the last address of the program's text.
+    pub code: (u64, u64),
+}
+
+/// Memory of a process.
+pub struct Mm {
+    space: SpaceId,
+    inner: Mutex<Inner>,
+}
+
+/// What the lock guards.
+pub struct Inner {
+    areas: BTreeMap<u64, Area>,
+    /// Places above here in the mmap area are taken, or were; the search starts here.
+    cursor: u64,
+    top: u64,
+    /// Bytes mapped, without what the platform reserved.
+    pub total: u64,
+    /// Where things lie.
+    pub layout: Layout,
+}
+
+/// The host's answer as an error number.
+pub fn map_errno(error: MapError) -> Errno {
+    match error {
+        MapError::NoMemory => Errno::ENOMEM,
+        MapError::Unsupported => Errno::ENODEV,
+        MapError::Host => Errno::EFAULT,
+    }
+}
+
+impl Mm {
+    /// An empty address space with a random layout.
+    pub fn new(space: SpaceId) -> Mm {
+        let mut bytes = [0; 8];
+        rkt_platform::random(&mut bytes);
+        // 28 random bits of pages, as Linux (vm.mmap_rnd_bits).
+        let slide = (u64::from_le_bytes(bytes) & ((1 << 28) - 1)) << 12;
+        let top = MMAP_TOP - slide;
+        Mm {
+            space,
+            inner: Mutex::new(Inner {
+                areas: BTreeMap::new(),
+                cursor: top,
+                top,
+                total: 0,
+                layout: Layout::default(),
+            }),
+        }
+    }
+
+    /// A copy for a child process whose address space is `space`: the platform copies the pages.
+    pub fn fork(&self, space: SpaceId) -> Mm {
+        let inner = self.inner.lock();
+        let areas = inner.areas.clone();
+        let (cursor, top, total, layout) = (inner.cursor, inner.top, inner.total, inner.layout);
+        for area in areas.values() {
+            if let Backing::File { object, writable: true, .. } = &area.backing {
+                let _ = object.map_writable(true);
+            }
+        }
+        Mm { space, inner: Mutex::new(Inner { areas, cursor, top, total, layout }) }
+    }
+
+    /// The platform's name for the address space.
+    pub fn space(&self) -> SpaceId {
+        self.space
+    }
+
+    /// Locks the tree.
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock()
+    }
+
+    /// Where things lie.
+    pub fn layout(&self) -> Layout {
+        self.inner.lock().layout
+    }
+}
+
+impl Inner {
+    /// The area with this address.
+    pub fn find(&self, addr: u64) -> Option<&Area> {
+        self.areas.range(..=addr).next_back().map(|(_, area)| area).filter(|area| addr < area.end)
+    }
+
+    /// All areas that overlap `start..end`, in order.
+    pub fn overlapping(&self, start: u64, end: u64) -> impl Iterator<Item = &Area> {
+        let first = self.find(start).map_or(start, |area| area.start);
+        self.areas.range(first..end.max(first)).map(|(_, area)| area)
+    }
+
+    /// All areas in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Area> {
+        self.areas.values()
+    }
+
+    /// Number of areas.
+    pub fn count(&self) -> usize {
+        self.areas.len()
+    }
+
+    /// Whether `start..end` holds no area.
+    pub fn is_free(&self, start: u64, end: u64) -> bool {
+        self.overlapping(start, end).next().is_none()
+    }
+
+    /// Whether every page of `start..end` belongs to some area.
+    pub fn is_covered(&self, start: u64, end: u64) -> bool {
+        let mut at = start;
+        for area in self.overlapping(start, end) {
+            if area.start > at {
+                return false;
+            }
+            at = area.end;
+        }
+        at >= end
+    }
+
+    /// A free place of this length: the hint if it is one, else the mmap area from the top down.
+    pub fn place(&mut self, hint: u64, len: u64) -> Result<u64> {
+        let hint = hint & !4095;
+        let end = hint.checked_add(len);
+        if hint >= USER_START && end.is_some_and(|end| end <= USER_END && self.is_free(hint, end)) {
+            return Ok(hint);
+        }
+        if let Some(start) = self.cursor.checked_sub(len).filter(|&start| start >= USER_START)
+            && self.is_free(start, self.cursor)
+        {
+            self.cursor = start;
+            return Ok(start);
+        }
+        self.search(self.top, len)
+    }
+
+    /// The highest gap of this length below `below`.
+    pub fn search(&self, below: u64, len: u64) -> Result<u64> {
+        let mut end = below;
+        for area in self.areas.range(..below).rev().map(|(_, area)| area) {
+            if area.end <= end && end - area.end >= len {
+                return Ok(end - len);
+            }
+            end = end.min(area.start);
+        }
+        if end >= USER_START + len { Ok(end - len) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// A free place within `reach` bytes of an address, above it if possible.
+    pub fn place_near(&self, near: u64, len: u64, reach: u64) -> Option<u64> {
+        let mut start = near;
+        for area in self.overlapping(near, near.saturating_add(reach)) {
+            if area.start >= start && area.start - start >= len {
+                break;
+            }
+            start = area.end;
+        }
+        // Leave a distance to the end of the program: its heap grows there.
+        let apart = start.saturating_add(reach / 4) & !4095;
+        let spread = [apart, start].into_iter().find(|&at| {
+            at.saturating_add(len) <= near.saturating_add(reach).min(USER_END) && self.is_free(at, at + len)
+        });
+        spread.or_else(|| self.search(near, len).ok().filter(|&at| near - at <= reach))
+    }
+
+    /// Adds an area, merged with its neighbours where they are alike. The range must be free.
+    pub fn insert(&mut self, mut area: Area) -> Result<()> {
+        if self.areas.len() >= MAX_AREAS {
+            return Err(Errno::ENOMEM);
+        }
+        self.total += area.len();
+        if let Some((&start, before)) = self.areas.range(..area.start).next_back()
+            && before.continues_in(&area)
+        {
+            area.start = start;
+            self.areas.remove(&start);
+        }
+        if let Some(next) = self.areas.get(&area.end)
+            && area.continues_in(next)
+        {
+            let next = self.areas.remove(&area.end);
+            area.end = next.map_or(area.end, |next| next.end);
+        }
+        self.areas.insert(area.start, area);
+        Ok(())
+    }
+
+    /// Takes the areas within `start..end` out of the tree, cutting those that reach over its
+    /// edges. The platform's mappings stay as they are. What the platform reserved stays, too.
+    pub fn remove(&mut self, start: u64, end: u64) -> Vec<Area> {
+        let keys: Vec<u64> = self
+            .overlapping(start, end)
+            .filter(|area| !matches!(area.backing, Backing::Reserved))
+            .map(|area| area.start)
+            .collect();
+        let mut removed = Vec::with_capacity(keys.len());
+        for key in keys {
+            let Some(area) = self.areas.remove(&key) else { continue };
+            if area.start < start {
+                let part = area.part(area.start, start);
+                self.areas.insert(part.start, part);
+            }
+            if area.end > end {
+                let part = area.part(end, area.end);
+                self.areas.insert(part.start, part);
+            }
+            let part = area.part(start, end);
+            self.total -= part.len();
+            removed.push(part);
+        }
+        if start <= self.cursor && end > self.cursor {
+            self.cursor = end.min(self.top);
+        }
+        removed
+    }
+
+    /// Ranges of `start..end` that the platform did not reserve.
+    pub fn unreserved(&self, start: u64, end: u64) -> Vec<(u64, u64)> {
+        let mut ranges = Vec::new();
+        let mut at = start;
+        for area in self.overlapping(start, end).filter(|area| matches!(area.backing, Backing::Reserved)) {
+            if area.start > at {
+                ranges.push((at, area.start));
+            }
+            at = area.end;
+        }
+        if at < end {
+            ranges.push((at, end));
+        }
+        ranges
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) -> Vec<Area> {
+        self.total = 0;
+        self.cursor = self.top;
+        core::mem::take(&mut self.areas).into_values().collect()
+    }
+
+    /// An area of the platform's own.
+    pub fn reserve(&mut self, start: u64, len: u64) {
+        let protection = Protection { read: true, write: false, execute: true };
+        let area = Area {
+            start,
+            end: start + len,
+            protection,
+            backing: Backing::Reserved,
+            name: Some("[rkt-io]"),
+            shared: false,
+            dont_fork: false,
+        };
+        self.areas.insert(start, area);
+    }
+}

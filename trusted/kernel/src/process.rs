@@ -1,0 +1,316 @@
+//! Processes: what tasks share, and the tree of parents and children.
+
+use crate::files::FileTable;
+use crate::mm::Mm;
+use crate::signal::ProcessSignals;
+use crate::task::Task;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use rkt_sched::WaitQueue;
+use rkt_sync::{Mutex, RwLock};
+use rkt_vfs::{Credentials, FsContext, OpenFile, Path};
+
+/// How a process ended, in the shape of wait(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// exit or exit_group with this status.
+    Code(u8),
+    /// Killed by this signal; whether a core dump would have been written.
+    Signal(u8, bool),
+}
+
+impl Ended {
+    /// The status word of wait(2).
+    pub fn wait_status(self) -> u32 {
+        match self {
+            Self::Code(code) => u32::from(code) << 8,
+            Self::Signal(signal, core) => u32::from(signal) | if core { 0x80 } else { 0 },
+        }
+    }
+}
+
+/// A process.
+pub struct Process {
+    /// Process id.
+    pub pid: i32,
+    /// Process group.
+    pub group: AtomicI32,
+    /// Session.
+    pub session: AtomicI32,
+    parent: Mutex<Weak<Process>>,
+    /// Children, dead ones until they are waited for.
+    pub children: Mutex<Vec<Arc<Process>>>,
+    /// Those who wait for a child of this process to change.
+    pub child_changed: Arc<WaitQueue>,
+    tasks: Mutex<Vec<Arc<Task>>>,
+    mm: RwLock<Arc<Mm>>,
+    /// Open files.
+    pub files: RwLock<Arc<FileTable>>,
+    /// Root, working directory, umask and credentials.
+    pub fs: Mutex<FsContext>,
+    /// Signal actions and signals for the process as a whole.
+    pub signals: ProcessSignals,
+    /// The program.
+    pub exe: Mutex<Option<Path>>,
+    /// Arguments, for /proc/PID/cmdline.
+    pub command_line: Mutex<Vec<u8>>,
+    /// Resource limits: soft and hard, by RLIMIT_ number.
+    pub limits: Mutex<[(u64, u64); 16]>,
+    /// Set by the first task that ends the whole process.
+    pub ended: Mutex<Option<Ended>>,
+    /// All tasks have ended; the parent may collect the status.
+    pub zombie: AtomicBool,
+    /// Signal that the parent gets at the end (clone(2)); 0 = none.
+    pub exit_signal: AtomicU32,
+    /// execve was called.
+    pub executed: AtomicBool,
+    /// Nanoseconds of processor time of ended tasks.
+    pub dead_ns: AtomicU64,
+    /// The same of children that were waited for.
+    pub children_ns: AtomicU64,
+    /// Those who wait for the process to end or to release its parent (vfork, pidfd).
+    pub changed: Arc<WaitQueue>,
+    /// PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG.
+    pub flags: ProcessFlags,
+    /// Nice value.
+    pub nice: AtomicI32,
+    /// alarm(2) and setitimer(2) ITIMER_REAL.
+    pub real_timer: Mutex<Option<crate::signal::RealTimer>>,
+}
+
+/// Settings of prctl(2).
+pub struct ProcessFlags {
+    /// PR_SET_DUMPABLE.
+    pub dumpable: AtomicU32,
+    /// PR_SET_NO_NEW_PRIVS.
+    pub no_new_privs: AtomicBool,
+    /// PR_SET_CHILD_SUBREAPER.
+    pub subreaper: AtomicBool,
+    /// PR_SET_PDEATHSIG.
+    pub parent_death_signal: AtomicU32,
+    /// PR_SET_THP_DISABLE.
+    pub thp_disable: AtomicBool,
+}
+
+struct Registry {
+    processes: BTreeMap<i32, Arc<Process>>,
+    tasks: BTreeMap<i32, Weak<Task>>,
+    next: i32,
+}
+
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { processes: BTreeMap::new(), tasks: BTreeMap::new(), next: 1 });
+
+/// Largest process id (kernel.pid_max).
+pub const PID_MAX: i32 = 4_194_304;
+
+/// A process or task id that is not in use.
+pub fn allocate_id() -> i32 {
+    let mut registry = REGISTRY.lock();
+    loop {
+        let id = registry.next;
+        registry.next = if id + 1 >= PID_MAX { 300 } else { id + 1 };
+        if !registry.processes.contains_key(&id) && !registry.tasks.contains_key(&id) {
+            return id;
+        }
+    }
+}
+
+/// The process with this id.
+pub fn find(pid: i32) -> Option<Arc<Process>> {
+    REGISTRY.lock().processes.get(&pid).cloned()
+}
+
+/// All processes.
+pub fn all() -> Vec<Arc<Process>> {
+    REGISTRY.lock().processes.values().cloned().collect()
+}
+
+/// The task with this id, in whatever process.
+pub fn find_task(tid: i32) -> Option<Arc<Task>> {
+    REGISTRY.lock().tasks.get(&tid)?.upgrade()
+}
+
+/// Takes an ended and collected process off the books.
+pub fn forget(pid: i32) {
+    let gone = REGISTRY.lock().processes.remove(&pid);
+    drop(gone);
+}
+
+/// Limits of a fresh system (getrlimit(2)), by RLIMIT_ number.
+fn default_limits() -> [(u64, u64); 16] {
+    const INFINITY: u64 = u64::MAX;
+    let mut limits = [(INFINITY, INFINITY); 16];
+    limits[3] = (8 << 20, INFINITY); // RLIMIT_STACK
+    limits[4] = (0, INFINITY); // RLIMIT_CORE
+    limits[6] = (95_000, 95_000); // RLIMIT_NPROC
+    limits[7] = (1024, 1 << 20); // RLIMIT_NOFILE
+    limits[8] = (8 << 20, 8 << 20); // RLIMIT_MEMLOCK
+    limits[11] = (95_000, 95_000); // RLIMIT_SIGPENDING
+    limits[12] = (819_200, 819_200); // RLIMIT_MSGQUEUE
+    limits[13] = (0, 0); // RLIMIT_NICE
+    limits[14] = (0, 0); // RLIMIT_RTPRIO
+    limits
+}
+
+impl Process {
+    /// The first process.
+    pub fn init(pid: i32, mm: Mm, files: FileTable, fs: FsContext) -> Arc<Process> {
+        let process = Self::build(pid, Weak::new(), mm, Arc::new(files), fs, ProcessSignals::default());
+        process.group.store(pid, Ordering::Relaxed);
+        process.session.store(pid, Ordering::Relaxed);
+        process
+    }
+
+    /// A child of `parent` with what fork(2) passes on.
+    pub fn child(parent: &Arc<Process>, pid: i32, mm: Mm, files: Arc<FileTable>, exit_signal: u32) -> Arc<Process> {
+        let signals = parent.signals.fork();
+        let fs = parent.fs.lock().clone();
+        let child = Self::build(pid, Arc::downgrade(parent), mm, files, fs, signals);
+        child.group.store(parent.group.load(Ordering::Relaxed), Ordering::Relaxed);
+        child.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
+        child.exit_signal.store(exit_signal, Ordering::Relaxed);
+        child.nice.store(parent.nice.load(Ordering::Relaxed), Ordering::Relaxed);
+        *child.limits.lock() = *parent.limits.lock();
+        *child.exe.lock() = parent.exe.lock().clone();
+        *child.command_line.lock() = parent.command_line.lock().clone();
+        let no_new_privs = parent.flags.no_new_privs.load(Ordering::Relaxed);
+        child.flags.no_new_privs.store(no_new_privs, Ordering::Relaxed);
+        parent.children.lock().push(child.clone());
+        child
+    }
+
+    fn build(
+        pid: i32,
+        parent: Weak<Process>,
+        mm: Mm,
+        files: Arc<FileTable>,
+        fs: FsContext,
+        signals: ProcessSignals,
+    ) -> Arc<Process> {
+        let process = Arc::new(Process {
+            pid,
+            group: AtomicI32::new(0),
+            session: AtomicI32::new(0),
+            parent: Mutex::new(parent),
+            children: Mutex::new(Vec::new()),
+            child_changed: Arc::new(WaitQueue::new()),
+            tasks: Mutex::new(Vec::new()),
+            mm: RwLock::new(Arc::new(mm)),
+            files: RwLock::new(files),
+            fs: Mutex::new(fs),
+            signals,
+            exe: Mutex::new(None),
+            command_line: Mutex::new(Vec::new()),
+            limits: Mutex::new(default_limits()),
+            ended: Mutex::new(None),
+            zombie: AtomicBool::new(false),
+            exit_signal: AtomicU32::new(0),
+            executed: AtomicBool::new(false),
+            dead_ns: AtomicU64::new(0),
+            children_ns: AtomicU64::new(0),
+            changed: Arc::new(WaitQueue::new()),
+            flags: ProcessFlags {
+                dumpable: AtomicU32::new(1),
+                no_new_privs: AtomicBool::new(false),
+                subreaper: AtomicBool::new(false),
+                parent_death_signal: AtomicU32::new(0),
+                thp_disable: AtomicBool::new(false),
+            },
+            nice: AtomicI32::new(0),
+            real_timer: Mutex::new(None),
+        });
+        REGISTRY.lock().processes.insert(pid, process.clone());
+        process
+    }
+
+    /// Parent process id; 0 for the first process.
+    pub fn parent_id(&self) -> i32 {
+        self.parent().map_or(0, |parent| parent.pid)
+    }
+
+    /// The parent; none for the first process.
+    pub fn parent(&self) -> Option<Arc<Process>> {
+        self.parent.lock().upgrade()
+    }
+
+    /// Gives the process a new parent.
+    pub fn set_parent(&self, parent: &Arc<Process>) {
+        *self.parent.lock() = Arc::downgrade(parent);
+    }
+
+    /// Memory.
+    pub fn mm(&self) -> Arc<Mm> {
+        self.mm.read().clone()
+    }
+
+    /// Replaces the memory (execve of a process that shared its parent's).
+    pub fn set_mm(&self, mm: Mm) {
+        *self.mm.write() = Arc::new(mm);
+    }
+
+    /// The table of open files.
+    pub fn files(&self) -> Arc<FileTable> {
+        self.files.read().clone()
+    }
+
+    /// The open file with this number.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn file(&self, fd: i32) -> rkt_linux_abi::Result<Arc<OpenFile>> {
+        self.files.read().get(fd)
+    }
+
+    /// Credentials.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.fs.lock().credentials.clone()
+    }
+
+    /// Adds a task.
+    pub fn add_task(&self, task: &Arc<Task>) {
+        self.tasks.lock().push(task.clone());
+        REGISTRY.lock().tasks.insert(task.tid, Arc::downgrade(task));
+    }
+
+    /// Removes a task; gives the number that remain.
+    pub fn remove_task(&self, tid: i32) -> usize {
+        let mut tasks = self.tasks.lock();
+        tasks.retain(|task| task.tid != tid);
+        let remaining = tasks.len();
+        drop(tasks);
+        REGISTRY.lock().tasks.remove(&tid);
+        remaining
+    }
+
+    /// Living tasks.
+    pub fn tasks(&self) -> Vec<Arc<Task>> {
+        self.tasks.lock().clone()
+    }
+
+    /// Number of living tasks.
+    pub fn task_count(&self) -> usize {
+        self.tasks.lock().len()
+    }
+
+    /// Orders every task to end, with this result unless one was set before.
+    pub fn end(&self, how: Ended) {
+        self.ended.lock().get_or_insert(how);
+        for task in self.tasks() {
+            task.kill();
+        }
+    }
+
+    /// Soft limit of a resource (RLIMIT_ number).
+    pub fn limit(&self, resource: u32) -> u64 {
+        self.limits.lock().get(resource as usize).map_or(u64::MAX, |limit| limit.0)
+    }
+
+    /// Nanoseconds of processor time of all tasks, living and dead.
+    pub fn cpu_ns(&self) -> u64 {
+        let living: u64 = self.tasks().iter().filter_map(|task| task.thread()).map(|thread| thread.ran_ns()).sum();
+        living + self.dead_ns.load(Ordering::Relaxed)
+    }
+}

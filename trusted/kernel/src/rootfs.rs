@@ -1,0 +1,141 @@
+//! The root: a tmpfs filled from the image, whose files are read, verified and decompressed when
+//! they are first touched.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+use rkt_cpio::Reader;
+use rkt_image_format::{ChunkCache, Extent, Image, ImageError, ImageSource, SourceError};
+use rkt_linux_abi::general::{S_IFDIR, S_IFLNK, S_IFREG};
+use rkt_linux_abi::{Errno, Result};
+use rkt_log::Event;
+use rkt_platform::Region;
+use rkt_sync::Mutex;
+use rkt_vfs::tmpfs::{Attributes, Backing, Node, TmpFs};
+use rkt_vfs::{Mount, Path, Time, dev, make_device};
+
+/// The image as the host offers it: copied out, then verified.
+struct Untrusted(Region);
+
+impl ImageSource for Untrusted {
+    fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), SourceError> {
+        let offset = usize::try_from(offset).map_err(|_| SourceError)?;
+        self.0.read(offset, into).map_err(|_| SourceError)
+    }
+}
+
+/// Chunks that were read last: files that lie side by side share them, and several readers
+/// take turns.
+const CACHES: usize = 4;
+
+struct Root {
+    image: Image<Untrusted>,
+    caches: [Mutex<ChunkCache>; CACHES],
+}
+
+/// A file's content in the image.
+struct Content {
+    root: Arc<Root>,
+    extent: Extent,
+}
+
+impl Backing for Content {
+    fn len(&self) -> u64 {
+        self.extent.length
+    }
+
+    fn fill(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        let at = self.extent.offset.checked_add(offset).ok_or(Errno::EIO)?;
+        let which = (at / u64::from(self.root.image.superblock().chunk_size())) as usize % CACHES;
+        let cache = self.root.caches.get(which).ok_or(Errno::EIO)?;
+        self.root.image.read_data(&mut cache.lock(), at, into).map_err(|_| Errno::EIO)
+    }
+}
+
+/// Why there is no root, as a log event.
+pub fn event_of(error: &ImageError) -> Event {
+    match error {
+        ImageError::WrongDigest => Event::ImageDigest,
+        ImageError::Source(_) => Event::ImageTruncated,
+        ImageError::OutOfMemory(_) => Event::NoMemory,
+        _ => Event::ImageMalformed,
+    }
+}
+
+/// Opens the image and makes the file system of it. `memory` bounds what files may take.
+///
+/// # Errors
+/// What is wrong with the image.
+pub fn open(image: Region, digest: &[u8; 32], memory: u64) -> core::result::Result<Arc<TmpFs>, Event> {
+    let image = Image::open(Untrusted(image), digest).map_err(|error| event_of(&error))?;
+    let root = Arc::new(Root { image, caches: [const { Mutex::new(ChunkCache::new()) }; CACHES] });
+    let fs = TmpFs::of_type("rootfs", memory, u64::MAX, 0o755).map_err(|_| Event::NoMemory)?;
+    fill(&fs, &root).map_err(|_| Event::ImageMalformed)?;
+    Ok(fs)
+}
+
+fn fill(fs: &Arc<TmpFs>, root: &Arc<Root>) -> core::result::Result<(), ()> {
+    let mut links: HashMap<u32, Node> = HashMap::new();
+    let tree: Vec<u8> = root.image.tree().to_vec();
+    for entry in Reader::new(&tree) {
+        let entry = entry.map_err(drop)?;
+        rkt_cpio::check_name(entry.name).map_err(drop)?;
+        let kind = entry.file_type();
+        if kind != S_IFDIR && entry.nlink > 1 {
+            if let Some(node) = links.get(&entry.ino) {
+                fs.insert_link(entry.name, node).map_err(drop)?;
+                continue;
+            }
+        }
+        let content: Option<Arc<dyn Backing>> = if kind == S_IFREG {
+            let extent = root.image.extent(entry.data).map_err(drop)?;
+            (extent.length > 0).then(|| Arc::new(Content { root: root.clone(), extent }) as Arc<dyn Backing>)
+        } else {
+            None
+        };
+        let attributes = Attributes {
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            mtime: Time::new(i64::from(entry.mtime), 0),
+            rdev: make_device(entry.rdev_major, entry.rdev_minor),
+            target: if kind == S_IFLNK { entry.data } else { &[] },
+        };
+        let node = fs.insert(entry.name, &attributes, content).map_err(drop)?;
+        if kind != S_IFDIR && entry.nlink > 1 {
+            links.insert(entry.ino, node);
+        }
+    }
+    Ok(())
+}
+
+/// Mounts the root, /dev, /dev/shm and /tmp's permissions as a fresh container has them.
+///
+/// # Errors
+/// What mounting said.
+pub fn mount(fs: Arc<TmpFs>) -> Result<Path> {
+    let root = Mount::new_root(fs, "rootfs", 0).root();
+    let directory = |name: &[u8], mode: u32| -> Result<Path> {
+        let at = root.dentry.lookup(name);
+        let dentry = match at {
+            Ok(dentry) => dentry,
+            Err(Errno::ENOENT) => {
+                let context = rkt_vfs::FsContext {
+                    root: root.clone(),
+                    cwd: root.clone(),
+                    umask: 0,
+                    credentials: Arc::new(rkt_vfs::Credentials::root()),
+                };
+                rkt_vfs::ops::mkdir(&context, None, name, mode)?;
+                root.dentry.lookup(name)?
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Path { mount: root.mount.clone(), dentry })
+    };
+    let devices = dev::devfs(&[("console", 5, 1, 0o600), ("tty", 5, 0, 0o666)])?;
+    Mount::attach(&directory(b"dev", 0o755)?, devices, "devtmpfs", 0)?;
+    directory(b"tmp", 0o1777)?;
+    directory(b"proc", 0o555)?;
+    Ok(root)
+}

@@ -1,0 +1,202 @@
+//! What a process and each of its tasks remember about signals.
+
+use super::info::Info;
+use super::queue::Pending;
+use super::set::{DefaultAction, SIGNAL_MAX, SigSet, default_action};
+use super::timer::{CpuTimers, PosixTimers};
+use crate::syscall::abi::{Sigaction, Stack};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use rkt_linux_abi::general::{
+    MINSIGSTKSZ, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SA_SIGINFO,
+    SIGCHLD, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK,
+};
+use rkt_linux_abi::{Errno, Result};
+use rkt_sched::WaitQueue;
+use rkt_sync::Mutex;
+
+/// `SIG_DFL`.
+pub const DEFAULT: u64 = 0;
+/// `SIG_IGN`.
+pub const IGNORE: u64 = 1;
+
+/// `SA_EXPOSE_TAGBITS` of asm-generic/signal-defs.h: accepted, without meaning on x86-64.
+const SA_EXPOSE_TAGBITS: u32 = 0x800;
+/// The flags that exist: sigaction(2) clears all others, which is how programs find out.
+const SA_KNOWN: u32 = SA_NOCLDSTOP
+    | SA_NOCLDWAIT
+    | SA_SIGINFO
+    | SA_ONSTACK
+    | SA_RESTART
+    | SA_NODEFER
+    | SA_RESETHAND
+    | SA_RESTORER
+    | SA_EXPOSE_TAGBITS;
+
+impl Sigaction {
+    /// Whether a flag is set.
+    pub fn has(&self, flag: u32) -> bool {
+        self.flags & u64::from(flag) != 0
+    }
+
+    /// As it is kept: without flags that do not exist and signals that cannot be blocked.
+    #[must_use]
+    pub fn cleaned(self) -> Self {
+        let mask = SigSet(self.mask).minus(SigSet::UNMASKABLE).0;
+        Self { flags: self.flags & u64::from(SA_KNOWN), mask, ..self }
+    }
+
+    /// Whether the signal would do nothing with this action.
+    pub fn ignores(&self, signal: u32) -> bool {
+        match self.handler {
+            DEFAULT => default_action(signal) == DefaultAction::Ignore,
+            handler => handler == IGNORE,
+        }
+    }
+}
+
+/// Signals of a process: its actions, and what is pending for any of its tasks.
+pub struct ProcessSignals {
+    actions: Mutex<[Sigaction; SIGNAL_MAX as usize]>,
+    pub(super) pending: Mutex<Pending>,
+    /// Signal that stopped the process; 0 while it runs.
+    pub(super) stopped: AtomicU32,
+    /// Tasks that are stopped.
+    pub(super) continued: WaitQueue,
+    /// What wait(2) has yet to report: the stop signal, or [`CONTINUED`].
+    pub(super) report: AtomicU32,
+    /// Readers and pollers of signalfd(2), on any of the tasks.
+    pub(super) arrivals: Arc<WaitQueue>,
+    /// setitimer(2) ITIMER_VIRTUAL and ITIMER_PROF.
+    pub(super) cpu_timers: CpuTimers,
+    /// timer_create(2).
+    pub(super) timers: PosixTimers,
+}
+
+/// The report of a process that goes on.
+pub(super) const CONTINUED: u32 = u32::MAX;
+
+impl Default for ProcessSignals {
+    fn default() -> Self {
+        Self::with_actions([Sigaction::default(); SIGNAL_MAX as usize])
+    }
+}
+
+fn index(signal: u32) -> usize {
+    (signal as usize).wrapping_sub(1)
+}
+
+impl ProcessSignals {
+    fn with_actions(actions: [Sigaction; SIGNAL_MAX as usize]) -> Self {
+        Self {
+            actions: Mutex::new(actions),
+            pending: Mutex::default(),
+            stopped: AtomicU32::new(0),
+            continued: WaitQueue::new(),
+            report: AtomicU32::new(0),
+            arrivals: Arc::new(WaitQueue::new()),
+            cpu_timers: CpuTimers::default(),
+            timers: PosixTimers::default(),
+        }
+    }
+
+    /// What a child inherits: the actions (fork(2)).
+    pub fn fork(&self) -> Self {
+        Self::with_actions(*self.actions.lock())
+    }
+
+    /// What execve(2) does: caught signals get their default action back, timers end.
+    pub fn reset_for_exec(&self) {
+        for action in self.actions.lock().iter_mut() {
+            let handler = if action.handler == IGNORE { IGNORE } else { DEFAULT };
+            *action = Sigaction { handler, ..Sigaction::default() };
+        }
+        self.timers.clear();
+    }
+
+    /// The action of a signal.
+    pub fn action(&self, signal: u32) -> Sigaction {
+        self.actions.lock().get(index(signal)).copied().unwrap_or_default()
+    }
+
+    /// Replaces the action of a signal; gives the old one.
+    pub(super) fn set_action(&self, signal: u32, action: Sigaction) -> Sigaction {
+        let mut actions = self.actions.lock();
+        actions.get_mut(index(signal)).map(|slot| core::mem::replace(slot, action)).unwrap_or_default()
+    }
+
+    /// Whether dead children vanish without a wait(2): SIGCHLD is ignored, or SA_NOCLDWAIT.
+    pub fn reaps_children(&self) -> bool {
+        let action = self.action(SIGCHLD);
+        action.handler == IGNORE || action.has(SA_NOCLDWAIT)
+    }
+
+    /// The state that wait(2) reports with WUNTRACED and WCONTINUED, as its status word; `take`
+    /// says whether it is reported now for the only time.
+    pub fn wait_status(&self, stopped: bool, continued: bool, take: bool) -> Option<u32> {
+        let report = self.report.load(Ordering::SeqCst);
+        let status = match report {
+            0 => return None,
+            CONTINUED if continued => 0xffff,
+            CONTINUED => return None,
+            signal if stopped => signal << 8 | 0x7f,
+            _ => return None,
+        };
+        let ordering = Ordering::SeqCst;
+        let won = !take || self.report.compare_exchange(report, 0, ordering, ordering).is_ok();
+        won.then_some(status)
+    }
+
+    /// Whether the process is stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst) != 0
+    }
+
+    /// Signals pending for any task.
+    pub fn pending(&self) -> SigSet {
+        self.pending.lock().set()
+    }
+}
+
+/// Signals of one task.
+#[derive(Default)]
+pub struct TaskSignals {
+    /// Changed by the task itself only.
+    blocked: AtomicU64,
+    /// Signals that the task waits for in sigtimedwait(2) although it blocks them.
+    pub(super) awaited: AtomicU64,
+    /// Point in time, monotonic nanoseconds, until which an interrupted call goes on if it is
+    /// restarted; 0 = none.
+    deadline: AtomicU64,
+    pub(super) own: Mutex<Own>,
+}
+
+/// What the lock of [`TaskSignals`] guards.
+pub(super) struct Own {
+    pub pending: Pending,
+    /// The mask to go back to after sigsuspend(2), ppoll(2) and the like.
+    pub saved: Option<SigSet>,
+    pub stack: Stack,
+    /// Trap number, error code and address of the last fault, for signal frames.
+    pub trap: (u64, u64, u64),
+    /// Address of faults for which there was no reason, how many, and when.
+    pub retries: (u64, u32, u64),
+    /// Whether the processor state of the task may be stepped: SIGTRAP is on its way.
+    pub forced: SigSet,
+}
+
+/// No alternate stack.
+pub(super) const NO_STACK: Stack = Stack { sp: 0, flags: SS_DISABLE, pad: 0, size: 0 };
+
+impl Default for Own {
+    fn default() -> Self {
+        Self {
+            pending: Pending::default(),
+            saved: None,
+            stack: NO_STACK,
+            trap: (0, 0, 0),
+            retries: (0, 0, 0),
+            forced: SigSet::EMPTY,
+        }
+    }
+}

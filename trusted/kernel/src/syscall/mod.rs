@@ -1,0 +1,170 @@
+//! System calls: from the number to the handler and back (DESIGN §5).
+
+mod argument;
+pub mod strace;
+pub mod table;
+
+pub mod events;
+pub mod fd;
+pub mod futex;
+pub mod identity;
+pub mod memory;
+pub mod path;
+pub mod poll;
+pub mod process;
+pub mod read_write;
+pub mod resource;
+pub mod sched;
+pub mod signal;
+pub mod socket;
+pub mod stat;
+pub mod system;
+pub mod time;
+
+pub use argument::Argument;
+
+use crate::task::{self, Task};
+use crate::{exit, signal as signals};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use rkt_linux_abi::{Errno, Result};
+use rkt_platform::Registers;
+use rkt_sched::CurrentThread;
+
+/// A system call that is being served: what handlers get beside their arguments.
+pub struct Call<'a> {
+    /// The task that makes the call.
+    pub task: &'a Arc<Task>,
+    /// The thread that runs it.
+    pub thread: &'a CurrentThread,
+    /// The application's registers: arguments on entry. A handler that changes them itself
+    /// (execve, rt_sigreturn) returns [`Outcome::Done`].
+    pub registers: &'a mut Registers,
+}
+
+/// What a handler says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// This goes into `rax`.
+    Value(u64),
+    /// The registers are as they have to be.
+    Done,
+}
+
+impl From<u64> for Outcome {
+    fn from(value: u64) -> Self {
+        Self::Value(value)
+    }
+}
+
+/// A handler's result.
+pub type Answer = Result<Outcome>;
+
+/// Every call of these polls the devices of a busy vCPU once.
+const CALLS_PER_POLL: u32 = 32;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static UNKNOWN: AtomicU64 = AtomicU64::new(0);
+
+/// Calls served and calls unknown so far.
+pub fn counters() -> (u64, u64) {
+    (COUNT.load(Ordering::Relaxed), UNKNOWN.load(Ordering::Relaxed))
+}
+
+/// The platform's upcall for system calls.
+pub fn enter(registers: &mut Registers) {
+    let served = task::with_current(|task, thread| {
+        serve(&mut Call { task, thread, registers });
+        leave(task, thread, registers);
+    });
+    if served.is_none() {
+        rkt_platform::exit(rkt_platform::Exit::Failed);
+    }
+}
+
+/// The platform's upcall for `int 0x80`: the calls of the 32-bit ABI that programs for 64 bits
+/// are known to make that way, with 32-bit arguments; all others do not exist here.
+pub fn enter32(registers: &mut Registers) {
+    let saved = *registers;
+    let low = |value: u64| value & 0xffff_ffff;
+    let Some(number) = table::from_ia32(low(saved.rax)) else {
+        registers.rax = Errno::ENOSYS.as_return() as u64;
+        return;
+    };
+    registers.rax = number;
+    registers.orig_rax = number;
+    [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] =
+        [low(saved.rbx), low(saved.rcx), low(saved.rdx), low(saved.rsi), low(saved.rdi), low(saved.rbp)];
+    enter(registers);
+    [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] =
+        [saved.rdi, saved.rsi, saved.rdx, saved.r10, saved.r8, saved.r9];
+}
+
+fn serve(call: &mut Call<'_>) {
+    let number = call.registers.rax;
+    call.registers.orig_rax = number;
+    COUNT.fetch_add(1, Ordering::Relaxed);
+    let traced = strace::enabled();
+    if traced {
+        strace::before(call);
+    }
+    let answer = table::dispatch(number, call);
+    if answer == Err(Errno::ENOSYS) && table::name(number).is_none() {
+        UNKNOWN.fetch_add(1, Ordering::Relaxed);
+        crate::log::unknown_syscall(number);
+    }
+    match answer {
+        Ok(Outcome::Value(value)) => call.registers.rax = value,
+        Ok(Outcome::Done) => {}
+        Err(error) => call.registers.rax = error.as_return() as u64,
+    }
+    if traced {
+        strace::after(call, number, &answer);
+    }
+}
+
+/// On the way back to the application: restarts, signals, the end, and the devices' turn.
+fn leave(task: &Arc<Task>, thread: &CurrentThread, registers: &mut Registers) {
+    let restart = matches!(registers.rax as i64, -514 | -512) && registers.orig_rax != u64::MAX;
+    if thread.interrupted() || restart {
+        signals::before_return(task, thread, registers);
+    }
+    if task.is_dying() {
+        exit::end_current(task);
+    }
+    let left = task.until_poll.load(Ordering::Relaxed);
+    if left == 0 {
+        task.until_poll.store(CALLS_PER_POLL, Ordering::Relaxed);
+        crate::boot::poll();
+    } else {
+        task.until_poll.store(left - 1, Ordering::Relaxed);
+    }
+}
+
+/// The platform's upcall for the tick.
+pub fn tick(registers: &mut Registers) {
+    let _ = task::with_current(|task, thread| {
+        crate::boot::poll();
+        rkt_sched::kick_idle(rkt_platform::cpu());
+        rkt_sched::yield_now();
+        if thread.interrupted() {
+            // A tick on the way out of a system call may find its registers not full.
+            signals::before_return(task, thread, registers);
+        }
+        if task.is_dying() {
+            exit::end_current(task);
+        }
+    });
+}
+
+/// The platform's upcall for faults.
+pub fn fault(registers: &mut Registers, fault: rkt_platform::Fault) {
+    registers.orig_rax = u64::MAX;
+    let _ = task::with_current(|task, thread| {
+        signals::raise_fault(task, &fault);
+        signals::before_return(task, thread, registers);
+        if task.is_dying() {
+            exit::end_current(task);
+        }
+    });
+}

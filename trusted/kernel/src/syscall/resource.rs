@@ -1,0 +1,65 @@
+//! Resource limits.
+
+use super::Call;
+use crate::process::{self, Process};
+use alloc::sync::Arc;
+use rkt_linux_abi::general::CAP_SYS_RESOURCE;
+use rkt_linux_abi::{Errno, Result};
+use rkt_user::UserPtr;
+
+/// Largest limit of open files (fs.nr_open).
+const NR_OPEN: u64 = 1 << 20;
+const RLIMIT_NOFILE: u32 = 7;
+
+fn get(process: &Process, resource: u32) -> Result<(u64, u64)> {
+    process.limits.lock().get(resource as usize).copied().ok_or(Errno::EINVAL)
+}
+
+fn set(call: &Call<'_>, process: &Process, resource: u32, soft: u64, hard: u64) -> Result<()> {
+    if soft > hard {
+        return Err(Errno::EINVAL);
+    }
+    if resource == RLIMIT_NOFILE && hard > NR_OPEN {
+        return Err(Errno::EPERM);
+    }
+    let privileged = call.task.process.credentials().capable(CAP_SYS_RESOURCE);
+    let mut limits = process.limits.lock();
+    let limit = limits.get_mut(resource as usize).ok_or(Errno::EINVAL)?;
+    if hard > limit.1 && !privileged {
+        return Err(Errno::EPERM);
+    }
+    *limit = (soft, hard);
+    Ok(())
+}
+
+/// prlimit64(2).
+pub fn prlimit64(call: &mut Call<'_>, pid: i32, resource: u32, new: u64, old: u64) -> Result<u64> {
+    let process: Arc<Process> = match pid {
+        0 => call.task.process.clone(),
+        pid => process::find(pid).ok_or(Errno::ESRCH)?,
+    };
+    let before = get(&process, resource)?;
+    if new != 0 {
+        let words = UserPtr::<u64>::new(new);
+        set(call, &process, resource, words.read()?, words.nth(1)?.read()?)?;
+    }
+    if old != 0 {
+        UserPtr::<u64>::new(old).write_array(&[before.0, before.1])?;
+    }
+    Ok(0)
+}
+
+/// getrlimit(2).
+pub fn getrlimit(call: &mut Call<'_>, resource: u32, to: u64) -> Result<u64> {
+    let (soft, hard) = get(&call.task.process, resource)?;
+    UserPtr::<u64>::new(to).write_array(&[soft, hard])?;
+    Ok(0)
+}
+
+/// setrlimit(2).
+pub fn setrlimit(call: &mut Call<'_>, resource: u32, from: u64) -> Result<u64> {
+    let words = UserPtr::<u64>::new(from);
+    let (soft, hard) = (words.read()?, words.nth(1)?.read()?);
+    set(call, &call.task.process.clone(), resource, soft, hard)?;
+    Ok(0)
+}

@@ -1,0 +1,109 @@
+//! Tasks: the threads of a process, as Linux numbers them.
+
+use crate::process::Process;
+use crate::signal::TaskSignals;
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use rkt_sched::Thread;
+use rkt_sync::{Mutex, OnceCell};
+
+/// A task.
+pub struct Task {
+    /// Thread id; that of the first task is the process's.
+    pub tid: i32,
+    /// The process that it belongs to.
+    pub process: Arc<Process>,
+    thread: OnceCell<Weak<Thread>>,
+    /// Signals for this task alone, and its mask.
+    pub signals: TaskSignals,
+    /// Address to clear and wake when the task ends (CLONE_CHILD_CLEARTID); 0 = none.
+    pub clear_child_tid: AtomicU64,
+    /// Head of the list of robust futexes; 0 = none.
+    pub robust_list: AtomicU64,
+    /// Name (PR_SET_NAME), padded with zeroes.
+    pub name: Mutex<[u8; 16]>,
+    /// System calls left until devices are looked after (`syscall::dispatch`).
+    pub until_poll: AtomicU32,
+    /// Whether the task is to end at the next return to the application.
+    pub dying: AtomicBool,
+    /// Nanoseconds of the monotonic clock at which the task was made.
+    pub started: u64,
+}
+
+impl Task {
+    /// A task that has no thread yet.
+    pub fn new(tid: i32, process: Arc<Process>, name: [u8; 16]) -> Arc<Task> {
+        Arc::new(Task {
+            tid,
+            process,
+            thread: OnceCell::new(),
+            signals: TaskSignals::default(),
+            clear_child_tid: AtomicU64::new(0),
+            robust_list: AtomicU64::new(0),
+            name: Mutex::new(name),
+            until_poll: AtomicU32::new(0),
+            dying: AtomicBool::new(false),
+            started: rkt_platform::now(),
+        })
+    }
+
+    /// Ties the task to the thread that runs it.
+    pub fn set_thread(&self, thread: &Arc<Thread>) {
+        let _ = self.thread.set(Arc::downgrade(thread));
+    }
+
+    /// The thread that runs it; none once it has ended.
+    pub fn thread(&self) -> Option<Arc<Thread>> {
+        self.thread.get()?.upgrade()
+    }
+
+    /// Makes the task look at its signals soon: it leaves interruptible waits.
+    pub fn kick(&self) {
+        if let Some(thread) = self.thread() {
+            thread.interrupt();
+        }
+    }
+
+    /// Orders the task to end, wherever it is.
+    pub fn kill(&self) {
+        self.dying.store(true, Ordering::SeqCst);
+        self.kick();
+    }
+
+    /// Whether it was ordered to end.
+    pub fn is_dying(&self) -> bool {
+        self.dying.load(Ordering::SeqCst)
+    }
+
+    /// Whether it is the first task of its process.
+    pub fn is_leader(&self) -> bool {
+        self.tid == self.process.pid
+    }
+}
+
+/// The running task.
+///
+/// # Panics
+/// If the running thread is not a task: a bug in the kernel.
+pub fn current() -> Arc<Task> {
+    match try_current() {
+        Some(task) => task,
+        None => panic!("the running thread is no task"),
+    }
+}
+
+/// The running task, if the running thread is one.
+pub fn try_current() -> Option<Arc<Task>> {
+    if rkt_sched::in_thread() { with_current(|task, _| task.clone()) } else { None }
+}
+
+/// Calls `f` with the running task without counting a reference: for the fast paths.
+pub fn with_current<R>(f: impl FnOnce(&Arc<Task>, &rkt_sched::CurrentThread) -> R) -> Option<R> {
+    let thread = rkt_sched::current();
+    let any: &(dyn core::any::Any + Send + Sync) = &**thread.data()?;
+    let handle = any.downcast_ref::<TaskHandle>()?;
+    Some(f(&handle.0, &thread))
+}
+
+/// What hangs on a task's thread.
+pub struct TaskHandle(pub Arc<Task>);
