@@ -1,11 +1,14 @@
 // Signals spare the red zone and the flags, also when they arrive in user code at any instruction.
 #include "t.h"
 
-static volatile sig_atomic_t ticks;
+static volatile sig_atomic_t ticks, backwards;
 static void handler(int signal) {
     volatile char deep[2000];
     for (int i = 0; i < 2000; i++) deep[i] = signal;
     (void)deep[7];
+    unsigned long flags;
+    __asm__ volatile("pushfq; pop %0" : "=r"(flags));
+    backwards += flags >> 10 & 1; // the ABI wants it clear here, whatever was interrupted
     ticks++;
 }
 
@@ -23,7 +26,7 @@ int main(void) {
         rounds++;
     }
     setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
-    N(wrong);
+    N(wrong); N(backwards);
     C(rounds > 0);
     return 0;
 }
