@@ -63,9 +63,13 @@ impl Packages {
     pub(crate) fn owners<'p>(&self, paths: &'p BTreeSet<PathBuf>) -> BTreeMap<PathBuf, String> {
         let aliases = |path: &'p PathBuf| aliases(path).into_iter().map(move |alias| (OsString::from(alias), path));
         let wanted: HashMap<OsString, &'p PathBuf> = paths.iter().flat_map(aliases).collect();
+        // Nearly every line of the lists, a hundred thousand of them, ends here already.
+        let lengths: BTreeSet<usize> = wanted.keys().map(|path| path.len()).collect();
         let mut owners = BTreeMap::new();
         for name in self.0.keys() {
-            for path in self.list(name).lines().filter_map(|line| wanted.get(OsStr::new(line))) {
+            let list = self.list(name);
+            let candidates = list.lines().filter(|line| lengths.contains(&line.len()));
+            for path in candidates.filter_map(|line| wanted.get(OsStr::new(line))) {
                 owners.insert((*path).clone(), name.clone());
             }
         }

@@ -13,19 +13,29 @@ use crate::tree::{Kind, Node, Tree};
 /// as they are; sockets are left out. Extended attributes have no place in an image.
 pub fn from_folder(folder: &Path) -> Result<Tree> {
     let mut tree = Tree::new();
-    add_folder(&mut tree, folder, Path::new("/"))?;
+    contents(folder, Path::new("/"))?.into_iter().for_each(|(path, node)| tree.set(&path, node));
     Ok(tree)
 }
 
-/// Adds a folder and all it holds at `place`, an absolute path free of links in the tree.
+/// Adds a folder and all it holds at an absolute path, through the links of the tree.
 pub(crate) fn add_folder(tree: &mut Tree, folder: &Path, place: &Path) -> Result<()> {
+    for (path, node) in contents(folder, place)? {
+        match node.kind {
+            Kind::Directory => tree.insert_directory(&path, node)?,
+            _ => tree.insert(&path, node)?,
+        }
+    }
+    Ok(())
+}
+
+/// A folder and all it holds, by the paths that they get.
+fn contents(folder: &Path, place: &Path) -> Result<BTreeMap<PathBuf, Node>> {
     if !fs::metadata(folder).with_context(|| format!("cannot look at {}", folder.display()))?.is_dir() {
         bail!("{} is not a directory", folder.display());
     }
     let mut found = BTreeMap::new();
     collect(folder, place, &mut found)?;
-    found.into_iter().for_each(|(path, node)| tree.set(&path, node));
-    Ok(())
+    Ok(found)
 }
 
 fn collect(path: &Path, place: &Path, found: &mut BTreeMap<PathBuf, Node>) -> Result<()> {

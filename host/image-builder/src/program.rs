@@ -306,8 +306,7 @@ impl Collector<'_> {
 fn copy(tree: &mut Tree, host: &Path, guest: &Path) -> Result<()> {
     let metadata = fs::metadata(host)?;
     if metadata.is_dir() {
-        let place = tree.make_directory(guest)?;
-        return add_folder(tree, host, &place);
+        return add_folder(tree, host, guest);
     }
     let node = node_of(host, &metadata)?.context("a socket cannot be copied")?;
     tree.insert(guest, node)

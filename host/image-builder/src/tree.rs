@@ -155,6 +155,16 @@ impl Tree {
             .with_context(|| format!("cannot make the directory {} in the image", path.display()))
     }
 
+    /// Puts a directory at an absolute path, all links followed. One that is there stays as it is.
+    pub(crate) fn insert_directory(&mut self, path: &Path, node: Node) -> Result<()> {
+        let before = self.nodes.len();
+        let made = self.make_directory(path)?;
+        if self.nodes.len() > before {
+            self.set(&made, node);
+        }
+        Ok(())
+    }
+
     fn walk(&mut self, mut at: PathBuf, path: &Path, links: usize) -> Result<PathBuf> {
         for component in path.components() {
             match component {

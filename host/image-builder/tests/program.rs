@@ -53,6 +53,14 @@ fn files_are_copied_through_the_links_of_the_image() {
     let bin = fs::canonicalize("/bin").unwrap();
     assert!(plan.tree.get(&bin.join("hello")).is_some());
 
+    // A folder is laid over the root; what is there keeps its owner and mode.
+    fs::create_dir(folder.path().join("bin")).unwrap();
+    fs::write(folder.path().join("bin/tool"), "").unwrap();
+    let plan = ProgramImage::new("/bin/true").copy(folder.path(), "/").plan().unwrap();
+    assert!(plan.tree.get(&bin.join("tool")).is_some());
+    assert!(plan.tree.get(Path::new("/sub/file")).is_some());
+    assert_eq!(plan.tree.get(Path::new("/")).unwrap().mode, 0o755);
+
     let onto_directory = ProgramImage::new("/bin/true").copy(folder.path().join("sub/file"), "/etc");
     assert!(format!("{:#}", onto_directory.plan().unwrap_err()).contains("same place"));
     let relative = ProgramImage::new("/bin/true").workdir("work");
