@@ -10,6 +10,7 @@
 mod bell;
 mod clock;
 mod console;
+mod devices;
 mod locate;
 mod outcome;
 mod pump;
@@ -22,6 +23,7 @@ mod window;
 
 pub use clock::{Clock, Reading};
 pub use console::{Failure, Output};
+pub use devices::{DeviceReport, Devices, Network};
 pub use locate::enclave_binary;
 pub use outcome::{Outcome, signal_name};
 pub use stats::Stats;

@@ -1,1 +1,0 @@
-//! The rkt-io command.

@@ -1,0 +1,52 @@
+//! The `rkt-io` command: runs an unmodified Linux program in an enclave with its own network and
+//! storage. What it understands is in [`args`]; flags and `rkt.toml` become a manifest and a
+//! launch in [`plan`].
+#![forbid(unsafe_code)]
+
+mod args;
+mod config;
+mod doctor;
+mod image;
+mod plan;
+mod root;
+mod run;
+mod stats;
+mod values;
+
+use anyhow::Result;
+use clap::Parser;
+use rkt_supervisor::Reading;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The status that says that the command itself failed, as docker has it.
+const FAILED: u8 = 125;
+
+fn main() -> ExitCode {
+    let started = Reading::now();
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    let cli = match args::Cli::try_parse_from(&argv) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version come as errors too, and go to standard output.
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { FAILED } else { 0 });
+        }
+    };
+    match dispatch(cli.command, &argv, started) {
+        Ok(status) => ExitCode::from(status),
+        Err(e) => {
+            eprintln!("rkt-io: {e:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn dispatch(command: args::Command, argv: &[OsString], started: Reading) -> Result<u8> {
+    match command {
+        args::Command::Run(run) => run::run(&run.request(argv)?, started),
+        args::Command::Measure(measure) => run::measure(&measure.run.request(argv)?, measure.json),
+        args::Command::Image(command) => image::run(&command).map(|()| 0),
+        args::Command::Doctor => doctor::run(),
+    }
+}

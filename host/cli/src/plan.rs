@@ -1,0 +1,299 @@
+//! From options to the manifest, which is measured, and to the network of the host, which is not.
+
+use crate::args::Options;
+use crate::root::Root;
+use crate::values::{Cidr, Destination, Net, Poll, Target, Variable};
+use anyhow::{Context, Result, bail, ensure};
+use rkt_backend_net::{PasstOptions, TapOptions};
+use rkt_manifest::{
+    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Manifest, RootIdentity, Signals, Stdio, Stream, User,
+};
+use rkt_supervisor::Network;
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// `PATH` of the program unless it is set.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_MEMORY: u64 = 1 << 30;
+const DEFAULT_HOSTNAME: &str = "rkt";
+/// Guest behind a TAP, unless `--ip` says otherwise; its gateway, the host's end, is 10.0.3.1.
+const TAP_GUEST: Cidr = Cidr { address: Ipv4Addr::new(10, 0, 3, 2), prefix: 24 };
+const TAP_MTU: u16 = 1500;
+
+/// What options come to.
+pub struct Plan {
+    /// What is measured.
+    pub manifest: Manifest,
+    /// The network's host side.
+    pub network: Option<Network>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Compiles options and root.
+    ///
+    /// # Errors
+    /// If options contradict each other, or a file of variables cannot be read.
+    pub fn new(options: &Options, target: &Target, root: &Root) -> Result<Self> {
+        let mut notes = root.warnings.clone();
+        let net = choose_network(options, &mut notes)?;
+        let (network, interface) = match network(options, &net) {
+            Some((network, interface)) => (Some(network), Some(interface)),
+            None => (None, None),
+        };
+        let user = options.user.map_or_else(User::default, |u| User { uid: u.uid, gid: u.gid, groups: Vec::new() });
+        let stdin = options.interactive || matches!(target, Target::Program(_));
+        let mut manifest = Manifest {
+            argv: root.argv.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
+            env: Vec::new(),
+            workdir: options.workdir.as_deref().unwrap_or("/").into(),
+            hostname: options.hostname.as_deref().unwrap_or(DEFAULT_HOSTNAME).into(),
+            user,
+            root: RootIdentity::Image { digest: root.digest },
+            memory: options.memory.map_or(DEFAULT_MEMORY, |memory| memory.0),
+            cpus: options.cpus.unwrap_or(1),
+            plaintext_network: interface.is_some(),
+            network: interface.into_iter().collect(),
+            disks: disks(options),
+            stdio: Stdio {
+                stdin: if stdin { Stream::Plain } else { Stream::None },
+                stdout: Stream::Plain,
+                stderr: Stream::Plain,
+                tty: options.tty,
+            },
+            signals: Signals::ALL,
+            debug: options.strace.is_some(),
+            anchor: Anchor::None,
+        };
+        environment(options, &mut manifest)?;
+        Ok(Self { manifest, network, notes })
+    }
+}
+
+/// Whether passt is on `PATH`.
+pub fn find_on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+fn choose_network(options: &Options, notes: &mut Vec<String>) -> Result<Net> {
+    let net = match &options.net {
+        Some(net) => net.clone(),
+        None if find_on_path("passt").is_some() => Net::User,
+        None => {
+            notes.push("no network: `--net user` needs the program passt, which is not installed".into());
+            Net::None
+        }
+    };
+    if net == Net::None {
+        for (given, option) in [
+            (options.ip.is_some(), "--ip"),
+            (options.gateway.is_some(), "--gateway"),
+            (!options.dns.is_empty(), "--dns"),
+            (!options.publish.is_empty(), "-p"),
+        ] {
+            ensure!(!given, "{option} needs a network: use --net user (with passt installed) or --net tap");
+        }
+    }
+    Ok(net)
+}
+
+/// Both sides of the network.
+fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
+    let passt = PasstOptions::default();
+    let default = match net {
+        Net::User => Cidr { address: passt.guest4.0, prefix: passt.guest4.1 },
+        _ => TAP_GUEST,
+    };
+    let own = options.ip.unwrap_or(default);
+    let gateway = options.gateway.unwrap_or_else(|| match net {
+        Net::User if options.ip.is_none() => passt.gateway4,
+        _ => own.likely_gateway(),
+    });
+    let (network, mtu) = match net {
+        Net::None => return None,
+        Net::User => {
+            let (guest4, mtu) = ((own.address, own.prefix), passt.mtu);
+            let (dns, publish) = (options.dns.clone(), options.publish.clone());
+            (Network::User(PasstOptions { guest4, gateway4: gateway, dns, publish, ..passt }), mtu)
+        }
+        Net::Tap(name) => {
+            // A TAP that is there already was configured by whoever made it.
+            let exists = name.as_ref().is_some_and(|name| Path::new("/sys/class/net").join(name).exists());
+            let host4 = (!exists).then_some((gateway, own.prefix));
+            let tap = TapOptions { name: name.clone(), host4, host6: None, mtu: TAP_MTU };
+            let (publish, guest) = (options.publish.clone(), IpAddr::V4(own.address));
+            (Network::Tap { options: tap, publish, guest }, TAP_MTU)
+        }
+    };
+    let interface = Interface {
+        kind: InterfaceKind::VirtioNet,
+        name: b"eth0".to_vec(),
+        ipv4: Ipv4::Static { address: own.address, prefix: own.prefix, gateway: Some(gateway) },
+        mtu,
+        mac: None,
+        dns: options.dns.clone(),
+    };
+    Some((network, interface))
+}
+
+/// Disks in the order of the options; without a mount point they are `/mnt/disk0` and so on.
+fn disks(options: &Options) -> Vec<Disk> {
+    let disk = |(n, disk): (usize, &crate::values::Disk)| Disk {
+        format: DiskFormat::Plain,
+        read_only: disk.read_only,
+        mount: disk.mount.clone().unwrap_or_else(|| format!("/mnt/disk{n}")).into_bytes(),
+    };
+    options.disk.iter().enumerate().map(disk).collect()
+}
+
+/// Sets what every program has, then the files' variables, then the options'. Nothing of the
+/// host's environment comes in unless it is named.
+fn environment(options: &Options, manifest: &mut Manifest) -> Result<()> {
+    manifest.set_env(b"PATH", DEFAULT_PATH.as_bytes());
+    manifest.set_env(b"HOME", if manifest.user.uid == 0 { b"/root" } else { b"/" });
+    manifest.set_env(b"HOSTNAME", &manifest.hostname.clone());
+    if options.tty {
+        let term = std::env::var_os("TERM").unwrap_or_else(|| "xterm".into());
+        manifest.set_env(b"TERM", term.as_bytes());
+    }
+    for path in &options.env_file {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        for (n, line) in text.lines().enumerate() {
+            if line.trim().is_empty() || line.trim_start().starts_with('#') {
+                continue;
+            }
+            match line.parse::<Variable>() {
+                Ok(variable) => set(manifest, &variable),
+                Err(e) => bail!("{}, line {}: {e}", path.display(), n + 1),
+            }
+        }
+    }
+    options.env.iter().for_each(|variable| set(manifest, variable));
+    Ok(())
+}
+
+fn set(manifest: &mut Manifest, variable: &Variable) {
+    let value = match &variable.value {
+        Some(value) => Some(value.into()),
+        None => std::env::var_os(&variable.key),
+    };
+    if let Some(value) = value {
+        manifest.set_env(variable.key.as_bytes(), value.as_bytes());
+    }
+}
+
+/// Whether the enclave polls busily.
+pub fn busy_poll(options: &Options) -> bool {
+    options.poll == Some(Poll::Busy)
+}
+
+/// Opens where text goes.
+///
+/// # Errors
+/// If the file cannot be made.
+pub fn open(destination: &Destination) -> Result<File> {
+    match destination {
+        Destination::Stderr => duplicate(std::io::stderr()),
+        Destination::File(path) => File::create(path).with_context(|| format!("cannot write {}", path.display())),
+    }
+}
+
+/// A descriptor of our own for a standard stream.
+///
+/// # Errors
+/// If the stream is closed.
+pub fn duplicate(stream: impl AsFd) -> Result<File> {
+    Ok(stream.as_fd().try_clone_to_owned().context("a standard stream is closed")?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::User as UserArg;
+    use std::ffi::OsString;
+
+    fn root() -> Root {
+        let image = File::open("/dev/null").unwrap();
+        Root { image, digest: [7; 32], argv: vec![OsString::from("true")], warnings: Vec::new() }
+    }
+
+    fn quiet() -> Options {
+        Options { net: Some(Net::None), ..Options::default() }
+    }
+
+    fn plan(options: &Options) -> Result<Plan> {
+        Plan::new(options, &Target::Program(vec!["true".into()]), &root())
+    }
+
+    fn digest(options: &Options) -> [u8; 32] {
+        rkt_manifest::digest(&plan(options).unwrap().manifest.encode().unwrap())
+    }
+
+    #[test]
+    fn the_measure_is_stable_and_sees_what_matters() {
+        let base = digest(&quiet());
+        assert_eq!(base, digest(&quiet()));
+        // Launch input is not measured.
+        for same in [
+            Options { name: Some("a".into()), ..quiet() },
+            Options { quiet: true, ..quiet() },
+            Options { stats: Some(Destination::Stderr), ..quiet() },
+            Options { poll: Some(Poll::Busy), ..quiet() },
+        ] {
+            assert_eq!(base, digest(&same), "{same:?}");
+        }
+        for other in [
+            Options { strace: Some(Destination::Stderr), ..quiet() },
+            Options { tty: true, ..quiet() },
+            Options { cpus: Some(2), ..quiet() },
+            Options { workdir: Some("/tmp".into()), ..quiet() },
+            Options { user: Some(UserArg { uid: 1, gid: 0 }), ..quiet() },
+            Options { env: vec!["A=1".parse().unwrap()], ..quiet() },
+            Options { net: Some(Net::User), ..quiet() },
+        ] {
+            assert_ne!(base, digest(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_hosts_environment_stays_outside() {
+        let manifest = plan(&quiet()).unwrap().manifest;
+        let keys: Vec<_> = manifest.env.iter().map(|v| v.split(|b| *b == b'=').next().unwrap()).collect();
+        assert_eq!(keys, [&b"HOME"[..], b"HOSTNAME", b"PATH"]);
+        // Unless it is asked in; cargo sets this one.
+        let named = Options { env: vec!["CARGO_PKG_NAME".parse().unwrap()], ..quiet() };
+        assert!(plan(&named).unwrap().manifest.env.contains(&b"CARGO_PKG_NAME=rkt-io".to_vec()));
+    }
+
+    #[test]
+    fn later_variables_win() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "# comment\n\nA=file\nB=file\n").unwrap();
+        let options = Options { env_file: vec![file.path().into()], env: vec!["A=flag".parse().unwrap()], ..quiet() };
+        let env = plan(&options).unwrap().manifest.env;
+        assert!(env.contains(&b"A=flag".to_vec()) && env.contains(&b"B=file".to_vec()));
+    }
+
+    #[test]
+    fn network_options_need_a_network() {
+        let error = plan(&Options { publish: vec!["80:80".parse().unwrap()], ..quiet() }).err().unwrap();
+        assert!(error.to_string().contains("-p needs a network"));
+    }
+
+    #[test]
+    fn both_ends_of_a_tap_agree() {
+        let options = Options { net: Some(Net::Tap(None)), ip: Some("10.9.8.1/24".parse().unwrap()), ..quiet() };
+        let plan = plan(&options).unwrap();
+        let gateway = Ipv4Addr::new(10, 9, 8, 2);
+        let Some(Network::Tap { options: tap, guest, .. }) = plan.network else { panic!("no TAP") };
+        assert_eq!((tap.host4, guest.to_string()), (Some((gateway, 24)), "10.9.8.1".into()));
+        let expected = Ipv4::Static { address: Ipv4Addr::new(10, 9, 8, 1), prefix: 24, gateway: Some(gateway) };
+        assert_eq!(plan.manifest.network[0].ipv4, expected);
+        assert!(plan.manifest.encode().is_ok());
+    }
+}

@@ -1,0 +1,120 @@
+//! The root of a run: an image of the user's, or an ephemeral one of a host program.
+
+use crate::args::Options;
+use crate::plan::DEFAULT_PATH;
+use crate::values::Target;
+use anyhow::{Context, Result, bail, ensure};
+use rkt_image_builder::{Options as ImageOptions, ProgramImage};
+use rustix::fs::{MemfdFlags, SealFlags};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+/// A root image and what runs in it.
+pub struct Root {
+    /// The image, opened for reading only.
+    pub image: File,
+    /// Its digest, which the manifest pins.
+    pub digest: [u8; 32],
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// What the image lacks.
+    pub warnings: Vec<String>,
+}
+
+impl Root {
+    /// Opens or makes the image.
+    ///
+    /// # Errors
+    /// If there is no such image or program, or it cannot run on this machine.
+    pub fn open(target: &Target, options: &Options) -> Result<Self> {
+        match target {
+            Target::Image(path, command) => {
+                ensure!(
+                    options.copy.is_empty(),
+                    "--copy needs a host program (`-- CMD`): an image is fixed by its digest"
+                );
+                if command.is_empty() {
+                    bail!("image {} names no command of its own: give one after it", path.display());
+                }
+                let image = File::open(path).with_context(|| missing(path))?;
+                let digest = rkt_image_builder::inspect(&image).with_context(|| path.display().to_string())?.digest;
+                Ok(Self { image, digest, argv: command.clone(), warnings: Vec::new() })
+            }
+            Target::Program(command) => ephemeral(command, options),
+        }
+    }
+}
+
+fn missing(path: &Path) -> String {
+    let hint =
+        if path.components().count() == 1 { " (to run a program of the host, write `--` before it)" } else { "" };
+    format!("cannot open image {}{hint}", path.display())
+}
+
+/// Makes an image of just a program and its files, in memory that vanishes with us.
+fn ephemeral(command: &[OsString], options: &Options) -> Result<Root> {
+    let Some((asked, arguments)) = command.split_first() else { bail!("a command is missing") };
+    let mut program = ProgramImage::new(asked).workdir(options.workdir.as_deref().unwrap_or("/"));
+    for disk in options.disk.iter().filter_map(|disk| disk.mount.as_deref()) {
+        program = program.directory(disk);
+    }
+    for copy in &options.copy {
+        program = program.copy(&copy.host, &copy.guest);
+    }
+    let plan = program.plan()?;
+
+    let memfd = rustix::fs::memfd_create("rkt-image", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+        .context("cannot make the image (memfd_create)")?;
+    let mut writer = File::from(memfd);
+    let built = plan.tree.write(&mut writer, &ImageOptions::default()).context("cannot make the image")?;
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&writer, seals).context("cannot seal the image")?;
+    // Opened anew for reading: kernels before 6.7 refuse shared mappings of a sealed memfd to
+    // descriptors that could write.
+    let image = File::open(format!("/proc/self/fd/{}", writer.as_raw_fd())).context("cannot reopen the image")?;
+
+    let mut argv = vec![name_in_image(asked, &plan.program)];
+    argv.extend_from_slice(arguments);
+    Ok(Root { image, digest: built.digest, argv, warnings: plan.warnings })
+}
+
+/// The first argument: the name that was typed if the enclave finds the same program by it, as
+/// programs print it and some act by it; else the path.
+fn name_in_image(asked: &OsStr, program: &Path) -> OsString {
+    let on_path = program.parent().and_then(Path::to_str).is_some_and(|dir| DEFAULT_PATH.split(':').any(|d| d == dir));
+    if on_path && program.file_name() == Some(asked) { asked.into() } else { program.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_keeps_the_name_by_which_it_is_found() {
+        let name = |asked: &str, program: &str| name_in_image(OsStr::new(asked), Path::new(program));
+        assert_eq!(name("ls", "/usr/bin/ls"), "ls");
+        assert_eq!(name("/usr/bin/ls", "/usr/bin/ls"), "/usr/bin/ls");
+        assert_eq!(name("python", "/opt/pyenv/bin/python3.12"), "/opt/pyenv/bin/python3.12");
+        assert_eq!(name("./a.out", "/home/me/a.out"), "/home/me/a.out");
+    }
+
+    #[test]
+    fn the_image_of_a_program_is_the_same_twice() {
+        let target = Target::Program(vec!["/bin/true".into()]);
+        let one = Root::open(&target, &Options::default()).unwrap();
+        let two = Root::open(&target, &Options::default()).unwrap();
+        assert_eq!(one.digest, two.digest);
+        assert_eq!(rkt_image_builder::check(&one.image).unwrap().digest, one.digest);
+    }
+
+    #[test]
+    fn errors_name_what_was_asked() {
+        let error = |target| format!("{:#}", Root::open(&target, &Options::default()).err().unwrap());
+        let text = error(Target::Image("ls".into(), vec!["x".into()]));
+        assert!(text.contains("cannot open image ls") && text.contains("`--`"), "{text}");
+        assert!(error(Target::Image("a.rkt".into(), vec![])).contains("no command"));
+        assert!(error(Target::Program(vec!["no-such-program-here".into()])).contains("no-such-program-here"));
+    }
+}

@@ -1,0 +1,110 @@
+//! Counters and manifests for people and for programs.
+
+use crate::plan::open;
+use crate::values::Destination;
+use anyhow::Result;
+use rkt_manifest::{Ipv4, Manifest, RootIdentity, Stream};
+use rkt_supervisor::{DeviceReport, Report};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// Writes the counters: a table to standard error, JSON to a file.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(destination: &Destination, report: &Report, devices: &[DeviceReport]) -> Result<()> {
+    let text = match destination {
+        Destination::Stderr => table(report, devices),
+        Destination::File(_) => format!("{:#}\n", document(report, devices)),
+    };
+    Ok(open(destination)?.write_all(text.as_bytes())?)
+}
+
+fn counters(device: &DeviceReport) -> [(&'static str, u64); 8] {
+    let s = &device.stats;
+    [
+        ("in_units", s.in_units),
+        ("in_bytes", s.in_bytes),
+        ("out_units", s.out_units),
+        ("out_bytes", s.out_bytes),
+        ("dropped", s.dropped),
+        ("failed", s.failed),
+        ("notified", s.notified),
+        ("parked", s.parked),
+    ]
+}
+
+fn table(report: &Report, devices: &[DeviceReport]) -> String {
+    let mut text = report.stats.to_string();
+    for device in devices {
+        for (name, value) in counters(device).into_iter().filter(|(_, value)| *value != 0) {
+            let name = format!("{}.{name}", device.name);
+            let _ = writeln!(text, "{name:<20} {value:>20}");
+        }
+    }
+    text
+}
+
+fn document(report: &Report, devices: &[DeviceReport]) -> Value {
+    let object = |pairs: &[(&'static str, u64)]| -> Map<String, Value> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
+    };
+    let devices: Map<_, _> =
+        devices.iter().map(|device| (device.name.clone(), object(&counters(device)).into())).collect();
+    json!({
+        "outcome": report.outcome.to_string(),
+        "exit_code": report.outcome.exit_code(),
+        "enclave": object(&report.stats.0),
+        "devices": devices,
+    })
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A manifest for reading. The digest is over the canonical encoding, not over this.
+pub fn manifest(m: &Manifest, digest: &str) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let texts = |list: &[Vec<u8>]| list.iter().map(|bytes| text(bytes)).collect::<Vec<_>>();
+    let stream = |stream: Stream| if stream == Stream::Plain { "plain" } else { "none" };
+    let RootIdentity::Image { digest: root } = &m.root;
+    let network = m.network.iter().map(|i| {
+        let ipv4 = match i.ipv4 {
+            Ipv4::None => json!(null),
+            Ipv4::Dhcp => json!("dhcp"),
+            Ipv4::Static { address, prefix, gateway } => {
+                json!({ "address": format!("{address}/{prefix}"), "gateway": gateway })
+            }
+        };
+        json!({ "name": text(&i.name), "ipv4": ipv4, "mtu": i.mtu, "mac": i.mac.map(|mac| hex(&mac)), "dns": i.dns })
+    });
+    json!({
+        "digest": digest,
+        "argv": texts(&m.argv),
+        "env": texts(&m.env),
+        "workdir": text(&m.workdir),
+        "hostname": text(&m.hostname),
+        "user": { "uid": m.user.uid, "gid": m.user.gid, "groups": m.user.groups },
+        "root": { "image": hex(root) },
+        "memory": m.memory,
+        "cpus": m.cpus,
+        "network": network.collect::<Vec<_>>(),
+        "plaintext_network": m.plaintext_network,
+        "disks": m.disks.iter().map(|d| json!({
+            "format": "plain", "read_only": d.read_only, "mount": text(&d.mount),
+        })).collect::<Vec<_>>(),
+        "stdio": {
+            "stdin": stream(m.stdio.stdin), "stdout": stream(m.stdio.stdout), "stderr": stream(m.stdio.stderr),
+            "tty": m.stdio.tty,
+        },
+        "signals": m.signals.bits(),
+        "debug": m.debug,
+        "anchor": "none",
+    })
+}

@@ -1,0 +1,282 @@
+//! The values of options: what each may be, and what is said when it is something else.
+
+use rkt_backend_net::Publish;
+use serde::{Deserialize, Deserializer};
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// `--net`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Net {
+    /// passt.
+    User,
+    /// A TAP, by name or the next free one.
+    Tap(Option<String>),
+    /// No interface but the loopback.
+    None,
+}
+
+impl FromStr for Net {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, value) = split(text);
+        match (kind, value) {
+            ("user", None) => Ok(Self::User),
+            ("none", None) => Ok(Self::None),
+            ("tap", None) => Ok(Self::Tap(None)),
+            ("tap", Some(name)) if !name.is_empty() => Ok(Self::Tap(Some(name.into()))),
+            ("shm" | "af_xdp" | "vhost-user" | "vfio" | "dpdk", _) => {
+                Err(format!("`{kind}` is not supported yet in this version: user, tap[=IFNAME] and none are"))
+            }
+            _ => Err("user, tap[=IFNAME] or none is expected".into()),
+        }
+    }
+}
+
+/// `--ip`: an IPv4 address with the length of its network's prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// 1 to 30: a network with room for guest and gateway.
+    pub prefix: u8,
+}
+
+impl Cidr {
+    /// The network's first address that is not the guest's: where a gateway usually is.
+    pub fn likely_gateway(self) -> Ipv4Addr {
+        let network = self.address.to_bits() & (u32::MAX << (32 - self.prefix));
+        let first = Ipv4Addr::from_bits(network + 1);
+        if first == self.address { Ipv4Addr::from_bits(network + 2) } else { first }
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(a, p)| Some((a.parse().ok()?, p.parse().ok()?)));
+        match parsed {
+            Some((address, prefix)) if (1..=30).contains(&prefix) => Ok(Self { address, prefix }),
+            _ => Err("ADDRESS/PREFIX is expected, such as 192.168.7.2/24, with a prefix of 1 to 30".into()),
+        }
+    }
+}
+
+/// `--memory`: bytes, a multiple of 4096.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory(pub u64);
+
+impl FromStr for Memory {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lower = text.to_ascii_lowercase();
+        let digits = lower.trim_end_matches('b');
+        let (digits, shift) = match digits.char_indices().next_back() {
+            Some((at, 'k')) => (&digits[..at], 10),
+            Some((at, 'm')) => (&digits[..at], 20),
+            Some((at, 'g')) => (&digits[..at], 30),
+            Some((at, 't')) => (&digits[..at], 40),
+            _ => (digits, 0),
+        };
+        let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
+        let bytes = bytes.and_then(|n| n.checked_next_multiple_of(4096)).filter(|n| *n > 0);
+        bytes.map(Self).ok_or_else(|| "a number of bytes is expected, such as 512m or 2g".into())
+    }
+}
+
+/// `--disk`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// A file or block device of the host.
+    pub file: PathBuf,
+    /// Where it is to be mounted.
+    pub mount: Option<String>,
+    /// Whether it is never written.
+    pub read_only: bool,
+}
+
+impl FromStr for Disk {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unsupported =
+            |what: &str| Err(format!("{what} is not supported yet in this version: file=PATH,format=plain is"));
+        let (mut file, mut mount, mut plain, mut read_only) = (None, None, false, false);
+        for part in text.split(',') {
+            match split(part) {
+                ("file", Some(path)) if !path.is_empty() => file = Some(PathBuf::from(path)),
+                ("mount", Some(path)) if path.starts_with('/') => mount = Some(path.to_owned()),
+                ("ro", None) => read_only = true,
+                ("format", Some("plain")) => plain = true,
+                ("format", Some(other)) => return unsupported(&format!("format={other}")),
+                (key @ ("nvme" | "vhost-user" | "key-file"), Some(_)) => return unsupported(key),
+                _ => {
+                    return Err(format!(
+                        "`{part}` is not understood: file=PATH,format=plain[,mount=/DIR][,ro] is expected"
+                    ));
+                }
+            }
+        }
+        let file = file.ok_or("file=PATH is missing")?;
+        if !plain {
+            return unsupported("a disk without format=plain (it would be a sealed one)");
+        }
+        Ok(Self { file, mount, read_only })
+    }
+}
+
+/// `--copy`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// A file or folder of the host.
+    pub host: PathBuf,
+    /// An absolute path in the image.
+    pub guest: PathBuf,
+}
+
+impl FromStr for Copy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.rsplit_once(':') {
+            Some((host, guest)) if !host.is_empty() && guest.starts_with('/') => {
+                Ok(Self { host: host.into(), guest: guest.into() })
+            }
+            _ => Err("HOST:GUEST is expected, GUEST an absolute path".into()),
+        }
+    }
+}
+
+/// `-e`: a variable and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub key: String,
+    /// Its value; `None` takes the host's, if it has one.
+    pub value: Option<String>,
+}
+
+impl FromStr for Variable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = split(text);
+        if key.is_empty() {
+            return Err("KEY=VALUE or KEY is expected".into());
+        }
+        Ok(Self { key: key.into(), value: value.map(str::to_owned) })
+    }
+}
+
+/// `-u`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+impl FromStr for User {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (uid, gid) = text.split_once(':').unwrap_or((text, "0"));
+        match (uid.parse(), gid.parse()) {
+            (Ok(uid), Ok(gid)) => Ok(Self { uid, gid }),
+            _ => Err("UID[:GID] in numbers is expected; names are not looked up in this version".into()),
+        }
+    }
+}
+
+/// `-v`, which this version only knows how to refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Volume {}
+
+impl FromStr for Volume {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Err(match text.split_once(':') {
+            Some((host, guest)) if host.starts_with(['/', '.', '~']) => format!(
+                "the host's folder {host} cannot be shared as {guest}: an enclave trusts no file system of the host. \
+                 Use `--copy {host}:{guest}` to copy it once, at the start, or a named sealed volume, `-v NAME:{guest}`"
+            ),
+            _ => "named volumes are not supported yet in this version: `--copy HOST:GUEST` and `--disk` are".into(),
+        })
+    }
+}
+
+/// `--strace` and `--stats`: where text goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard error, written `-`.
+    Stderr,
+    /// A file, which is overwritten.
+    File(PathBuf),
+}
+
+impl FromStr for Destination {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(if text == "-" { Self::Stderr } else { Self::File(text.into()) })
+    }
+}
+
+/// `--poll`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Poll {
+    /// Poll for a short while, then sleep.
+    Adaptive,
+    /// Never sleep.
+    Busy,
+}
+
+/// `--tee`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tee {
+    /// The best that this machine and this version have.
+    Auto,
+    /// No trusted execution environment: a simulation.
+    None,
+}
+
+fn split(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('=') {
+        Some((key, value)) => (key, Some(value)),
+        None => (text, None),
+    }
+}
+
+/// A value of the configuration file that is written as on the command line.
+pub fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: std::fmt::Display>>(from: D) -> Result<Option<T>, D::Error> {
+    String::deserialize(from)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// A list of such values.
+pub fn parsed_list<'de, D: Deserializer<'de>, T: FromStr<Err: std::fmt::Display>>(from: D) -> Result<Vec<T>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+/// `-p`, read by the back end that serves it.
+pub fn publish(text: &str) -> Result<Publish, String> {
+    text.parse().map_err(|e: rkt_backend_net::PublishSyntax| e.to_string())
+}
+
+/// What is to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A program of the host and its arguments, itself the first.
+    Program(Vec<OsString>),
+    /// An image, and a command in it.
+    Image(PathBuf, Vec<OsString>),
+}
