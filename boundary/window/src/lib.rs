@@ -8,6 +8,9 @@
 //! * what is read is a *copy*; the caller validates the copy.
 #![no_std]
 
+#[cfg(loom)]
+extern crate std;
+
 mod byte_ring;
 mod doorbell;
 pub mod layout;

@@ -1,4 +1,5 @@
 //! The window types against memory of our own.
+#![cfg(not(loom))]
 
 use rkt_window::{ByteRing, Doorbell, Region, RingError, Side};
 

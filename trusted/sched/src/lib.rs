@@ -8,28 +8,47 @@
 //! and `thread` (the saved processor state).
 #![no_std]
 
+#[cfg(not(loom))]
 extern crate alloc;
+#[cfg(loom)]
+extern crate std;
 
+#[cfg(not(loom))]
 mod context;
+#[cfg(not(loom))]
 mod cpu;
+#[cfg(not(loom))]
 mod idle;
+mod occupancy;
+#[cfg(not(loom))]
 mod thread;
+#[cfg(not(loom))]
 mod timer;
 mod token;
+#[cfg(not(loom))]
 mod wait;
 
-pub use cpu::{RunCounters, counters, kick_idle, ready_count, schedule, set_poller, yield_now};
-pub use idle::{Poller, idle_loop, set_spin};
-pub use thread::{CurrentThread, KERNEL_STACK_LEN, Thread, current, exit_current, in_thread, spawn};
-pub use timer::{Timer, expire as expire_timers, next_deadline};
-pub use wait::{Interrupted, Notify, Registration, WaitError, WaitQueue, sleep_until};
+/// The scheduler proper; the model checker sees only the two protocols under it.
+#[cfg(not(loom))]
+mod api {
+    pub use crate::cpu::{RunCounters, counters, kick_idle, ready_count, schedule, set_poller, yield_now};
+    pub use crate::idle::{Poller, idle_loop, set_spin};
+    pub use crate::thread::{CurrentThread, KERNEL_STACK_LEN, Thread, current, exit_current, in_thread, spawn};
+    pub use crate::timer::{Timer, expire as expire_timers, next_deadline};
+    pub use crate::wait::{Interrupted, Notify, Registration, WaitError, WaitQueue, sleep_until};
 
-#[cfg(feature = "simulation")]
-pub use context::{prepare, switch};
+    #[cfg(feature = "simulation")]
+    pub use crate::context::{prepare, switch};
 
-/// Forgets all ready threads and timers after a simulation that was cut short.
-#[cfg(feature = "simulation")]
-pub fn reset() {
-    cpu::reset();
-    timer::reset();
+    /// Forgets all ready threads and timers after a simulation that was cut short.
+    #[cfg(feature = "simulation")]
+    pub fn reset() {
+        crate::cpu::reset();
+        crate::timer::reset();
+    }
 }
+
+#[cfg(not(loom))]
+pub use api::*;
+#[cfg(loom)]
+pub use {occupancy::Occupancy, token::Token};

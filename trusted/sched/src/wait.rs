@@ -1,9 +1,10 @@
 //! Wait queues: how a thread waits for a condition that others make true.
 
+use crate::occupancy::Occupancy;
 use crate::{Timer, current, schedule};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU64, Ordering};
 use rkt_sync::Mutex;
 
 /// Told when something happened.
@@ -50,7 +51,7 @@ struct Entry {
 /// before they look at the condition for the last time.
 pub struct WaitQueue {
     entries: Mutex<VecDeque<Entry>>,
-    len: AtomicUsize,
+    occupancy: Occupancy,
 }
 
 static NEXT_ENTRY: AtomicU64 = AtomicU64::new(1);
@@ -64,15 +65,14 @@ impl Default for WaitQueue {
 impl WaitQueue {
     /// An empty queue.
     pub const fn new() -> Self {
-        Self { entries: Mutex::new(VecDeque::new()), len: AtomicUsize::new(0) }
+        Self { entries: Mutex::new(VecDeque::new()), occupancy: Occupancy::new() }
     }
 
     fn add(&self, target: Arc<dyn Notify>, exclusive: bool) -> u64 {
         let id = NEXT_ENTRY.fetch_add(1, Ordering::Relaxed);
         let mut entries = self.entries.lock();
         entries.push_back(Entry { id, target, exclusive });
-        self.len.store(entries.len(), Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.occupancy.publish(entries.len());
         id
     }
 
@@ -81,7 +81,7 @@ impl WaitQueue {
         let mut entries = self.entries.lock();
         let Some(at) = entries.iter().position(|entry| entry.id == id) else { return false };
         let removed = entries.remove(at);
-        self.len.store(entries.len(), Ordering::SeqCst);
+        self.occupancy.publish(entries.len());
         drop(entries);
         drop(removed);
         true
@@ -89,13 +89,12 @@ impl WaitQueue {
 
     /// Whether anybody waits. A hint.
     pub fn is_empty(&self) -> bool {
-        self.len.load(Ordering::SeqCst) == 0
+        self.occupancy.is_empty()
     }
 
     /// Notifies every waiter; `events` are the poll(2) bits that became true, 0 if unknown.
     pub fn wake_all(&self, events: u32) {
-        fence(Ordering::SeqCst);
-        if self.is_empty() {
+        if !self.occupancy.any() {
             return;
         }
         for entry in self.entries.lock().iter() {
@@ -106,8 +105,7 @@ impl WaitQueue {
     /// Notifies every shared waiter and up to `n` exclusive ones, which leave the queue, first
     /// come first served. Gives the number of exclusive waiters notified.
     pub fn wake(&self, n: usize, events: u32) -> usize {
-        fence(Ordering::SeqCst);
-        if self.is_empty() {
+        if !self.occupancy.any() {
             return 0;
         }
         let mut taken = VecDeque::new();
@@ -124,7 +122,7 @@ impl WaitQueue {
                 entries.push_back(entry);
             }
         }
-        self.len.store(entries.len(), Ordering::SeqCst);
+        self.occupancy.publish(entries.len());
         drop(entries);
         // What is taken is dropped without the lock: a target may hold a registration of this queue.
         taken.len()
