@@ -1,3 +1,37 @@
 //! The sockets API and the network stack behind it.
+//!
+//! The system-call layer sees [`NetStack`], which makes sockets, and [`Socket`], what can be done
+//! with one. Behind them:
+//! - [`tcp`](self) and `udp` give Linux's semantics to whatever carries the bytes: a [`Connection`]
+//!   inside the enclave (loopback: a pair of byte rings, no packets) or one of the [`Stack`];
+//! - the [`Stack`] speaks TCP/IP over a network card. `smol` implements it with smoltcp; another
+//!   one takes its place without a change elsewhere;
+//! - `unix` is AF_UNIX, which needs neither.
+//!
+//! Locks are held for microseconds and never while waiting. Waiters are woken after the locks
+//! that guard their condition were let go.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod address;
+mod interface;
+mod netstack;
+mod options;
+mod patience;
+mod ports;
+mod ring;
+mod smol;
+mod socket;
+mod stack;
+mod tcp;
+mod udp;
+
+pub use address::{Address, UnixAddress};
+pub use interface::{Interface, ioctl_if};
+pub use netstack::{Card, NetStack};
+pub use socket::{Ancillary, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
+pub use stack::{Acceptor, Connection, DatagramSink, Phase, Stack, Status, StreamOption};

@@ -1,0 +1,151 @@
+//! The network of the enclave as a whole.
+
+use crate::Interface;
+use crate::address::{AF_INET, AF_INET6, AF_UNIX};
+use crate::options::Kind;
+use crate::ports::PortTable;
+use crate::smol::Smol;
+use crate::socket::{Hooks, Socket};
+use crate::stack::Stack;
+use crate::tcp::{Listener, TcpSocket};
+use crate::udp::{UdpPorts, UdpSocket};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+use rkt_linux_abi::{Errno, Result, net::*};
+use rkt_netdev::NetDevice;
+
+/// Type bits that socket(2) takes beside the type; they are the descriptor's.
+const TYPE_FLAGS: u32 = rkt_linux_abi::general::O_NONBLOCK | rkt_linux_abi::general::O_CLOEXEC;
+
+/// A network card and its static configuration.
+pub struct Card {
+    /// The driver.
+    pub device: Box<dyn NetDevice>,
+    /// Own address.
+    pub address: Ipv4Addr,
+    /// Bits of the address that name the network, 0 to 32.
+    pub prefix: u8,
+    /// Where packets to other networks go.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// The network: makes sockets, and looks after the card.
+pub struct NetStack {
+    stack: Option<Arc<dyn Stack>>,
+    pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) tcp_ports: Arc<PortTable<Listener>>,
+    pub(crate) udp_ports: Arc<UdpPorts>,
+}
+
+impl NetStack {
+    /// The network over a card, or with the loopback alone.
+    pub fn new(card: Option<Card>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
+        Self::with_stack(card.map(|card| Smol::new(card) as Arc<dyn Stack>), hooks)
+    }
+
+    /// The network over this stack.
+    pub fn with_stack(stack: Option<Arc<dyn Stack>>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
+        Arc::new(Self { stack, hooks, tcp_ports: PortTable::new(true), udp_ports: UdpPorts::new() })
+    }
+
+    /// socket(2). The flags SOCK_NONBLOCK and SOCK_CLOEXEC are ignored here.
+    ///
+    /// # Errors
+    /// `EAFNOSUPPORT`, `EINVAL`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`.
+    pub fn socket(self: &Arc<Self>, family: u32, kind: u32, protocol: u32) -> Result<Arc<dyn Socket>> {
+        const TCP: u32 = IPPROTO_TCP as u32;
+        const UDP: u32 = IPPROTO_UDP as u32;
+        let family = u16::try_from(family).map_err(|_| Errno::EAFNOSUPPORT)?;
+        let kind = kind & !TYPE_FLAGS;
+        match (family, kind, protocol) {
+            (AF_INET | AF_INET6, 1, 0 | TCP) => Ok(TcpSocket::new(self.clone(), family == AF_INET6)),
+            (AF_INET | AF_INET6, 2, 0 | UDP) => Ok(UdpSocket::new(self.clone(), family == AF_INET6)),
+            (AF_INET | AF_INET6, 1 | 2, _) => Err(Errno::EPROTONOSUPPORT),
+            // SOCK_RAW wants CAP_NET_RAW, which nobody has.
+            (AF_INET | AF_INET6, 3, _) => Err(Errno::EPERM),
+            (AF_INET | AF_INET6, 4 | 5, _) => Err(Errno::ESOCKTNOSUPPORT),
+            (AF_INET | AF_INET6, ..) => Err(Errno::EINVAL),
+            _ => Err(Errno::EAFNOSUPPORT),
+        }
+    }
+
+    /// socketpair(2).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for families other than AF_UNIX, and as [`NetStack::socket`].
+    pub fn socketpair(
+        self: &Arc<Self>,
+        family: u32,
+        kind: u32,
+        protocol: u32,
+    ) -> Result<(Arc<dyn Socket>, Arc<dyn Socket>)> {
+        if family != u32::from(AF_UNIX) {
+            // The sockets are made first, so that their errors come first.
+            self.socket(family, kind, protocol)?;
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if protocol > 1 {
+            return Err(Errno::EPROTONOSUPPORT);
+        }
+        Err(Errno::EAFNOSUPPORT)
+    }
+
+    /// The interfaces: the loopback, and the card's.
+    pub fn interfaces(&self) -> Vec<Interface> {
+        let mut all = Vec::from([Interface::loopback()]);
+        all.extend(self.stack.as_ref().map(|stack| stack.interface()));
+        all
+    }
+
+    /// Does what there is to do; true if there was anything. Does nothing if another vCPU is at it.
+    pub fn poll(&self) -> bool {
+        self.stack.as_ref().is_some_and(|stack| stack.poll())
+    }
+
+    /// Whether [`NetStack::poll`] would find anything.
+    pub fn has_work(&self) -> bool {
+        self.stack.as_ref().is_some_and(|stack| stack.has_work())
+    }
+
+    /// When [`NetStack::poll`] is due for its own timers: monotonic nanoseconds, `u64::MAX` = never.
+    pub fn deadline(&self) -> u64 {
+        self.stack.as_ref().map_or(u64::MAX, |stack| stack.deadline())
+    }
+
+    pub(crate) fn stack(&self) -> Option<&Arc<dyn Stack>> {
+        self.stack.as_ref()
+    }
+
+    /// Whether an address is the enclave's own.
+    pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
+        match ip {
+            ip if ip.is_loopback() => true,
+            IpAddr::V4(ip) => self.stack.as_ref().is_some_and(|stack| stack.interface().address == ip),
+            IpAddr::V6(_) => false,
+        }
+    }
+
+    /// The own address that packets to `to` come from.
+    ///
+    /// # Errors
+    /// `ENETUNREACH`, `ENETDOWN`.
+    pub(crate) fn source(&self, to: IpAddr) -> Result<IpAddr> {
+        match to {
+            IpAddr::V4(ip) if ip.is_loopback() => Ok(Ipv4Addr::LOCALHOST.into()),
+            ip if self.is_local(ip) => Ok(ip),
+            ip => Ok(self.stack.as_ref().ok_or(Errno::ENETUNREACH)?.source(ip)?.into()),
+        }
+    }
+}
+
+fn unix_kind(kind: u32) -> Result<Kind> {
+    match kind {
+        1 => Ok(Kind::Stream),
+        // SOCK_RAW means SOCK_DGRAM here, as in Linux.
+        2 | 3 => Ok(Kind::Datagram),
+        5 => Ok(Kind::SeqPacket),
+        _ => Err(Errno::ESOCKTNOSUPPORT),
+    }
+}

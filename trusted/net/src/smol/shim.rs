@@ -1,0 +1,223 @@
+//! The card as smoltcp wants to see it: checksums and segmentation left to the device where it
+//! does them, frames kept where its queue is full.
+
+use super::frame;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::num::NonZeroUsize;
+use rkt_netdev::{Capabilities, Checksum, ETHERNET_HEADER_LEN, Gso, GsoKind, NetDevice, TxError, TxMeta};
+use smoltcp::phy::{self, ChecksumCapabilities, DeviceCapabilities, Medium, PacketMeta};
+use smoltcp::time::Instant;
+
+/// Damaged frames passed over in a row: bounds the work of a poll.
+const MAX_DROPS: usize = 64;
+/// Frames that wait for room in the transmit queue.
+const MAX_BACKLOG: usize = 256;
+
+pub(super) struct Shim {
+    pub rx: Receiver,
+    pub tx: Transmitter,
+}
+
+/// The receiving half's state.
+pub(super) struct Receiver {
+    buffer: Vec<u8>,
+    /// Length of the frame in the buffer, if it was not given out yet.
+    held: Option<usize>,
+    /// The held frame opens a connection: whose, and to what.
+    syn: Option<Syn>,
+}
+
+/// The addresses of a SYN.
+#[derive(Clone, Copy)]
+pub(super) struct Syn {
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+}
+
+/// The device and the transmitting half's state.
+pub(super) struct Transmitter {
+    pub device: Box<dyn NetDevice>,
+    caps: Capabilities,
+    buffer: Vec<u8>,
+    backlog: VecDeque<(TxMeta, Vec<u8>)>,
+    /// The device failed since this was last cleared.
+    pub failed: bool,
+}
+
+impl Shim {
+    pub fn new(device: Box<dyn NetDevice>) -> Self {
+        let caps = device.capabilities();
+        let largest = caps.max_tx_frame.max(usize::from(caps.mtu) + ETHERNET_HEADER_LEN);
+        Self {
+            rx: Receiver { buffer: vec![0; caps.max_rx_frame], held: None, syn: None },
+            tx: Transmitter { device, caps, buffer: vec![0; largest], backlog: VecDeque::new(), failed: false },
+        }
+    }
+
+    /// Whether there may be a frame.
+    pub fn has_work(&self) -> bool {
+        self.rx.held.is_some() || self.tx.device.has_work()
+    }
+}
+
+impl Transmitter {
+    fn send(&mut self, meta: &TxMeta, len: usize) {
+        let Some(frame) = self.buffer.get(..len) else { return };
+        match self.device.transmit(meta, &[frame]) {
+            Ok(()) => {}
+            Err(TxError::Full) if self.backlog.len() < MAX_BACKLOG => self.backlog.push_back((*meta, frame.to_vec())),
+            // The network may lose packets: TCP sends again.
+            Err(TxError::Full | TxError::Frame) => {}
+            Err(TxError::Down) => self.failed = true,
+        }
+    }
+
+    /// Sends what waited for room. Whether everything went.
+    pub fn flush_backlog(&mut self) -> bool {
+        while let Some((meta, frame)) = self.backlog.pop_front() {
+            match self.device.transmit(&meta, &[&frame]) {
+                Err(TxError::Full) => {
+                    self.backlog.push_front((meta, frame));
+                    return false;
+                }
+                Err(TxError::Down) => {
+                    self.failed = true;
+                    return false;
+                }
+                Ok(()) | Err(TxError::Frame) => {}
+            }
+        }
+        true
+    }
+
+    /// Whether frames wait for room.
+    pub fn is_backed_up(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Tells the device of the batch.
+    pub fn kick(&mut self) {
+        if self.device.kick().is_err() {
+            self.failed = true;
+        }
+    }
+}
+
+impl Receiver {
+    /// A connection is about to be opened. The stack gets the frame when it looks again, unless
+    /// [`Receiver::drop_held`] is called.
+    pub fn take_syn(&mut self) -> Option<Syn> {
+        self.syn.take()
+    }
+
+    /// Forgets the held frame.
+    pub fn drop_held(&mut self) {
+        self.held = None;
+    }
+
+    /// Looks at a frame that came: holds it unless it is damaged.
+    fn admit(&mut self, len: usize, checksum: Checksum) {
+        let Some(bytes) = self.buffer.get(..len) else { return };
+        if let Some(transport) = frame::Transport::find(bytes) {
+            // The device's word on a checksum is the host's, who could forge the bytes as well.
+            if checksum == Checksum::Plain && !transport.verify(bytes) {
+                return;
+            }
+            self.syn = transport.syn(bytes).map(|(from, to)| Syn { from, to });
+        }
+        self.held = Some(len);
+    }
+}
+
+impl phy::Device for Shim {
+    type RxToken<'a> = RxToken<'a>;
+    type TxToken<'a> = TxToken<'a>;
+
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
+        for _ in 0..MAX_DROPS {
+            if self.rx.syn.is_some() {
+                return None;
+            }
+            if let Some(len) = self.rx.held.take() {
+                let frame = self.rx.buffer.get(..len)?;
+                return Some((RxToken(frame), TxToken { tx: &mut self.tx, segment: None }));
+            }
+            match self.tx.device.receive(&mut self.rx.buffer) {
+                Ok(meta) => {
+                    let meta = meta?;
+                    self.rx.admit(meta.len, meta.checksum);
+                }
+                Err(_) => {
+                    self.tx.failed = true;
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
+        self.tx.flush_backlog().then_some(TxToken { tx: &mut self.tx, segment: None })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let caps = &self.tx.caps;
+        let mut out = DeviceCapabilities::default();
+        out.medium = Medium::Ethernet;
+        out.max_transmission_unit = usize::from(caps.mtu) + ETHERNET_HEADER_LEN;
+        let transport = if caps.tx_checksum { phy::Checksum::None } else { phy::Checksum::Tx };
+        out.checksum = ChecksumCapabilities::default();
+        out.checksum.tcp = transport;
+        out.checksum.udp = transport;
+        if caps.tx_tso4 && caps.tx_checksum {
+            // The length of an IPv4 packet has 16 bits.
+            let most = usize::from(u16::MAX) + ETHERNET_HEADER_LEN;
+            out.segmentation.tcpv4 = NonZeroUsize::new(caps.max_tx_frame.min(most));
+        }
+        out
+    }
+}
+
+/// A received frame.
+pub(super) struct RxToken<'a>(&'a [u8]);
+
+impl phy::RxToken for RxToken<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0)
+    }
+}
+
+/// Leave to send a frame.
+pub(super) struct TxToken<'a> {
+    tx: &'a mut Transmitter,
+    segment: Option<u16>,
+}
+
+impl phy::TxToken for TxToken<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let tx = self.tx;
+        if tx.buffer.len() < len {
+            tx.buffer.resize(len, 0);
+        }
+        let Some(bytes) = tx.buffer.get_mut(..len) else { return f(&mut []) };
+        let result = f(bytes);
+        let mut meta = TxMeta::default();
+        if tx.caps.tx_checksum
+            && let Some(transport) = frame::Transport::find(bytes)
+        {
+            meta.checksum = transport.leave_to_device(bytes);
+            meta.gso =
+                self.segment.map(|segment| Gso { kind: GsoKind::Tcp4, segment, headers: transport.headers_len(bytes) });
+        }
+        tx.send(&meta, len);
+        result
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.segment = meta.segmentation_offload_size.map(Into::into);
+    }
+}

@@ -1,0 +1,232 @@
+//! A TCP connection both ends of which are in the enclave: two rings of bytes, no segments.
+//!
+//! What the application can see is as if there were segments: FIN, RST, the error after writing
+//! to who has closed, the receive window that stops the writer.
+
+use super::MAX_WINDOW;
+use crate::ring::Ring;
+use crate::stack::{Connection, Phase, Status, StreamOption};
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+use rkt_linux_abi::{Errno, Result, general::*};
+use rkt_sched::WaitQueue;
+use rkt_sync::Mutex;
+use rkt_user::{IoSink, IoSource};
+
+struct Side {
+    address: SocketAddr,
+    incoming: Ring,
+    phase: Phase,
+    /// The peer's FIN came.
+    finished: bool,
+    /// Own FIN went.
+    finish_sent: bool,
+    /// Whether the end still exists.
+    held: bool,
+    error: Option<Errno>,
+}
+
+impl Side {
+    fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            incoming: Ring::new(MAX_WINDOW),
+            phase: Phase::Connecting,
+            finished: false,
+            finish_sent: false,
+            held: true,
+            error: None,
+        }
+    }
+
+    /// A segment with RST comes in (RFC 9293 §3.10.7). The error is Linux's `tcp_reset`.
+    fn reset(&mut self) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.error = Some(match (self.phase, self.finished) {
+            (Phase::Connecting, _) => Errno::ECONNREFUSED,
+            (_, true) => Errno::EPIPE,
+            _ => Errno::ECONNRESET,
+        });
+        self.phase = Phase::Closed;
+    }
+
+    /// Both directions are done.
+    fn close_if_done(&mut self) {
+        if self.finished && self.finish_sent {
+            self.phase = Phase::Closed;
+        }
+    }
+}
+
+struct Pair {
+    sides: Mutex<[Side; 2]>,
+    queues: [Arc<WaitQueue>; 2],
+}
+
+/// One end.
+pub(crate) struct End {
+    pair: Arc<Pair>,
+    /// Whether it is the end that was accepted.
+    accepted: bool,
+}
+
+/// Two ends that are not connected yet: the one that connects, whose progress wakes `queue`, and
+/// the one to be accepted.
+pub(crate) fn pair(client: SocketAddr, server: SocketAddr, queue: Arc<WaitQueue>) -> (Arc<End>, Arc<End>) {
+    let pair = Arc::new(Pair {
+        sides: Mutex::new([Side::new(client), Side::new(server)]),
+        queues: [queue, Arc::new(WaitQueue::new())],
+    });
+    (Arc::new(End { pair: pair.clone(), accepted: false }), Arc::new(End { pair, accepted: true }))
+}
+
+impl End {
+    /// Runs `f` on the own and the other side; wakes the other with the `POLL*` bits that it gives.
+    fn with<R>(&self, f: impl FnOnce(&mut Side, &mut Side) -> (R, u32)) -> R {
+        let (result, events) = {
+            let mut sides = self.pair.sides.lock();
+            let [client, server] = &mut *sides;
+            if self.accepted { f(server, client) } else { f(client, server) }
+        };
+        if events != 0 {
+            let [client, server] = &self.pair.queues;
+            if self.accepted { client.wake_all(events) } else { server.wake_all(events) }
+        }
+        result
+    }
+
+    /// The handshake is over. The other end learns of it by [`End::announce`].
+    pub fn establish(&self) {
+        self.with(|me, peer| {
+            for side in [me, peer] {
+                if side.phase == Phase::Connecting {
+                    side.phase = Phase::Open;
+                }
+            }
+            ((), 0)
+        });
+    }
+
+    /// Wakes who waits for the handshake.
+    pub fn announce(&self) {
+        self.with(|_, _| ((), POLLOUT | POLLWRNORM));
+    }
+
+    /// Whether the other end is still there.
+    pub fn wanted(&self) -> bool {
+        self.with(|_, peer| (peer.held, 0))
+    }
+}
+
+/// Bits that become true at the other side by a FIN, and by a RST.
+const FIN_EVENTS: u32 = POLLIN | POLLRDNORM | POLLRDHUP;
+const RST_EVENTS: u32 = FIN_EVENTS | POLLOUT | POLLWRNORM | POLLERR | POLLHUP;
+
+impl Connection for End {
+    fn status(&self) -> Status {
+        self.with(|me, peer| {
+            let status = Status {
+                phase: me.phase,
+                readable: me.incoming.len(),
+                finished: me.finished,
+                room: if me.phase == Phase::Connecting { 0 } else { peer.incoming.room() },
+                capacity: peer.incoming.limit(),
+                unacknowledged: 0,
+                failed: me.error.is_some(),
+            };
+            (status, 0)
+        })
+    }
+
+    fn local(&self) -> SocketAddr {
+        self.with(|me, _| (me.address, 0))
+    }
+
+    fn peer(&self) -> SocketAddr {
+        self.with(|_, peer| (peer.address, 0))
+    }
+
+    fn queue(&self) -> &Arc<WaitQueue> {
+        let [client, server] = &self.pair.queues;
+        if self.accepted { server } else { client }
+    }
+
+    fn receive(&self, sink: &mut IoSink<'_>, peek: bool) -> Result<usize> {
+        self.with(|me, _| {
+            if peek {
+                return (me.incoming.copy(sink, usize::MAX), 0);
+            }
+            let before = me.incoming.room();
+            let taken = me.incoming.drain(sink, usize::MAX);
+            // Wake the writer when there is room for a third, as Linux's `sk_stream_is_writeable`.
+            let third = me.incoming.limit() / 3;
+            let wake = before < third && me.incoming.room() >= third;
+            (taken, if wake { POLLOUT | POLLWRNORM } else { 0 })
+        })
+    }
+
+    fn send(&self, source: &mut IoSource<'_>, _more: bool) -> Result<usize> {
+        self.with(|me, peer| {
+            if me.phase == Phase::Connecting {
+                return (Ok(0), 0);
+            }
+            if me.phase == Phase::Closed || me.finish_sent {
+                return (Err(Errno::EPIPE), 0);
+            }
+            if !peer.held {
+                // The segment goes out and is answered with RST.
+                me.reset();
+                return (Ok(source.skip(source.remaining())), 0);
+            }
+            let sent = peer.incoming.fill(source);
+            let events = if matches!(sent, Ok(1..)) { POLLIN | POLLRDNORM } else { 0 };
+            (sent, events)
+        })
+    }
+
+    fn finish(&self) {
+        self.with(|me, peer| {
+            if me.phase != Phase::Open || me.finish_sent {
+                return ((), 0);
+            }
+            me.finish_sent = true;
+            peer.finished = true;
+            me.close_if_done();
+            peer.close_if_done();
+            ((), FIN_EVENTS)
+        });
+    }
+
+    fn abort(&self) {
+        self.with(|me, peer| {
+            me.phase = Phase::Closed;
+            let events = if peer.phase == Phase::Closed { 0 } else { RST_EVENTS };
+            peer.reset();
+            ((), events)
+        });
+    }
+
+    fn take_error(&self) -> Option<Errno> {
+        self.with(|me, _| (me.error.take(), 0))
+    }
+
+    // Nothing is delayed, and a peer inside the enclave does not vanish.
+    fn set(&self, _option: StreamOption) {}
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let unread = self.with(|me, _| {
+            me.held = false;
+            (!me.incoming.is_empty() || me.phase == Phase::Connecting, 0)
+        });
+        if unread {
+            self.abort()
+        } else {
+            self.finish()
+        }
+        self.with(|me, _| (me.incoming.clear(), 0));
+    }
+}

@@ -1,0 +1,522 @@
+//! TCP sockets (tcp(7)): Linux's semantics over a [`Connection`], wherever it leads.
+
+mod listener;
+mod loopback;
+mod options;
+
+pub(crate) use listener::Listener;
+
+use crate::address::{Address, destination};
+use crate::options::{Kind, Options, from_int};
+use crate::patience::Patience;
+use crate::ports::{Binding, Sharing, random};
+use crate::socket::{Outgoing, Received, Shutdown, Socket};
+use crate::stack::{Connection, Guard, Phase, StreamOption};
+use crate::{NetStack, address};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use options::TcpOptions;
+use rkt_linux_abi::{Errno, Result, general::*, net::*};
+use rkt_sched::WaitQueue;
+use rkt_sync::Mutex;
+use rkt_user::{IoSink, IoSource};
+
+/// Bytes of receive buffer, and so of the window that is offered.
+pub(crate) const MAX_WINDOW: usize = 256 << 10;
+
+/// What the socket is at the moment.
+enum Role {
+    /// Neither listens nor connects.
+    Idle,
+    /// With what keeps the port open at the stack.
+    Listening(Arc<Listener>, Option<Guard>),
+    /// connect(2) was called and has not yet reported success.
+    Connecting(Arc<dyn Connection>),
+    Connected(Arc<dyn Connection>),
+}
+
+struct State {
+    role: Role,
+    binding: Option<Arc<Binding<Listener>>>,
+    /// The application chose the port by bind(2).
+    bound: bool,
+    read_shut: bool,
+    write_shut: bool,
+    v6_only: bool,
+}
+
+/// A TCP socket.
+pub(crate) struct TcpSocket {
+    net: Arc<NetStack>,
+    v6: bool,
+    queue: Arc<WaitQueue>,
+    options: Mutex<Options>,
+    tcp: Mutex<TcpOptions>,
+    state: Mutex<State>,
+}
+
+impl TcpSocket {
+    /// A fresh socket of AF_INET or AF_INET6.
+    pub fn new(net: Arc<NetStack>, v6: bool) -> Arc<Self> {
+        Self::with_role(net, v6, Arc::new(WaitQueue::new()), Role::Idle, None)
+    }
+
+    fn with_role(
+        net: Arc<NetStack>,
+        v6: bool,
+        queue: Arc<WaitQueue>,
+        role: Role,
+        binding: Option<Arc<Binding<Listener>>>,
+    ) -> Arc<Self> {
+        let family = if v6 { address::AF_INET6 } else { address::AF_INET };
+        let state = State { role, binding, bound: false, read_shut: false, write_shut: false, v6_only: false };
+        Arc::new(Self {
+            net,
+            v6,
+            queue,
+            options: Mutex::new(Options::new(family, Kind::Stream, IPPROTO_TCP as u32)),
+            tcp: Mutex::new(TcpOptions::default()),
+            state: Mutex::new(state),
+        })
+    }
+
+    fn wildcard(&self) -> IpAddr {
+        if self.v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
+    }
+
+    fn sharing(&self, state: &State) -> Sharing {
+        let options = self.options.lock();
+        Sharing { reuse_address: options.reuse_address, reuse_port: options.reuse_port, v6_only: state.v6_only }
+    }
+
+    /// Binds to a free port if the socket is not bound.
+    fn auto_bind(&self, state: &mut State, ip: IpAddr) -> Result<Arc<Binding<Listener>>> {
+        if let Some(binding) = &state.binding {
+            return Ok(binding.clone());
+        }
+        let binding = self.net.tcp_ports.bind((ip, 0).into(), self.sharing(state)).map_err(|error| match error {
+            Errno::EADDRINUSE => Errno::EADDRNOTAVAIL,
+            other => other,
+        })?;
+        Ok(state.binding.insert(Arc::new(binding)).clone())
+    }
+
+    /// Starts the handshake with `to`.
+    fn start(&self, state: &mut State, to: SocketAddr) -> Result<Arc<dyn Connection>> {
+        let local = self.net.is_local(to.ip());
+        let source = self.net.source(to.ip())?;
+        let binding = self.auto_bind(state, source)?;
+        let from = match binding.address() {
+            any if any.ip().is_unspecified() => (source, any.port()).into(),
+            bound => bound,
+        };
+        if from.is_ipv4() != to.is_ipv4() {
+            return Err(Errno::ENETUNREACH);
+        }
+        let connection = if local {
+            let listeners = self.net.tcp_ports.owners(to);
+            let chosen = (random() as usize).checked_rem(listeners.len()).unwrap_or(0);
+            let listener = listeners.get(chosen).ok_or(Errno::ECONNREFUSED)?;
+            listener.connect(from, to, self.queue.clone())?
+        } else {
+            let stack = self.net.stack().ok_or(Errno::ENETUNREACH)?;
+            stack.connect(from, to, self.queue.clone())?
+        };
+        self.apply_options(&*connection);
+        Ok(connection)
+    }
+
+    fn apply_options(&self, connection: &dyn Connection) {
+        let tcp = self.tcp.lock();
+        connection.set(StreamOption::NoDelay(tcp.no_delay));
+        let keep_alive = self.options.lock().keep_alive;
+        connection.set(StreamOption::KeepAlive(keep_alive.then_some(tcp.keep_idle)));
+    }
+
+    /// Back to where it was before connect(2) or listen(2). The old role is for the caller to drop after the lock.
+    #[must_use]
+    fn go_idle(state: &mut State) -> (Role, Option<Arc<Binding<Listener>>>) {
+        state.read_shut = false;
+        state.write_shut = false;
+        let binding = if state.bound { None } else { state.binding.take() };
+        (core::mem::replace(&mut state.role, Role::Idle), binding)
+    }
+
+    /// connect(2) with AF_UNSPEC; also shutdown(2) of what is not connected yet.
+    fn disconnect(&self) {
+        let old = Self::go_idle(&mut self.state.lock());
+        match &old.0 {
+            Role::Listening(listener, _) => listener.close(),
+            Role::Connecting(connection) | Role::Connected(connection) => connection.abort(),
+            Role::Idle => {}
+        }
+        self.queue.wake_all(POLLHUP | POLLOUT);
+    }
+
+    fn connection(&self) -> Option<Arc<dyn Connection>> {
+        match &self.state.lock().role {
+            Role::Connecting(connection) | Role::Connected(connection) => Some(connection.clone()),
+            _ => None,
+        }
+    }
+
+    /// Waits for the end of the handshake.
+    fn finish_connect(&self, connection: &Arc<dyn Connection>, first: bool, nonblocking: bool) -> Result<()> {
+        let timeout = self.options.lock().send_timeout;
+        let outcome = Patience::new(nonblocking, 0, timeout).until(&self.queue, || match connection.status().phase {
+            Phase::Connecting => Err(Errno::EAGAIN),
+            Phase::Open => Ok(Ok(())),
+            Phase::Closed => Ok(Err(connection.take_error().unwrap_or(Errno::ECONNABORTED))),
+        });
+        let outcome = match outcome {
+            Err(Errno::EAGAIN) if first => return Err(Errno::EINPROGRESS),
+            Err(Errno::EAGAIN) => return Err(Errno::EALREADY),
+            Err(signal) => return Err(signal),
+            Ok(outcome) => outcome,
+        };
+        let mut state = self.state.lock();
+        let current = matches!(&state.role, Role::Connecting(now) if Arc::ptr_eq(now, connection));
+        let mut old = None;
+        match outcome {
+            Ok(()) if current => state.role = Role::Connected(connection.clone()),
+            Err(_) if current => old = Some(Self::go_idle(&mut state)),
+            _ => {}
+        }
+        drop(state);
+        drop(old);
+        outcome
+    }
+
+    /// `POLL*` bits of a connection, as Linux's `tcp_poll` has them.
+    fn poll_connection(&self, connection: &dyn Connection, read_shut: bool, write_shut: bool) -> u32 {
+        let status = connection.status();
+        if status.phase == Phase::Connecting {
+            return 0;
+        }
+        let closed = status.phase == Phase::Closed;
+        let no_reads = read_shut || status.finished || closed;
+        let no_writes = write_shut || closed;
+        let mut events = 0;
+        if no_reads && no_writes {
+            events |= POLLHUP;
+        }
+        if no_reads {
+            events |= POLLIN | POLLRDNORM | POLLRDHUP;
+        }
+        if status.readable > 0 && status.readable >= self.options.lock().receive_low {
+            events |= POLLIN | POLLRDNORM;
+        }
+        if no_writes || status.room >= status.capacity / 3 {
+            events |= POLLOUT | POLLWRNORM;
+        }
+        if status.failed {
+            events |= POLLERR;
+        }
+        events
+    }
+}
+
+impl Socket for TcpSocket {
+    fn wait_queue(&self) -> &Arc<WaitQueue> {
+        &self.queue
+    }
+
+    fn poll(&self) -> u32 {
+        let (connection, read_shut, write_shut) = {
+            let state = self.state.lock();
+            match &state.role {
+                Role::Idle => return POLLOUT | POLLWRNORM | POLLHUP,
+                Role::Listening(listener, _) => return if listener.is_ready() { POLLIN | POLLRDNORM } else { 0 },
+                Role::Connecting(connection) | Role::Connected(connection) => {
+                    (connection.clone(), state.read_shut, state.write_shut)
+                }
+            }
+        };
+        self.poll_connection(&*connection, read_shut, write_shut)
+    }
+
+    fn bind(&self, to: &Address) -> Result<()> {
+        let to = match to {
+            // bind(2) of old programs: AF_UNSPEC with INADDR_ANY.
+            Address::Unspecified if !self.v6 => (self.wildcard(), 0).into(),
+            other => other.inet(self.v6)?,
+        };
+        let mut state = self.state.lock();
+        if state.binding.is_some() || !matches!(state.role, Role::Idle) {
+            return Err(Errno::EINVAL);
+        }
+        if !to.ip().is_unspecified() && !self.net.is_local(to.ip()) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let binding = self.net.tcp_ports.bind(to, self.sharing(&state))?;
+        state.binding = Some(Arc::new(binding));
+        state.bound = true;
+        Ok(())
+    }
+
+    fn listen(&self, backlog: i32) -> Result<()> {
+        let mut state = self.state.lock();
+        match &state.role {
+            Role::Idle => {}
+            Role::Listening(listener, _) => {
+                listener.set_backlog(backlog);
+                return Ok(());
+            }
+            _ => return Err(Errno::EINVAL),
+        }
+        let binding = self.auto_bind(&mut state, self.wildcard())?;
+        let listener = Listener::new(self.queue.clone(), backlog);
+        binding.own(&listener, true)?;
+        let outside = match binding.address().ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Some(None),
+            IpAddr::V4(ip) if !ip.is_loopback() => Some(Some(ip)),
+            IpAddr::V6(ip) if ip.is_unspecified() && !state.v6_only => Some(None),
+            _ => None,
+        };
+        let guard = match (outside, self.net.stack()) {
+            (Some(ip), Some(stack)) => Some(stack.listen(ip, binding.address().port(), listener.clone())?),
+            _ => None,
+        };
+        state.role = Role::Listening(listener, guard);
+        Ok(())
+    }
+
+    fn accept(&self, nonblocking: bool) -> Result<(Arc<dyn Socket>, Address)> {
+        let (listener, binding) = match &*self.state.lock() {
+            State { role: Role::Listening(listener, _), binding, .. } => (listener.clone(), binding.clone()),
+            _ => return Err(Errno::EINVAL),
+        };
+        let timeout = self.options.lock().receive_timeout;
+        let connection = Patience::new(nonblocking, 0, timeout).until(&self.queue, || listener.accept())?;
+        let (peer, queue) = (connection.peer(), connection.queue().clone());
+        let role = Role::Connected(connection.clone());
+        let socket = Self::with_role(self.net.clone(), self.v6, queue, role, binding);
+        socket.options.lock().inherit(&self.options.lock());
+        *socket.tcp.lock() = *self.tcp.lock();
+        socket.apply_options(&*connection);
+        Ok((socket, Address::shown(peer, self.v6)))
+    }
+
+    fn connect(&self, to: &Address, nonblocking: bool) -> Result<()> {
+        if *to == Address::Unspecified {
+            self.disconnect();
+            return Ok(());
+        }
+        let to = destination(to.inet(self.v6)?);
+        let (connection, first) = {
+            let mut state = self.state.lock();
+            match &state.role {
+                Role::Listening(..) | Role::Connected(_) => return Err(Errno::EISCONN),
+                Role::Connecting(connection) => (connection.clone(), false),
+                Role::Idle => match self.start(&mut state, to) {
+                    Ok(connection) => {
+                        state.role = Role::Connecting(connection.clone());
+                        (connection, true)
+                    }
+                    Err(error) => {
+                        let old = Self::go_idle(&mut state);
+                        drop(state);
+                        drop(old);
+                        return Err(error);
+                    }
+                },
+            }
+        };
+        self.finish_connect(&connection, first, nonblocking)
+    }
+
+    fn send(&self, source: &mut IoSource<'_>, message: &mut Outgoing<'_>) -> Result<usize> {
+        if message.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let connection = match &*self.state.lock() {
+            State { write_shut: true, .. } => return Err(Errno::EPIPE),
+            State { role: Role::Connecting(connection) | Role::Connected(connection), .. } => connection.clone(),
+            _ => return Err(Errno::EPIPE),
+        };
+        let more = message.flags & MSG_MORE != 0 || self.tcp.lock().cork;
+        let timeout = self.options.lock().send_timeout;
+        let outcome = Patience::new(message.nonblocking, message.flags, timeout).until(&self.queue, || {
+            loop {
+                let n = connection.send(source, more).map_err(|error| match error {
+                    Errno::EPIPE => connection.take_error().unwrap_or(Errno::EPIPE),
+                    other => other,
+                })?;
+                if source.is_full() {
+                    return Ok(());
+                }
+                if n == 0 {
+                    return Err(Errno::EAGAIN);
+                }
+            }
+        });
+        match outcome {
+            Err(error) if source.done() == 0 => Err(error),
+            _ => Ok(source.done()),
+        }
+    }
+
+    fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
+        let (connection, read_shut) = match &*self.state.lock() {
+            State { role: Role::Connecting(connection) | Role::Connected(connection), read_shut, .. } => {
+                (connection.clone(), *read_shut)
+            }
+            _ => return Err(Errno::ENOTCONN),
+        };
+        if flags & MSG_OOB != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if sink.is_full() {
+            return Ok(Received::default());
+        }
+        let peek = flags & MSG_PEEK != 0;
+        let all = flags & MSG_WAITALL != 0 && !peek;
+        let timeout = self.options.lock().receive_timeout;
+        let outcome = Patience::new(nonblocking, flags, timeout).until(&self.queue, || {
+            if connection.receive(sink, peek)? > 0 && (!all || sink.is_full()) {
+                return Ok(());
+            }
+            let status = connection.status();
+            if status.readable > 0 {
+                // Came between the two looks.
+                return connection.receive(sink, peek).map(drop);
+            }
+            if sink.done() > 0 && (status.failed || status.finished || status.phase == Phase::Closed) {
+                return Ok(());
+            }
+            match connection.take_error() {
+                // A FIN that came before the reset counts (SOCK_DONE of Linux).
+                Some(error) if !status.finished => Err(error),
+                _ if status.finished || read_shut || status.phase == Phase::Closed => Ok(()),
+                _ => Err(Errno::EAGAIN),
+            }
+        });
+        match outcome {
+            Err(error) if sink.done() == 0 => Err(error),
+            _ => Ok(Received { len: sink.done(), ..Received::default() }),
+        }
+    }
+
+    fn shutdown(&self, how: Shutdown) -> Result<()> {
+        let connection = {
+            let mut state = self.state.lock();
+            let connection = match &state.role {
+                Role::Idle => return Err(Errno::ENOTCONN),
+                Role::Listening(..) => None,
+                Role::Connecting(connection) | Role::Connected(connection) => match connection.status().phase {
+                    Phase::Connecting => None,
+                    Phase::Open => Some(connection.clone()),
+                    Phase::Closed => return Err(Errno::ENOTCONN),
+                },
+            };
+            if connection.is_some() {
+                state.read_shut |= how.reads();
+                state.write_shut |= how.writes();
+            }
+            connection
+        };
+        match connection {
+            Some(connection) => {
+                if how.writes() {
+                    connection.finish();
+                }
+                self.queue.wake_all(if how.reads() { POLLIN | POLLRDHUP | POLLHUP } else { POLLHUP });
+            }
+            None if how.reads() => self.disconnect(),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn local_address(&self) -> Address {
+        let state = self.state.lock();
+        let addr = match (&state.role, &state.binding) {
+            (Role::Connecting(connection) | Role::Connected(connection), _) => connection.local(),
+            (_, Some(binding)) => binding.address(),
+            (_, None) => (self.wildcard(), 0).into(),
+        };
+        Address::shown(addr, self.v6)
+    }
+
+    fn peer_address(&self) -> Result<Address> {
+        match self.connection() {
+            Some(connection) if connection.status().phase == Phase::Open => {
+                Ok(Address::shown(connection.peer(), self.v6))
+            }
+            _ => Err(Errno::ENOTCONN),
+        }
+    }
+
+    fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        match level {
+            SOL_SOCKET => self.options.lock().set(name, value)?,
+            SOL_IPV6 if name == IPV6_V6ONLY && self.v6 => {
+                let mut state = self.state.lock();
+                if state.binding.is_some() {
+                    return Err(Errno::EINVAL);
+                }
+                state.v6_only = crate::options::int(value)? != 0;
+            }
+            SOL_TCP | SOL_IP => self.tcp.lock().set(level, name, value)?,
+            SOL_IPV6 if self.v6 => self.tcp.lock().set(level, name, value)?,
+            _ => return Err(Errno::ENOPROTOOPT),
+        }
+        if let Some(connection) = self.connection() {
+            self.apply_options(&*connection);
+        }
+        Ok(())
+    }
+
+    fn option(&self, level: u32, name: u32) -> Result<Vec<u8>> {
+        match (level, name) {
+            (SOL_SOCKET, SO_ERROR) => {
+                Ok(from_int(self.connection().and_then(|connection| connection.take_error()).map_or(0, Errno::raw)))
+            }
+            (SOL_SOCKET, SO_ACCEPTCONN) => Ok(from_int(matches!(self.state.lock().role, Role::Listening(..)))),
+            (SOL_SOCKET, _) => self.options.lock().get(name),
+            (SOL_IPV6, IPV6_V6ONLY) if self.v6 => Ok(from_int(self.state.lock().v6_only)),
+            (SOL_TCP, TCP_INFO) => {
+                let listening = matches!(self.state.lock().role, Role::Listening(..));
+                Ok(options::tcp_info(self.connection().map(|connection| connection.status()), listening))
+            }
+            (SOL_TCP | SOL_IP, _) => self.tcp.lock().get(level, name),
+            (SOL_IPV6, _) if self.v6 => self.tcp.lock().get(level, name),
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    fn queued_input(&self) -> Result<usize> {
+        match &self.state.lock().role {
+            Role::Listening(..) => Err(Errno::EINVAL),
+            Role::Idle => Ok(0),
+            Role::Connecting(connection) | Role::Connected(connection) => Ok(connection.status().readable),
+        }
+    }
+
+    fn queued_output(&self) -> Result<usize> {
+        match &self.state.lock().role {
+            Role::Listening(..) => Err(Errno::EINVAL),
+            Role::Idle => Ok(0),
+            Role::Connecting(connection) | Role::Connected(connection) => Ok(connection.status().unacknowledged),
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Drop for TcpSocket {
+    fn drop(&mut self) {
+        // SO_LINGER with 0 seconds resets (socket(7)).
+        let reset = self.options.lock().linger == Some(0);
+        let state = self.state.get_mut();
+        match &state.role {
+            Role::Listening(listener, _) => listener.close(),
+            Role::Connecting(connection) | Role::Connected(connection) if reset => connection.abort(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Two cards joined by a wire, the rest of a kernel, and shorthands.
+#![allow(dead_code)]
+
+use rkt_linux_abi::{Errno, Result};
+use rkt_net::{Address, Card, Hooks, NetStack, Outgoing, Received, Socket};
+type UnixNode = dyn std::any::Any + Send + Sync;
+use rkt_netdev::{Capabilities, Checksum, Down, NetDevice, NetStats, RxMeta, TxError, TxMeta};
+use rkt_platform_mock::{Config, chance};
+use rkt_user::{IoSink, IoSource};
+use std::collections::{HashMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+/// Runs a test as a kernel thread on one vCPU.
+pub fn run(test: impl FnOnce() + Send + 'static) {
+    Config { cpus: 1, preemption: 0, spurious: 0, ..Config::new(1) }.run(test);
+}
+
+/// Turns the clock on by this many milliseconds.
+pub fn advance(ms: u64) {
+    rkt_platform_mock::advance(ms * 1_000_000);
+}
+
+type Frames = Arc<Mutex<VecDeque<(TxMeta, Vec<u8>)>>>;
+
+/// How the wire and its cards are.
+#[derive(Clone, Copy, Default)]
+pub struct Wire {
+    /// The cards complete checksums and split segments.
+    pub offloads: bool,
+    /// One in so many frames is lost; 0: none.
+    pub loss: u64,
+}
+
+/// One end of the wire.
+struct WireCard {
+    wire: Wire,
+    mac: [u8; 6],
+    out: Frames,
+    into: Frames,
+    broken: Arc<AtomicBool>,
+    stats: NetStats,
+}
+
+impl NetDevice for WireCard {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            mac: self.mac,
+            mtu: 1500,
+            tx_checksum: self.wire.offloads,
+            tx_tso4: self.wire.offloads,
+            tx_tso6: false,
+            max_tx_frame: if self.wire.offloads { 65_549 } else { 1514 },
+            max_rx_frame: if self.wire.offloads { 65_549 } else { 1514 },
+        }
+    }
+
+    fn receive(&mut self, into: &mut [u8]) -> std::result::Result<Option<RxMeta>, Down> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(Down);
+        }
+        let Some((meta, frame)) = self.into.lock().unwrap().pop_front() else { return Ok(None) };
+        into[..frame.len()].copy_from_slice(&frame);
+        Ok(Some(RxMeta { len: frame.len(), checksum: meta.checksum, gso: meta.gso }))
+    }
+
+    fn transmit(&mut self, meta: &TxMeta, parts: &[&[u8]]) -> std::result::Result<(), TxError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(TxError::Down);
+        }
+        let frame = parts.concat();
+        assert!(meta.gso.is_some() || frame.len() <= 1514, "a frame longer than the MTU");
+        if let Checksum::Partial { start, offset } = meta.checksum {
+            assert!(self.wire.offloads && usize::from(start + offset) + 2 <= frame.len());
+        }
+        let mut out = self.out.lock().unwrap();
+        if out.len() >= 64 {
+            return Err(TxError::Full);
+        }
+        if !chance(self.wire.loss) {
+            out.push_back((*meta, frame));
+        }
+        self.stats.tx_frames += 1;
+        Ok(())
+    }
+
+    fn kick(&mut self) -> std::result::Result<(), Down> {
+        if self.broken.load(Ordering::Relaxed) { Err(Down) } else { Ok(()) }
+    }
+
+    fn has_work(&self) -> bool {
+        self.broken.load(Ordering::Relaxed) || !self.into.lock().unwrap().is_empty()
+    }
+
+    fn transmitting(&self) -> bool {
+        false
+    }
+
+    fn stats(&self) -> NetStats {
+        self.stats
+    }
+
+    fn fault(&self) -> Option<&dyn std::fmt::Display> {
+        None
+    }
+
+    fn reset(&mut self, wait: &mut dyn FnMut()) -> std::result::Result<(), Down> {
+        wait();
+        if self.broken.load(Ordering::Relaxed) { Err(Down) } else { Ok(()) }
+    }
+}
+
+/// The rest of a kernel: who calls, and a directory of socket files.
+#[derive(Default)]
+pub struct Kernel {
+    files: Mutex<HashMap<Vec<u8>, Weak<UnixNode>>>,
+}
+
+impl Hooks for Kernel {
+    fn credentials(&self) -> rkt_net::Credentials {
+        rkt_net::Credentials { pid: 42, uid: 1000, gid: 100 }
+    }
+
+    fn bind_path(&self, path: &[u8], node: Arc<UnixNode>) -> Result<()> {
+        let mut files = self.files.lock().unwrap();
+        if files.contains_key(path) {
+            return Err(Errno::EADDRINUSE);
+        }
+        files.insert(path.to_vec(), Arc::downgrade(&node));
+        Ok(())
+    }
+
+    fn find_path(&self, path: &[u8]) -> Result<Arc<UnixNode>> {
+        self.files.lock().unwrap().get(path).ok_or(Errno::ENOENT)?.upgrade().ok_or(Errno::ECONNREFUSED)
+    }
+}
+
+/// The network without a card.
+pub fn loopback() -> Arc<NetStack> {
+    NetStack::new(None, Arc::new(Kernel::default()))
+}
+
+/// Two networks joined by a wire: 10.0.0.1 and 10.0.0.2.
+pub struct Joined {
+    pub a: Arc<NetStack>,
+    pub b: Arc<NetStack>,
+    /// Breaks the card of `a`.
+    pub broken: Arc<AtomicBool>,
+}
+
+/// Addresses of the two.
+pub const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+pub const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+pub fn joined(wire: Wire) -> Joined {
+    let (ab, ba) = (Frames::default(), Frames::default());
+    let broken = Arc::new(AtomicBool::new(false));
+    let stack = |number: u8, out: &Frames, into: &Frames, broken: Arc<AtomicBool>| {
+        let device = Box::new(WireCard {
+            wire,
+            mac: [2, 0, 0, 0, 0, number],
+            out: out.clone(),
+            into: into.clone(),
+            broken,
+            stats: NetStats::default(),
+        });
+        let card = Card { device, address: Ipv4Addr::new(10, 0, 0, number), prefix: 24, gateway: None };
+        NetStack::new(Some(card), Arc::new(Kernel::default()))
+    };
+    let a = stack(1, &ab, &ba, broken.clone());
+    let b = stack(2, &ba, &ab, Arc::new(AtomicBool::new(false)));
+    Joined { a, b, broken }
+}
+
+impl Joined {
+    /// Lets both work until neither has anything to do now.
+    pub fn settle(&self) {
+        for _ in 0..10_000 {
+            let a = self.a.poll();
+            if !self.b.poll() && !a && !self.a.has_work() && !self.b.has_work() {
+                return;
+            }
+        }
+        panic!("the stacks do not come to rest");
+    }
+
+    /// As `settle`, over this much time in steps.
+    pub fn settle_for(&self, ms: u64, step: u64) {
+        for _ in 0..ms / step {
+            advance(step);
+            self.settle();
+        }
+    }
+}
+
+pub fn inet(ip: Ipv4Addr, port: u16) -> Address {
+    Address::Inet((ip, port).into())
+}
+
+pub fn port_of(address: &Address) -> u16 {
+    match address {
+        Address::Inet(addr) => addr.port(),
+        other => panic!("no Internet address: {other:?}"),
+    }
+}
+
+pub fn tcp(net: &Arc<NetStack>) -> Arc<dyn Socket> {
+    net.socket(2, 1, 0).unwrap()
+}
+
+pub fn udp(net: &Arc<NetStack>) -> Arc<dyn Socket> {
+    net.socket(2, 2, 0).unwrap()
+}
+
+/// send(2) without waiting.
+pub fn send(socket: &dyn Socket, bytes: &[u8]) -> Result<usize> {
+    send_with(socket, bytes, Outgoing::default())
+}
+
+pub fn send_to(socket: &dyn Socket, bytes: &[u8], to: &Address) -> Result<usize> {
+    send_with(socket, bytes, Outgoing { to: Some(to), ..Outgoing::default() })
+}
+
+pub fn send_with(socket: &dyn Socket, bytes: &[u8], mut message: Outgoing<'_>) -> Result<usize> {
+    message.nonblocking = true;
+    socket.send(&mut IoSource::kernel(bytes), &mut message)
+}
+
+/// recv(2) without waiting: the bytes.
+pub fn recv(socket: &dyn Socket, room: usize) -> Result<Vec<u8>> {
+    recv_with(socket, room, 0).map(|(bytes, _)| bytes)
+}
+
+pub fn recv_with(socket: &dyn Socket, room: usize, flags: u32) -> Result<(Vec<u8>, Received)> {
+    let mut bytes = vec![0; room];
+    let received = socket.receive(&mut IoSink::kernel(&mut bytes), flags, true)?;
+    bytes.truncate(received.len);
+    Ok((bytes, received))
+}
+
+/// SO_ERROR.
+pub fn error(socket: &dyn Socket) -> i32 {
+    i32::from_le_bytes(socket.option(1, 4).unwrap().try_into().unwrap())
+}
+
+/// Sets an `int` option.
+pub fn set(socket: &dyn Socket, level: u32, name: u32, value: i32) -> Result<()> {
+    socket.set_option(level, name, &value.to_le_bytes())
+}
