@@ -71,8 +71,8 @@ int main(void) {
     Q(sched_getparam, 0, BAD);
     Q(getresuid, BAD, BAD, BAD);
     Q(getgroups, -1, BAD);
-    Q(prctl, 16, BAD);
-    Q(arch_prctl, 0x1003, BAD);
+    Q(prctl, 16, BAD); // PR_GET_NAME
+    Q(arch_prctl, 0x1003, BAD); // ARCH_GET_FS
     Q(execve, BAD, NULL, NULL);
     Q(execve, "file", BAD, NULL);
     Q(sendfile, p[1], fd, BAD, 1);

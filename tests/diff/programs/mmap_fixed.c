@@ -31,7 +31,7 @@ int main(void) {
     C(mmap(base + 3 * PAGE, PAGE, rw, anon, -1, 0) != base + 3 * PAGE);
     T(mprotect(base + 4 * PAGE, PAGE, PROT_NONE)); show();
     C(mmap(base + 3 * PAGE, 3 * PAGE, rw, anon | MAP_FIXED, -1, 0) == base + 3 * PAGE); show();
-    T(munmap(base - 0, 8 * PAGE)); show();
+    T(munmap(base, 8 * PAGE)); show();
     P(mmap(base + 1, PAGE, rw, anon | MAP_FIXED, -1, 0));
     T(mprotect(base, PAGE, PROT_READ));
     C(mmap(base, 8 * PAGE, rw, anon | MAP_FIXED, -1, 0) == base); show();

@@ -9,8 +9,7 @@ int main(void) {
     C(mremap(p, 8 * PAGE, 4 * PAGE, 0) == p);
     C(mremap(p, 4 * PAGE, 6 * PAGE, 0) == p);
     N(p[3 * PAGE]); N(p[5 * PAGE]); // grown pages are new
-    mmap(p + 6 * PAGE, PAGE, rw, anon | MAP_FIXED, -1, 0)  == MAP_FAILED ? puts("?") : 0;
-    mprotect(p + 6 * PAGE, PAGE, PROT_READ);
+    P(mmap(p + 6 * PAGE, PAGE, PROT_READ, anon | MAP_FIXED, -1, 0)); // stands in the way
     P(mremap(p, 6 * PAGE, 16 * PAGE, 0));
     char *q = P(mremap(p, 6 * PAGE, 16 * PAGE, MREMAP_MAYMOVE));
     C(q != p);

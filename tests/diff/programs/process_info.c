@@ -18,7 +18,7 @@ int main(void) {
     T(uname(&u));
     S(u.sysname); S(u.machine);
     C(strlen(u.nodename) > 0 && strlen(u.release) > 2 && strlen(u.version) > 0);
-    C(u.release[0] >= '4' && u.release[1] == '.' ? 1 : u.release[0] >= '4');
+    C(atoi(u.release) >= 4);
     struct sysinfo s;
     T(sysinfo(&s));
     C(s.totalram > 0 && s.freeram > 0 && s.freeram <= s.totalram && s.mem_unit > 0 && s.procs > 0 && s.uptime >= 0);

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, thread};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rkt_tests_diff::compile::Compiler;
 use rkt_tests_diff::outcome::Status;
 use rkt_tests_diff::program::{Libc, Program, discover};
@@ -91,6 +91,7 @@ fn compare_all() -> Result<ExitCode> {
     let native_only = is_set("RKT_DIFF_NATIVE_ONLY");
     let filters: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
 
+    ensure!(rustix::process::geteuid().is_root(), "the programs change owners and ids: run this test as root");
     run::set_limits()?;
     let enclave = if native_only {
         None
