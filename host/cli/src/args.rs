@@ -102,7 +102,7 @@ pub struct Run {
     #[arg(long, value_name = "rkt.toml")]
     pub config: Option<PathBuf>,
     /// IMAGE [CMD ARGS…], or a program of the host and its arguments behind `--`.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND", required = true)]
+    #[arg(trailing_var_arg = true, value_name = "COMMAND", required = true)]
     pub command: Vec<OsString>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::args::{Compress, Create, Image};
 use crate::stats::hex;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rkt_image_builder::{Built, Compression, Inspection, Options, ProgramImage, Tree, from_folder, source_date_epoch};
 use std::fs::File;
 use std::io::Write;
@@ -36,7 +36,7 @@ fn create(create: &Create) -> Result<()> {
     let tree = match (&create.from_program, &create.from_dir) {
         (Some(program), _) => program_tree(program, create)?,
         (None, Some(folder)) => from_folder(folder)?,
-        (None, None) => unreachable!("clap requires one of them"),
+        (None, None) => bail!("--from-program or --from-dir is missing"),
     };
     let built = write(&tree, &create.out, &options)?;
     println!("{}: {} files, {} bytes, digest {}", create.out.display(), built.files, built.bytes, hex(&built.digest));

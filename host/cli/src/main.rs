@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(e) => {
             eprintln!("rkt-io: {e:#}");
-            ExitCode::from(FAILED)
+            ExitCode::from(e.downcast_ref::<root::CannotRun>().map_or(FAILED, |e| e.status))
         }
     }
 }

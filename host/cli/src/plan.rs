@@ -74,10 +74,10 @@ impl Plan {
     }
 }
 
-/// Whether passt is on `PATH`.
-pub fn find_on_path(program: &str) -> Option<PathBuf> {
+/// The file of this name on `PATH`.
+pub fn find_on_path(program: impl AsRef<Path>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|dir| dir.join(program.as_ref())).find(|file| file.is_file())
 }
 
 fn choose_network(options: &Options, notes: &mut Vec<String>) -> Result<Net> {

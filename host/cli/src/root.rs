@@ -1,15 +1,17 @@
 //! The root of a run: an image of the user's, or an ephemeral one of a host program.
 
 use crate::args::Options;
-use crate::plan::DEFAULT_PATH;
+use crate::plan::{DEFAULT_PATH, find_on_path};
 use crate::values::Target;
 use anyhow::{Context, Result, bail, ensure};
 use rkt_image_builder::{Options as ImageOptions, ProgramImage};
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::{Access, MemfdFlags, SealFlags};
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// A root image and what runs in it.
 pub struct Root {
@@ -53,6 +55,34 @@ fn missing(path: &Path) -> String {
     format!("cannot open image {}{hint}", path.display())
 }
 
+/// A host program that cannot be run, with the status that a shell gives for it.
+#[derive(Debug)]
+pub struct CannotRun {
+    /// 127: there is none; 126: it may not be executed; 125: something else.
+    pub status: u8,
+    error: anyhow::Error,
+}
+
+impl CannotRun {
+    fn new(asked: &OsStr, error: anyhow::Error) -> Self {
+        let found = if asked.as_bytes().contains(&b'/') { Some(asked.into()) } else { find_on_path(asked) };
+        let status = match found.filter(|path: &PathBuf| path.exists()) {
+            None => 127,
+            Some(path) if path.is_dir() || rustix::fs::access(&path, Access::EXEC_OK).is_err() => 126,
+            Some(_) => 125,
+        };
+        Self { status, error }
+    }
+}
+
+impl fmt::Display for CannotRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}
+
+impl std::error::Error for CannotRun {}
+
 /// Makes an image of just a program and its files, in memory that vanishes with us.
 fn ephemeral(command: &[OsString], options: &Options) -> Result<Root> {
     let Some((asked, arguments)) = command.split_first() else { bail!("a command is missing") };
@@ -63,7 +93,7 @@ fn ephemeral(command: &[OsString], options: &Options) -> Result<Root> {
     for copy in &options.copy {
         program = program.copy(&copy.host, &copy.guest);
     }
-    let plan = program.plan()?;
+    let plan = program.plan().map_err(|error| CannotRun::new(asked, error))?;
 
     let memfd = rustix::fs::memfd_create("rkt-image", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
         .context("cannot make the image (memfd_create)")?;

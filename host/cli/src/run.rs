@@ -21,8 +21,8 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 pub fn run(request: &Request, started: Reading) -> Result<u8> {
     let options = &request.options;
     let _name = options.name.as_deref().map(claim_name).transpose()?;
-    let enclave = rkt_supervisor::enclave_binary()?;
     let root = Root::open(&request.target, options)?;
+    let enclave = rkt_supervisor::enclave_binary()?;
     let plan = Plan::new(options, &request.target, &root)?;
     let manifest = encode(&plan)?;
     if !options.quiet {

@@ -5,13 +5,18 @@ use rkt_log::{Severity, Stat};
 use rkt_supervisor::{DEFAULT_LEN, Header, Launch, Outcome, Output, Reading, Report, Supervisor};
 use std::fs::File;
 use std::io::{PipeReader, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 mod fake;
 
 fn main() {
     if std::env::args_os().next().is_some_and(|name| name == "rkt-enclave") {
         fake::main();
+    }
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == SUPERVISE) {
+        return supervise_until_killed();
     }
     let tests: &[(&str, fn())] = &[
         ("output_and_status_arrive", output_and_status_arrive),
@@ -30,12 +35,17 @@ fn main() {
         ("signals_are_passed_on", signals_are_passed_on),
         ("the_heart_beats", the_heart_beats),
         ("a_missing_binary_is_told", a_missing_binary_is_told),
+        ("terminal_settings_are_applied_and_restored", terminal_settings_are_applied_and_restored),
+        ("the_enclave_dies_with_the_supervisor", the_enclave_dies_with_the_supervisor),
     ];
     for (name, test) in tests {
         test();
         println!("test {name} ... ok");
     }
 }
+
+/// First argument of this binary when it is to be a supervisor that gets killed.
+const SUPERVISE: &str = "supervise";
 
 struct Run {
     report: Report,
@@ -56,7 +66,18 @@ fn writer(to: impl Into<OwnedFd>) -> Option<File> {
     Some(File::from(to.into()))
 }
 
-fn start(behaviour: &str, enclave: &std::path::Path, stdin: Option<File>, output: Output) -> Report {
+fn start(behaviour: &str, enclave: &Path, stdin: Option<File>, output: Output) -> Report {
+    start_with(behaviour, enclave, stdin, output, None, File::open("/dev/null").unwrap().into())
+}
+
+fn start_with(
+    behaviour: &str,
+    enclave: &Path,
+    stdin: Option<File>,
+    output: Output,
+    terminal: Option<File>,
+    image: OwnedFd,
+) -> Report {
     let supervisor = Supervisor::new(DEFAULT_LEN).unwrap();
     let header = Header {
         vcpus: 1,
@@ -66,8 +87,7 @@ fn start(behaviour: &str, enclave: &std::path::Path, stdin: Option<File>, output
         terminals: 0,
         manifest: behaviour.as_bytes(),
     };
-    let image = File::open("/dev/null").unwrap().into();
-    let launch = Launch { enclave, image, header, stdin, terminal: None, output, started: Reading::now() };
+    let launch = Launch { enclave, image, header, stdin, terminal, output, started: Reading::now() };
     supervisor.run(launch).unwrap()
 }
 
@@ -195,7 +215,64 @@ fn the_heart_beats() {
 
 fn a_missing_binary_is_told() {
     let output = Output { stdout: None, stderr: None, debug: None, log: None, severity: Severity::Warning };
-    let report = start("hello", std::path::Path::new("/nonexistent/rkt-enclave"), None, output);
+    let report = start("hello", Path::new("/nonexistent/rkt-enclave"), None, output);
     assert_eq!(report.outcome, Outcome::NotStarted(2));
     assert!(report.outcome.message().unwrap().contains("No such file"));
+}
+
+fn terminal_settings_are_applied_and_restored() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let open = || File::options().read(true).write(true).open(&name).unwrap();
+    let tty = open();
+    tcsetwinsize(&tty, Winsize { ws_row: 33, ws_col: 99, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let echoes = |tty: &File| tcgetattr(tty).unwrap().local_modes.contains(LocalModes::ECHO);
+    assert!(echoes(&tty));
+
+    // The program's input ends once the terminal was seen to obey.
+    let (stdin, to) = std::io::pipe().unwrap();
+    let watched = open();
+    let watcher = std::thread::spawn(move || {
+        while echoes(&watched) {
+            std::thread::yield_now();
+        }
+        drop(to);
+    });
+    let own = std::env::current_exe().unwrap();
+    let output = || Output { stdout: None, stderr: None, debug: None, log: None, severity: Severity::Warning };
+    let null = || File::open("/dev/null").unwrap().into();
+    let report = start_with("no-echo", &own, writer(stdin), output(), Some(open()), null());
+    watcher.join().unwrap();
+    assert_eq!(report.outcome, Outcome::Exited(0));
+    assert!(echoes(&tty));
+
+    let (stdout, to) = std::io::pipe().unwrap();
+    let told = collect(stdout);
+    start_with("size", &own, None, Output { stdout: writer(to), ..output() }, Some(open()), null());
+    assert_eq!(told.join().unwrap(), b"33 rows, 99 columns");
+}
+
+/// The body of a supervisor whose standard input is the writing end of a pipe, which becomes the
+/// image: whoever reads from that pipe sees when the last process is gone.
+fn supervise_until_killed() {
+    let image = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+    let stdout = writer(std::io::stdout().as_fd().try_clone_to_owned().unwrap());
+    let output = Output { stdout, stderr: None, debug: None, log: None, severity: Severity::Warning };
+    start_with("until-killed", &std::env::current_exe().unwrap(), None, output, None, image);
+}
+
+fn the_enclave_dies_with_the_supervisor() {
+    let (mut alive, held) = std::io::pipe().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(SUPERVISE).stdin(Stdio::from(held)).stdout(Stdio::piped());
+    let mut supervisor = command.spawn().unwrap();
+    drop(command);
+    supervisor.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    supervisor.kill().unwrap();
+    supervisor.wait().unwrap();
+    assert_eq!(alive.read(&mut [0]).unwrap(), 0);
 }

@@ -111,6 +111,22 @@ impl Fake {
                 self.window.write_u32(layout::STDOUT, u32::MAX).unwrap();
                 self.kick();
             }
+            "no-echo" => {
+                // c_lflag is the fourth word of `struct termios`; ECHO is bit 3 of it.
+                let flags = header::TERMIOS + 12;
+                self.window.write_u32(flags, self.window.read_u32(flags).unwrap() & !8).unwrap();
+                self.window.atomic_u32(header::TERMIOS_SEQ).unwrap().fetch_add(1, Ordering::Release);
+                self.kick();
+                self.echo();
+            }
+            "size" => {
+                let size = self.window.read_u32(header::WINSIZE).unwrap();
+                self.write(&mut self.stdout(), format!("{} rows, {} columns", size & 0xffff, size >> 16).as_bytes());
+            }
+            "until-killed" => {
+                self.write(&mut self.stdout(), b"r");
+                self.wait(|| None)
+            }
             "self" => self.describe(),
             "fork" => self.fork(),
             "until-signal" => {
