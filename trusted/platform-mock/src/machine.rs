@@ -14,8 +14,9 @@ use core::cell::Cell;
 use rkt_platform::{SpaceId, UserState};
 
 const CARRIER_STACK_LEN: usize = 256 << 10;
-/// Steps that the other vCPUs get to reach a point without locks after the simulation has ended.
-const LAST_STEPS: u64 = 100_000;
+/// Steps that the vCPUs get to come to rest after the last thread that counts has ended, and to
+/// reach a point without locks after the simulation has.
+const LAST_STEPS: u64 = 20_000;
 /// Bytes of vector state of the simulated processor: x87, SSE and AVX (SDM vol. 1, 13.4).
 pub(crate) const XSAVE_LEN: usize = 832;
 
@@ -184,6 +185,15 @@ impl Machine {
         able.get(at as usize).copied()
     }
 
+    /// A thread that the simulation waits for has ended.
+    pub(crate) fn thread_ended(&mut self) {
+        self.live -= 1;
+        if self.live == 0 {
+            // Where idle vCPUs never sleep, nothing else tells that all is done.
+            self.last_step = self.last_step.min(self.steps + LAST_STEPS);
+        }
+    }
+
     fn is_ended(&self) -> bool {
         self.end.is_some()
     }
@@ -217,7 +227,9 @@ pub(crate) fn preempt() {
     let m = machine();
     m.steps += 1;
     m.clock += 1 + m.chance.below(500);
-    if m.steps > m.last_step {
+    if m.steps > m.last_step && m.live == 0 {
+        finish(End::Done);
+    } else if m.steps > m.last_step {
         finish(End::Stuck(alloc::format!("still running after {} calls of the door", m.steps)));
     }
     if m.slots.len() > 1

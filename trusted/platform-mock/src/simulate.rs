@@ -124,7 +124,7 @@ pub fn advance(ns: u64) {
 
 fn counted(entry: impl FnOnce()) {
     match std::panic::catch_unwind(AssertUnwindSafe(entry)) {
-        Ok(()) => machine().live -= 1,
+        Ok(()) => machine().thread_ended(),
         Err(payload) => finish(End::Panic(payload)),
     }
 }

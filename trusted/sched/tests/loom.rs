@@ -36,7 +36,10 @@ impl Thread {
         Self { token, saved: UnsafeCell::new(0), ready: Mutex::new(0), enqueued: Condvar::new() }
     }
 
+    /// Whoever puts the thread on a run queue owns it, and what was saved of it.
     fn enqueue(&self) {
+        // SAFETY: see above; that it is so is what the model checks.
+        self.saved.with_mut(|saved| unsafe { *saved += 1 });
         let mut ready = self.ready.lock().unwrap();
         *ready += 1;
         assert_eq!(*ready, 1, "a thread is on a run queue at most once");
@@ -67,7 +70,7 @@ impl Thread {
         }
         *ready -= 1;
         drop(ready);
-        // SAFETY: whoever takes it from the queue owns it.
+        // SAFETY: taken from the queue.
         self.saved.with_mut(|saved| unsafe { *saved += 1 });
         self.token.consume();
     }

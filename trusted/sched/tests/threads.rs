@@ -126,6 +126,37 @@ fn affinity_holds_a_thread_on_its_cpus() {
 }
 
 #[test]
+fn the_cpu_of_a_pinned_thread_is_woken() {
+    // No timer runs here, and no park ends early: nothing but the kick can do it.
+    each_seed(60, |seed| {
+        let mut config = Config::new(seed);
+        (config.cpus, config.spurious) = (3, 0);
+        config.run(|| {
+            let turn = Arc::new((AtomicU64::new(0), WaitQueue::new()));
+            for cpu in 0..3 {
+                let turn = turn.clone();
+                let thread = Thread::new(
+                    NONE,
+                    None,
+                    Box::new(move || {
+                        for round in 0..10 {
+                            let mine = round * 3 + cpu;
+                            turn.1.wait(None, || (turn.0.load(Relaxed) == mine).then_some(())).unwrap();
+                            turn.0.store(mine + 1, Relaxed);
+                            turn.1.wake_all(0);
+                        }
+                    }),
+                )
+                .unwrap();
+                thread.set_affinity(1 << cpu);
+                thread.wake();
+            }
+            turn.1.wait(None, || (turn.0.load(Relaxed) == 30).then_some(())).unwrap();
+        });
+    });
+}
+
+#[test]
 fn idle_cpus_take_work_from_busy_ones() {
     let mut config = Config::new(3);
     config.cpus = 4;

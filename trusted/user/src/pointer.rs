@@ -1,6 +1,5 @@
 //! Checked pointers and slices of user memory.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use rkt_linux_abi::{Errno, Result};
@@ -153,13 +152,12 @@ impl<T: FromBytes + IntoBytes> UserPtr<T> {
     ///
     /// # Errors
     /// `EFAULT`, `ENOMEM`. The caller bounds `n`.
-    pub fn read_array(&self, n: usize) -> Result<Vec<T>>
-    where
-        T: Clone,
-    {
+    pub fn read_array(&self, n: usize) -> Result<Vec<T>> {
         let len = n.checked_mul(size_of::<T>()).ok_or(Errno::EFAULT)?;
         let slice = UserSlice::new(self.addr, len)?;
-        let mut values = vec![T::new_zeroed(); n];
+        let mut values = Vec::new();
+        values.try_reserve_exact(n).map_err(|_| Errno::ENOMEM)?;
+        values.resize_with(n, T::new_zeroed);
         if slice.read(values.as_mut_slice().as_mut_bytes()) < len { Err(Errno::EFAULT) } else { Ok(values) }
     }
 }
@@ -226,9 +224,9 @@ pub fn read_c_string(addr: u64, max: usize) -> Result<Vec<u8>> {
     let mut chunk = [0u8; 256];
     while out.len() <= max {
         // Never reach over a page edge, so that a string at the end of a mapping can be read.
-        let step = (256 - (at as usize & 255)).min(max + 1 - out.len());
+        let step = (256 - (at as usize & 255)).min((max - out.len()).saturating_add(1));
         let into = chunk.get_mut(..step).ok_or(Errno::EFAULT)?;
-        let got = UserSlice::new(at, step).or_else(|_| UserSlice::new(at, 1))?.read(into);
+        let got = UserSlice::new(at, step)?.read(into);
         let got = into.get(..got).ok_or(Errno::EFAULT)?;
         if let Some(end) = got.iter().position(|&byte| byte == 0) {
             out.extend_from_slice(got.get(..end).unwrap_or(&[]));
