@@ -53,11 +53,7 @@ pub fn open(context: &FsContext, base: Option<&Path>, path: &[u8], how: &OpenHow
         directory: flags & O_DIRECTORY != 0,
         restrict: how.resolve,
     };
-    let at = match context.resolve(base, path, resolve) {
-        // O_NOFOLLOW | O_DIRECTORY on a symbolic link: not a directory, whatever it leads to.
-        Ok(at) => at,
-        Err(error) => return Err(error),
-    };
+    let at = context.resolve(base, path, resolve)?;
     if unnamed {
         return open_unnamed(context, &at, flags, how.mode);
     }

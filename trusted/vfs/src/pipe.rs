@@ -457,8 +457,8 @@ impl FileOps for PipeFile {
         true
     }
 
-    fn poll(&self, _: &OpenFile, mut table: Option<&mut PollTable>) -> u32 {
-        if let Some(table) = table.as_deref_mut() {
+    fn poll(&self, _: &OpenFile, table: Option<&mut PollTable>) -> u32 {
+        if let Some(table) = table {
             if self.reads {
                 table.watch(&self.pipe.readers);
             }
