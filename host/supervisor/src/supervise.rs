@@ -175,11 +175,13 @@ fn exec_error(mut report: PipeReader) -> Option<i32> {
 /// Starts the thread that reads standard input, or ends the input at once.
 fn feeder(window: &Region, stdin: Option<File>) -> Result<Option<std::thread::Thread>> {
     let ring = ring(window, layout::STDIN, layout::STDIO_CAPACITY, Side::Producer)?;
+    let vcpu = Bell::vcpu0(window)?;
     let Some(from) = stdin else {
+        // The enclave runs already and may be asleep waiting for input.
         ring.shut();
+        vcpu.ring();
         return Ok(None);
     };
-    let vcpu = Bell::vcpu0(window)?;
     let thread =
         std::thread::Builder::new().name("rkt-stdin".into()).spawn(move || crate::pump::feed(from, ring, vcpu))?;
     Ok(Some(thread.thread().clone()))
