@@ -21,8 +21,8 @@ use rkt_sync::Mutex;
 const FLAGS: u32 = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
 /// What may stand beside `EPOLLEXCLUSIVE` (epoll_ctl(2)).
 const WITH_EXCLUSIVE: u32 = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
-/// How deep epoll instances may watch each other (epoll_ctl(2), `ELOOP`).
-const MAX_NESTING: u32 = 5;
+/// How deep epoll instances may watch each other: five in a row (epoll_ctl(2), `ELOOP`).
+const MAX_NESTING: u32 = 4;
 
 /// A descriptor number and the open file behind it: what one registration is known by.
 type Key = (i32, usize);

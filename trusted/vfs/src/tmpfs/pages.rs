@@ -387,25 +387,23 @@ impl Pages {
     /// Sets the length. Content behind the end is gone for good.
     pub fn truncate(&mut self, size: u64) {
         if size < self.size {
-            self.clear(size, u64::MAX);
             self.backed = self.backed.min(size);
+            self.clear(size, u64::MAX);
         } else {
             self.clear_tail(size);
         }
         self.size = size;
     }
 
-    /// A mapping may have written behind the end, within the last page: no content.
+    /// Mappings may have written behind the end: that is no content when the file grows over it.
     fn clear_tail(&mut self, new_size: u64) {
         let old = self.size;
-        if new_size <= old || old.is_multiple_of(PAGE) {
+        if new_size <= old {
             return;
         }
-        if let Some((start, block)) = self.block(old)
-            && block.was_mapped
-        {
-            let end = old.next_multiple_of(PAGE) - start;
-            block.zero(old - start, end);
+        let first = self.block(old).map_or(old, |(start, _)| start);
+        for (&start, block) in self.blocks.range(first..new_size).filter(|(_, block)| block.was_mapped) {
+            block.zero(old.max(start) - start, new_size.min(start + block.len()) - start);
         }
     }
 
@@ -419,7 +417,8 @@ impl Pages {
             let before = block.held();
             block.clear(low, high);
             self.held -= before - block.held();
-            if block.valid == 0 && !block.mapped() {
+            // A folio that went would be filled from the backing again.
+            if block.valid == 0 && !block.mapped() && start >= self.backed {
                 gone.push(start);
             }
         }
