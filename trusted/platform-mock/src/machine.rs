@@ -41,8 +41,10 @@ pub(crate) struct Processor {
 
 /// What a host thread would be: it runs one slot in one address space.
 pub(crate) struct Carrier {
-    stack: Vec<u128>,
+    /// Owns the memory that `sp` points into.
+    _stack: Vec<u128>,
     sp: usize,
+    entry: fn() -> !,
     pub(crate) current: usize,
     pub(crate) kernel_top: usize,
     pub(crate) processor: Processor,
@@ -144,13 +146,10 @@ impl Machine {
     fn add_carrier(&mut self, slot: usize, space: SpaceId, entry: fn() -> !) {
         let mut stack = vec![0u128; CARRIER_STACK_LEN / 16];
         let top = stack.as_mut_ptr_range().end as usize;
-        // The word at the top tells `begin` where to go.
-        // SAFETY: within the fresh stack, aligned.
-        unsafe { ((top - 16) as *mut usize).write(entry as usize) };
-        // SAFETY: as above, with more than 128 bytes below.
-        let sp = unsafe { rkt_sched::prepare(top - 16, begin) };
+        // SAFETY: the top of a fresh stack, aligned, with more than 128 bytes below.
+        let sp = unsafe { rkt_sched::prepare(top, begin) };
         let processor = Processor { vector: [0; XSAVE_LEN], fs_base: 0, state: core::ptr::null_mut() };
-        let carrier = Carrier { stack, sp, current: 0, kernel_top: 0, processor };
+        let carrier = Carrier { _stack: stack, sp, entry, current: 0, kernel_top: 0, processor };
         self.carriers.insert((slot, space.0), Box::new(carrier));
     }
 
@@ -199,12 +198,9 @@ impl Machine {
     }
 }
 
-/// First code of a carrier, with the entry in the word above the frame.
+/// First code of a carrier.
 extern "C" fn begin() -> ! {
-    let m = machine();
-    let top = m.here().stack.as_mut_ptr_range().end as usize;
-    // SAFETY: written by `add_carrier`, which got it from a function pointer.
-    let entry: fn() -> ! = unsafe { core::mem::transmute(((top - 16) as *const usize).read()) };
+    let entry = machine().here().entry;
     match std::panic::catch_unwind(|| entry()) {
         Err(payload) => finish(End::Panic(payload)),
     }

@@ -29,6 +29,12 @@ fn refused() -> Result<(), MapError> {
     if m.chance.one_in(m.config.no_memory) { Err(MapError::NoMemory) } else { Ok(()) }
 }
 
+/// Whether a park ends early.
+fn spurious() -> bool {
+    let m = machine();
+    m.chance.one_in(m.config.spurious)
+}
+
 /// Preempts one in eight times, so that copies stay cheap.
 fn seldom_preempt() {
     if machine().chance.one_in(8) {
@@ -84,7 +90,7 @@ impl Platform for Mock {
         assert!(m.here().current == 0, "a thread parks its vCPU");
         m.slots[me].parked = true;
         preempt();
-        if !work() && !m.chance.one_in(m.config.spurious) {
+        if !work() && !spurious() {
             machine::sleep(deadline);
         }
         let slot = &mut machine().slots[me];

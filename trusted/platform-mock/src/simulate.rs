@@ -89,12 +89,13 @@ pub fn simulate(seed: u64, test: impl FnOnce() + Send + 'static) -> Report {
     Config::new(seed).run(test)
 }
 
-/// Calls `test` with the seeds 0 to `count - 1`, or with the one in the environment variable
-/// `RKT_SEED` only.
-pub fn each_seed(count: u64, mut test: impl FnMut(u64)) {
-    match std::env::var("RKT_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => test(seed),
-        None => (0..count).for_each(test),
+/// Calls `test` with the seeds 0 to `count - 1`; with as many as the environment variable
+/// `RKT_SEEDS` says, if it is set; or only with the one in `RKT_SEED`.
+pub fn each_seed(count: u64, test: impl FnMut(u64)) {
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    match number("RKT_SEED") {
+        Some(seed) => [seed].into_iter().for_each(test),
+        None => (0..number("RKT_SEEDS").unwrap_or(count)).for_each(test),
     }
 }
 

@@ -233,6 +233,43 @@ fn an_application_forks() {
 }
 
 #[test]
+fn faults_and_ticks_reach_the_kernel() {
+    use rkt_platform::{Fault, FaultKind};
+    let mut config = Config::new(2);
+    config.upcalls.tick = |registers| registers.rbx += 1;
+    config.upcalls.fault = |registers, fault| registers.rip = fault.address;
+    config.upcalls.syscall = |registers| rkt_platform::exit(Exit::Code(registers.rbx as u8));
+    let report = config.run(|| {
+        set_application(SpaceId::FIRST, |user| {
+            user.tick();
+            user.tick();
+            user.fault(Fault { kind: FaultKind::Segment, address: 99, code: 1, trap: (14, 4) });
+            assert_eq!((user.registers().rip, user.registers().orig_rax), (99, u64::MAX));
+        });
+        rkt_sched::Thread::new(SpaceId::FIRST, None, Box::new(|| rkt_platform::enter_user())).unwrap().wake();
+        sleep_until(u64::MAX).unwrap();
+    });
+    assert_eq!(report.exit, Some(Exit::Code(2)), "the closure's return is exit_group");
+}
+
+#[test]
+fn a_foreign_vector_state_is_made_safe() {
+    simulate(0, || {
+        let (size, mask) = rkt_platform::xsave_size();
+        let mut state = Box::new(rkt_platform::UserState { xsave: [0xff; 2752], ..Default::default() });
+        rkt_platform::sanitise(&mut state, size);
+        let word = |state: &rkt_platform::UserState, at: usize| {
+            u64::from_le_bytes(state.xsave[at..at + 8].try_into().unwrap())
+        };
+        assert_eq!((word(&state, 512), word(&state, 520)), (mask, 0));
+        assert_eq!(state.xsave[26..28], [0, 0], "reserved bits of MXCSR");
+        assert!(state.xsave[size..].iter().all(|&byte| byte == 0) && state.xsave[size - 1] == 0xff);
+        rkt_platform::sanitise(&mut state, 512);
+        assert_eq!(word(&state, 512), 3, "x87 and SSE are all that was given");
+    });
+}
+
+#[test]
 fn the_window_is_as_the_supervisor_makes_it() {
     use rkt_window::layout::{self, header};
     let mut config = Config::new(0);

@@ -21,7 +21,7 @@ pub(crate) enum Leave {
 /// A vCPU slot.
 #[repr(align(128))]
 pub(crate) struct Cpu {
-    queue: Mutex<VecDeque<Arc<Thread>>>,
+    queue: Mutex<VecDeque<Ready>>,
     /// Length of `queue`, to look at without the lock.
     queued: AtomicUsize,
     /// How many of them any vCPU may take.
@@ -53,12 +53,35 @@ static CPUS: [Cpu; MAX_CPUS] = [const {
 
 static POLLER: OnceCell<Poller> = OnceCell::new();
 
+/// A thread on a run queue.
+struct Ready {
+    thread: Arc<Thread>,
+    /// Whether its affinity named vCPUs when it was queued.
+    pinned: bool,
+}
+
 impl Cpu {
-    /// Shows the state of the queue to those without the lock.
-    fn publish(&self, queue: &VecDeque<Arc<Thread>>) {
-        let stealable = queue.iter().filter(|thread| thread.affinity() == u64::MAX).count();
-        self.stealable.store(stealable, Ordering::SeqCst);
+    /// Queues a thread; true if it is the only one.
+    fn push(&self, thread: Arc<Thread>) -> bool {
+        let pinned = thread.affinity() != u64::MAX;
+        let mut queue = self.queue.lock();
+        queue.push_back(Ready { thread, pinned });
         self.queued.store(queue.len(), Ordering::SeqCst);
+        self.stealable.fetch_add(usize::from(!pinned), Ordering::SeqCst);
+        queue.len() == 1
+    }
+
+    /// Takes the first thread that a vCPU may run.
+    fn take_for(&self, index: usize) -> Option<Arc<Thread>> {
+        if self.queued.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        let at = queue.iter().position(|ready| ready.thread.may_run_on(index))?;
+        let Ready { thread, pinned } = queue.remove(at)?;
+        self.queued.store(queue.len(), Ordering::SeqCst);
+        self.stealable.fetch_sub(usize::from(!pinned), Ordering::SeqCst);
+        Some(thread)
     }
 }
 
@@ -119,16 +142,10 @@ pub(crate) fn enqueue(thread: Arc<Thread>) {
         true => here,
         false => (0..rkt_platform::cpus()).find(|&i| thread.may_run_on(i)).unwrap_or(here),
     };
-    let slot = cpu(target);
-    let first = {
-        let mut queue = slot.queue.lock();
-        queue.push_back(thread);
-        slot.publish(&queue);
-        queue.len() == 1
-    };
+    let first = cpu(target).push(thread);
     if target != here {
         rkt_platform::kick(target);
-    } else if !crate::in_thread() || !first {
+    } else if !first {
         kick_idle(here);
     }
 }
@@ -146,26 +163,14 @@ pub fn kick_idle(here: usize) {
     }
 }
 
-fn take_from(index: usize, here: usize) -> Option<Arc<Thread>> {
-    let slot = cpu(index);
-    if slot.queued.load(Ordering::Acquire) == 0 {
-        return None;
-    }
-    let mut queue = slot.queue.lock();
-    let at = queue.iter().position(|thread| thread.may_run_on(here))?;
-    let thread = queue.remove(at);
-    slot.publish(&queue);
-    thread
-}
-
 /// The next thread for this vCPU: its own queue, else another's.
 pub(crate) fn pick() -> Option<Arc<Thread>> {
     let here = rkt_platform::cpu();
-    if let Some(thread) = own().picked.take().or_else(|| take_from(here, here)) {
+    if let Some(thread) = own().picked.take().or_else(|| cpu(here).take_for(here)) {
         return Some(thread);
     }
     let count = rkt_platform::cpus();
-    (1..count).find_map(|i| take_from((here + i) % count, here))
+    (1..count).find_map(|i| cpu((here + i) % count).take_for(here))
 }
 
 pub(crate) fn keep_picked(thread: Arc<Thread>) {
@@ -276,7 +281,8 @@ fn charge(thread: &Thread, own: &Own) {
 pub(crate) fn reset() {
     for cpu in &CPUS {
         let ready = cpu.queue.try_lock().map(|mut queue| core::mem::take(&mut *queue));
-        cpu.publish(&VecDeque::new());
+        cpu.queued.store(0, Ordering::SeqCst);
+        cpu.stealable.store(0, Ordering::SeqCst);
         // SAFETY: no vCPU runs.
         let own = unsafe { &mut *cpu.own.get() };
         drop((ready, own.left.take(), own.picked.take()));
