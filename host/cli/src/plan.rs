@@ -70,7 +70,23 @@ impl Plan {
             anchor: Anchor::None,
         };
         environment(options, &mut manifest)?;
+        if let (Some(program), Some(name)) = (&root.program, manifest.argv.first()) {
+            manifest.argv[0] = name_in_image(name, program, &manifest.env);
+        }
         Ok(Self { manifest, network, notes })
+    }
+}
+
+/// The first argument: the name that was typed if the enclave finds the same program by it, as
+/// programs print it and some act by it; else the path.
+fn name_in_image(asked: &[u8], program: &Path, env: &[Vec<u8>]) -> Vec<u8> {
+    let path = env.iter().find_map(|variable| variable.strip_prefix(b"PATH=")).unwrap_or_default();
+    let folder = program.parent().map(|folder| folder.as_os_str().as_bytes());
+    let on_path = path.split(|byte| *byte == b':').any(|entry| Some(entry) == folder);
+    if on_path && program.file_name().is_some_and(|name| name.as_bytes() == asked) {
+        asked.into()
+    } else {
+        program.as_os_str().as_bytes().into()
     }
 }
 
@@ -219,7 +235,7 @@ mod tests {
 
     fn root() -> Root {
         let image = File::open("/dev/null").unwrap();
-        Root { image, digest: [7; 32], argv: vec![OsString::from("true")], warnings: Vec::new() }
+        Root { image, digest: [7; 32], argv: vec![OsString::from("true")], program: None, warnings: Vec::new() }
     }
 
     fn quiet() -> Options {
@@ -277,6 +293,19 @@ mod tests {
         let options = Options { env_file: vec![file.path().into()], env: vec!["A=flag".parse().unwrap()], ..quiet() };
         let env = plan(&options).unwrap().manifest.env;
         assert!(env.contains(&b"A=flag".to_vec()) && env.contains(&b"B=file".to_vec()));
+    }
+
+    #[test]
+    fn a_program_keeps_the_name_by_which_it_is_found() {
+        let name = |asked: &str, program: &str| {
+            let env = [b"PATH=/usr/sbin:/usr/bin".to_vec()];
+            String::from_utf8(name_in_image(asked.as_bytes(), Path::new(program), &env)).unwrap()
+        };
+        assert_eq!(name("ls", "/usr/bin/ls"), "ls");
+        assert_eq!(name("/usr/bin/ls", "/usr/bin/ls"), "/usr/bin/ls");
+        assert_eq!(name("python", "/opt/pyenv/bin/python3.12"), "/opt/pyenv/bin/python3.12");
+        assert_eq!(name("tool", "/opt/bin/tool"), "/opt/bin/tool");
+        assert_eq!(name("./a.out", "/home/me/a.out"), "/home/me/a.out");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The root of a run: an image of the user's, or an ephemeral one of a host program.
 
 use crate::args::Options;
-use crate::plan::{DEFAULT_PATH, find_on_path};
+use crate::plan::find_on_path;
 use crate::values::Target;
 use anyhow::{Context, Result, bail, ensure};
 use rkt_image_builder::{Options as ImageOptions, ProgramImage};
@@ -19,8 +19,10 @@ pub struct Root {
     pub image: File,
     /// Its digest, which the manifest pins.
     pub digest: [u8; 32],
-    /// Program and arguments.
+    /// Program and arguments, as they were typed.
     pub argv: Vec<OsString>,
+    /// Where the program lies, if that is known.
+    pub program: Option<PathBuf>,
     /// What the image lacks.
     pub warnings: Vec<String>,
 }
@@ -42,7 +44,7 @@ impl Root {
                 }
                 let image = File::open(path).with_context(|| missing(path))?;
                 let digest = rkt_image_builder::inspect(&image).with_context(|| path.display().to_string())?.digest;
-                Ok(Self { image, digest, argv: command.clone(), warnings: Vec::new() })
+                Ok(Self { image, digest, argv: command.clone(), program: None, warnings: Vec::new() })
             }
             Target::Program(command) => ephemeral(command, options),
         }
@@ -85,7 +87,7 @@ impl std::error::Error for CannotRun {}
 
 /// Makes an image of just a program and its files, in memory that vanishes with us.
 fn ephemeral(command: &[OsString], options: &Options) -> Result<Root> {
-    let Some((asked, arguments)) = command.split_first() else { bail!("a command is missing") };
+    let Some(asked) = command.first() else { bail!("a command is missing") };
     let mut program = ProgramImage::new(asked).workdir(options.workdir.as_deref().unwrap_or("/"));
     for disk in options.disk.iter().filter_map(|disk| disk.mount.as_deref()) {
         program = program.directory(disk);
@@ -105,30 +107,13 @@ fn ephemeral(command: &[OsString], options: &Options) -> Result<Root> {
     // descriptors that could write.
     let image = File::open(format!("/proc/self/fd/{}", writer.as_raw_fd())).context("cannot reopen the image")?;
 
-    let mut argv = vec![name_in_image(asked, &plan.program)];
-    argv.extend_from_slice(arguments);
-    Ok(Root { image, digest: built.digest, argv, warnings: plan.warnings })
-}
-
-/// The first argument: the name that was typed if the enclave finds the same program by it, as
-/// programs print it and some act by it; else the path.
-fn name_in_image(asked: &OsStr, program: &Path) -> OsString {
-    let on_path = program.parent().and_then(Path::to_str).is_some_and(|dir| DEFAULT_PATH.split(':').any(|d| d == dir));
-    if on_path && program.file_name() == Some(asked) { asked.into() } else { program.into() }
+    let (argv, program) = (command.to_vec(), Some(plan.program));
+    Ok(Root { image, digest: built.digest, argv, program, warnings: plan.warnings })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_program_keeps_the_name_by_which_it_is_found() {
-        let name = |asked: &str, program: &str| name_in_image(OsStr::new(asked), Path::new(program));
-        assert_eq!(name("ls", "/usr/bin/ls"), "ls");
-        assert_eq!(name("/usr/bin/ls", "/usr/bin/ls"), "/usr/bin/ls");
-        assert_eq!(name("python", "/opt/pyenv/bin/python3.12"), "/opt/pyenv/bin/python3.12");
-        assert_eq!(name("./a.out", "/home/me/a.out"), "/home/me/a.out");
-    }
 
     #[test]
     fn the_image_of_a_program_is_the_same_twice() {

@@ -99,11 +99,13 @@ impl Supervisor {
         let (report, enclave) = self.start(launch.enclave, &launch.image)?;
         let mut processes = Processes { enclave, death: None };
 
-        let ended = Arc::new(AtomicBool::new(false));
+        let (ended, drained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let feeder = feeder(&window, launch.stdin)?;
         let console = Console::new(window, launch.output, terminal.clone(), Arc::clone(&ended))?;
+        let done = Arc::clone(&drained);
         let console = std::thread::Builder::new().name("rkt-console".into()).spawn(move || {
             let result = console.run(feeder.as_ref());
+            done.store(true, Ordering::Release);
             // Wakes the main thread, which waits for signals.
             let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::CHILD);
             result
@@ -130,7 +132,7 @@ impl Supervisor {
             if let Some(death) = processes.reap()? {
                 ended.store(true, Ordering::Release);
                 bell.ring();
-                if console.is_finished() {
+                if drained.load(Ordering::Acquire) {
                     break death;
                 }
             }
