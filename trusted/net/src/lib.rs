@@ -29,9 +29,11 @@ mod socket;
 mod stack;
 mod tcp;
 mod udp;
+mod unix;
 
 pub use address::{Address, UnixAddress};
 pub use interface::{Interface, ioctl_if};
 pub use netstack::{Card, NetStack};
 pub use socket::{Ancillary, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
 pub use stack::{Acceptor, Connection, DatagramSink, Phase, Stack, Status, StreamOption};
+pub use unix::UnixNode;

@@ -9,6 +9,7 @@ use crate::socket::{Hooks, Socket};
 use crate::stack::Stack;
 use crate::tcp::{Listener, TcpSocket};
 use crate::udp::{UdpPorts, UdpSocket};
+use crate::unix::{self, Names};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -37,6 +38,7 @@ pub struct NetStack {
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) tcp_ports: Arc<PortTable<Listener>>,
     pub(crate) udp_ports: Arc<UdpPorts>,
+    pub(crate) names: Arc<Names>,
 }
 
 impl NetStack {
@@ -47,7 +49,13 @@ impl NetStack {
 
     /// The network over this stack.
     pub fn with_stack(stack: Option<Arc<dyn Stack>>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
-        Arc::new(Self { stack, hooks, tcp_ports: PortTable::new(true), udp_ports: UdpPorts::new() })
+        Arc::new(Self {
+            stack,
+            hooks,
+            tcp_ports: PortTable::new(true),
+            udp_ports: UdpPorts::new(),
+            names: Names::new(),
+        })
     }
 
     /// socket(2). The flags SOCK_NONBLOCK and SOCK_CLOEXEC are ignored here.
@@ -60,6 +68,8 @@ impl NetStack {
         let family = u16::try_from(family).map_err(|_| Errno::EAFNOSUPPORT)?;
         let kind = kind & !TYPE_FLAGS;
         match (family, kind, protocol) {
+            (AF_UNIX, _, 0 | 1) => Ok(unix::socket(self.clone(), unix_kind(kind)?)),
+            (AF_UNIX, ..) => Err(Errno::EPROTONOSUPPORT),
             (AF_INET | AF_INET6, 1, 0 | TCP) => Ok(TcpSocket::new(self.clone(), family == AF_INET6)),
             (AF_INET | AF_INET6, 2, 0 | UDP) => Ok(UdpSocket::new(self.clone(), family == AF_INET6)),
             (AF_INET | AF_INET6, 1 | 2, _) => Err(Errno::EPROTONOSUPPORT),
@@ -89,7 +99,7 @@ impl NetStack {
         if protocol > 1 {
             return Err(Errno::EPROTONOSUPPORT);
         }
-        Err(Errno::EAFNOSUPPORT)
+        Ok(unix::pair(self.clone(), unix_kind(kind & !TYPE_FLAGS)?))
     }
 
     /// The interfaces: the loopback, and the card's.

@@ -1,6 +1,6 @@
 //! What can be done with a socket, of whatever family.
 
-use crate::Address;
+use crate::{Address, UnixNode};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -111,12 +111,12 @@ pub trait Hooks: Send + Sync {
     ///
     /// # Errors
     /// `EADDRINUSE` if the path exists, others of mknod(2).
-    fn bind_path(&self, path: &[u8], node: Arc<dyn Any + Send + Sync>) -> Result<()>;
+    fn bind_path(&self, path: &[u8], node: Arc<UnixNode>) -> Result<()>;
     /// The node of the socket file at `path`.
     ///
     /// # Errors
     /// `ECONNREFUSED` if it is no socket, `EACCES` without write permission, others of path resolution.
-    fn find_path(&self, path: &[u8]) -> Result<Arc<dyn Any + Send + Sync>>;
+    fn find_path(&self, path: &[u8]) -> Result<Arc<UnixNode>>;
 }
 
 /// A socket. Closes when it is dropped.

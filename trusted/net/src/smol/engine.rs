@@ -47,12 +47,20 @@ const BACKLOG_RETRY: u64 = 50_000;
 /// Between two looks at the ages of things, and between two attempts to reset the card.
 const HOUSEKEEPING: u64 = NS_PER_S;
 
+/// A datagram that came.
+struct Datagram {
+    sink: Arc<dyn DatagramSink>,
+    local: SocketAddr,
+    from: SocketAddr,
+    payload: Vec<u8>,
+}
+
 /// What is to be told when the lock was let go.
 #[derive(Default)]
 pub(super) struct Events {
     wakes: Vec<(Arc<WaitQueue>, u32)>,
     offers: Vec<(Arc<dyn Acceptor>, Arc<dyn Connection>)>,
-    datagrams: Vec<(Arc<dyn DatagramSink>, SocketAddr, SocketAddr, Vec<u8>)>,
+    datagrams: Vec<Datagram>,
 }
 
 impl Events {
@@ -64,8 +72,8 @@ impl Events {
         for (queue, events) in self.wakes {
             queue.wake_all(events);
         }
-        for (sink, local, from, payload) in self.datagrams {
-            sink.deliver(local, from, &payload);
+        for datagram in self.datagrams {
+            datagram.sink.deliver(datagram.local, datagram.from, &datagram.payload);
         }
     }
 
@@ -74,7 +82,7 @@ impl Events {
     }
 
     pub fn datagram(&mut self, sink: Arc<dyn DatagramSink>, local: SocketAddr, from: SocketAddr, payload: &[u8]) {
-        self.datagrams.push((sink, local, from, payload.to_vec()));
+        self.datagrams.push(Datagram { sink, local, from, payload: payload.to_vec() });
     }
 
     fn wake(&mut self, watch: &Watch, events: u32) {

@@ -31,7 +31,7 @@ enum Role {
     /// Neither listens nor connects.
     Idle,
     /// With what keeps the port open at the stack.
-    Listening(Arc<Listener>, Option<Guard>),
+    Listening(Arc<Listener>, #[allow(dead_code)] Option<Guard>),
     /// connect(2) was called and has not yet reported success.
     Connecting(Arc<dyn Connection>),
     Connected(Arc<dyn Connection>),

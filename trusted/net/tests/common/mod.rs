@@ -2,15 +2,14 @@
 #![allow(dead_code)]
 
 use rkt_linux_abi::{Errno, Result};
-use rkt_net::{Address, Card, Hooks, NetStack, Outgoing, Received, Socket};
-type UnixNode = dyn std::any::Any + Send + Sync;
+use rkt_net::{Address, Card, Hooks, NetStack, Outgoing, Received, Socket, UnixNode};
 use rkt_netdev::{Capabilities, Checksum, Down, NetDevice, NetStats, RxMeta, TxError, TxMeta};
 use rkt_platform_mock::{Config, chance};
 use rkt_user::{IoSink, IoSource};
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 /// Runs a test as a kernel thread on one vCPU.
 pub fn run(test: impl FnOnce() + Send + 'static) {
@@ -114,7 +113,7 @@ impl NetDevice for WireCard {
 /// The rest of a kernel: who calls, and a directory of socket files.
 #[derive(Default)]
 pub struct Kernel {
-    files: Mutex<HashMap<Vec<u8>, Weak<UnixNode>>>,
+    files: Mutex<HashMap<Vec<u8>, Arc<UnixNode>>>,
 }
 
 impl Hooks for Kernel {
@@ -127,12 +126,12 @@ impl Hooks for Kernel {
         if files.contains_key(path) {
             return Err(Errno::EADDRINUSE);
         }
-        files.insert(path.to_vec(), Arc::downgrade(&node));
+        files.insert(path.to_vec(), node);
         Ok(())
     }
 
     fn find_path(&self, path: &[u8]) -> Result<Arc<UnixNode>> {
-        self.files.lock().unwrap().get(path).ok_or(Errno::ENOENT)?.upgrade().ok_or(Errno::ECONNREFUSED)
+        self.files.lock().unwrap().get(path).cloned().ok_or(Errno::ENOENT)
     }
 }
 
