@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 const HEARTBEAT: Duration = Duration::from_millis(200);
 /// Signals that are passed on to the program (DESIGN §3.7).
 const FORWARDED: [i32; 6] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGWINCH, libc::SIGCONT, libc::SIGTSTP];
-/// Signals that are taken from the queue. SIGTTOU is blocked besides: from the background, too,
-/// the terminal is restored.
-const HANDLED: [i32; 7] = {
+/// Signals that are taken from the queue. SIGQUIT ends the run at once, as the way out when the
+/// program does not react; taken here so that the terminal is restored.
+const HANDLED: [i32; 8] = {
     let [a, b, c, d, e, f] = FORWARDED;
-    [a, b, c, d, e, f, libc::SIGCHLD]
+    [a, b, c, d, e, f, libc::SIGCHLD, libc::SIGQUIT]
 };
 
 /// What one run needs besides the window.
@@ -73,6 +73,7 @@ impl Supervisor {
     /// If the host refuses the window.
     pub fn new(window_len: usize) -> Result<Self> {
         sys::block(&HANDLED);
+        // A process in the background, too, may restore its terminal.
         sys::block(&[libc::SIGTTOU]);
         Ok(Self { window: SharedWindow::create(window_len)? })
     }
@@ -116,17 +117,13 @@ impl Supervisor {
         let death = loop {
             heart.beat()?;
             let signal = sys::wait_for_signal(&HANDLED, heart.next.saturating_duration_since(Instant::now()));
-            if let Some(signal) = signal.filter(|signal| FORWARDED.contains(signal)) {
-                // The program is gone and somebody does not read its last words.
-                if processes.death.is_some() && [libc::SIGTERM, libc::SIGINT, libc::SIGHUP].contains(&signal) {
-                    return Ok(Report { outcome: Outcome::Killed(signal as u8), stats: Stats::read(&window)? });
+            if let Some(signal) = signal {
+                // When the program is gone, whoever ends us does not read its last words.
+                let ends = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP].contains(&signal);
+                if signal == libc::SIGQUIT || ends && processes.death.is_some() {
+                    return Ok(Report { outcome: Outcome::Signalled(signal as u8), stats: Stats::read(&window)? });
                 }
-                if signal == libc::SIGWINCH
-                    && let Some(terminal) = &terminal
-                {
-                    terminal.publish_size(&window)?;
-                }
-                window.atomic_u32(header::SIGNALS)?.fetch_or(1 << (signal - 1), Ordering::Release);
+                forward(&window, signal, terminal.as_ref())?;
                 vcpu.ring();
             }
             if let Some(death) = processes.reap()? {
@@ -165,6 +162,17 @@ impl Supervisor {
         .context("cannot make the enclave's process")?;
         Ok((read, enclave))
     }
+}
+
+/// Passes a signal on to the program, if it is one of those.
+fn forward(window: &Region, signal: i32, terminal: Option<&Terminal>) -> Result<()> {
+    if let Some(terminal) = terminal.filter(|_| signal == libc::SIGWINCH) {
+        terminal.publish_size(window)?;
+    }
+    if FORWARDED.contains(&signal) {
+        window.atomic_u32(header::SIGNALS)?.fetch_or(1 << (signal - 1), Ordering::Release);
+    }
+    Ok(())
 }
 
 /// The errno of a failed exec. The pipe's other end is closed: every holder is dead or has

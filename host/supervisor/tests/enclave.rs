@@ -3,6 +3,7 @@
 
 use rkt_log::{Severity, Stat};
 use rkt_supervisor::{DEFAULT_LEN, Header, Launch, Outcome, Output, Reading, Report, Supervisor};
+use rustix::process::{Signal, getpid, kill_process};
 use std::fs::File;
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -33,6 +34,7 @@ fn main() {
         ("the_enclave_holds_five_descriptors_and_nothing_else", the_enclave_holds_five_descriptors_and_nothing_else),
         ("forked_processes_end_with_the_first", forked_processes_end_with_the_first),
         ("signals_are_passed_on", signals_are_passed_on),
+        ("quit_ends_what_does_not_react", quit_ends_what_does_not_react),
         ("the_heart_beats", the_heart_beats),
         ("a_missing_binary_is_told", a_missing_binary_is_told),
         ("terminal_settings_are_applied_and_restored", terminal_settings_are_applied_and_restored),
@@ -201,12 +203,22 @@ fn forked_processes_end_with_the_first() {
     assert_eq!(rustix::process::wait(rustix::process::WaitOptions::NOHANG).unwrap_err(), rustix::io::Errno::CHILD);
 }
 
+/// Makes a signal pending, for which the supervisor has to block it first.
+fn send_to_ourselves(signal: Signal) {
+    drop(Supervisor::new(DEFAULT_LEN).unwrap());
+    kill_process(getpid(), signal).unwrap();
+}
+
 fn signals_are_passed_on() {
-    // Pending until the supervisor looks, because it blocks them first.
-    let supervisor_blocks = Supervisor::new(DEFAULT_LEN).unwrap();
-    drop(supervisor_blocks);
-    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).unwrap();
+    send_to_ourselves(Signal::TERM);
     assert_eq!(run("until-signal").report.outcome, Outcome::Signalled(15));
+}
+
+fn quit_ends_what_does_not_react() {
+    send_to_ourselves(Signal::QUIT);
+    let output = Output { stdout: None, stderr: None, debug: None, log: None, severity: Severity::Warning };
+    let report = start("until-killed", &std::env::current_exe().unwrap(), None, output);
+    assert_eq!(report.outcome, Outcome::Signalled(3));
 }
 
 fn the_heart_beats() {
