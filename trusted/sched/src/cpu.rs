@@ -196,8 +196,7 @@ pub fn yield_now() {
 /// Switches from the running thread to the next one, or to the idle loop.
 pub(crate) fn leave(why: Leave) {
     let me = current();
-    let this = own();
-    charge(&me, this);
+    charge(&me);
     let next = if why == Leave::Exit { None } else { pick_for_this_space() };
     let me_arc = {
         // SAFETY: the vCPU's own reference count, taken over from `current`.
@@ -270,10 +269,15 @@ pub(crate) fn finish_switch() {
     }
 }
 
-fn charge(thread: &Thread, own: &Own) {
-    let ticks = rkt_platform::tsc().saturating_sub(own.slice_start);
-    let ns = ticks.saturating_mul(1000) / rkt_platform::tsc_per_us().max(1);
-    thread.ran_ns.fetch_add(ns, Ordering::Relaxed);
+/// Nanoseconds of processor time that the running thread has had since it was last switched in:
+/// what [`Thread::ran_ns`] does not count yet.
+pub fn slice_ns() -> u64 {
+    let ticks = rkt_platform::tsc().saturating_sub(own().slice_start);
+    ticks.saturating_mul(1000) / rkt_platform::tsc_per_us().max(1)
+}
+
+fn charge(thread: &Thread) {
+    thread.ran_ns.fetch_add(slice_ns(), Ordering::Relaxed);
 }
 
 /// Drops every thread that is ready or was being switched.
