@@ -46,7 +46,8 @@ impl Config {
     }
 
     /// Runs `test` as a kernel thread, and the machine until that and all threads made by
-    /// [`spawn`] have ended and the rest is idle, or the kernel exits.
+    /// [`spawn`] have ended and the rest is idle, or the kernel exits. Threads that have not ended
+    /// by then are forgotten; those that still hold references to themselves are lost memory.
     ///
     /// # Panics
     /// With the panic of a thread or the application; if nothing can run any more (deadlock) or

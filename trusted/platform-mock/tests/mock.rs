@@ -98,7 +98,8 @@ fn failure(run: impl FnOnce() -> Report) -> String {
 
 #[test]
 fn failures_are_told_and_leave_nothing_behind() {
-    each_seed(12, |seed| {
+    // Not by the thousand: the stacks of threads that cannot end are lost.
+    for seed in 0..12 {
         let text = failure(|| simulate(seed, || WaitQueue::new().wait_uninterruptible(|| None)));
         assert!(text.contains("deadlock") && text.contains(&format!("seed {seed}")), "{text}");
         let text = failure(|| {
@@ -128,7 +129,7 @@ fn failures_are_told_and_leave_nothing_behind() {
         });
         assert!(text.contains("lock") || text.contains("still running"), "{text}");
         assert_eq!(simulate(seed, || ()).exit, None);
-    });
+    }
 }
 
 #[test]
