@@ -49,6 +49,6 @@ pub use inotify::Inotify;
 pub use mount::{Mount, Path, anonymous_device, mountinfo_text, mounts_text};
 pub use open::{OpenHow, open, open_path};
 pub use park_lock::{ParkGuard, ParkLock};
-pub use poll::{PollRequest, PollTable, READABLE, WRITABLE, poll};
+pub use poll::{PollRequest, PollTable, READABLE, WRITABLE, poll, poll_with};
 pub use rename::rename;
 pub use walk::{FsContext, Last, NAME_MAX, PATH_MAX, Parent, Resolve};

@@ -11,9 +11,22 @@ use rkt_linux_abi::general::{MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDON
 use rkt_linux_abi::{Errno, Result};
 use rkt_sync::{OnceCell, RwLock};
 
+/// The names of a mounted file system, shared by all mounts that show it. Parents and children
+/// hold each other: whoever has the last mount undoes that.
+struct Tree {
+    root: Arc<Dentry>,
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.root.forget_children();
+    }
+}
+
 /// A file system, or a part of one, at a place in the tree.
 pub struct Mount {
     id: u32,
+    tree: Arc<Tree>,
     fs: Arc<dyn FileSystem>,
     root: Arc<Dentry>,
     source: String,
@@ -27,9 +40,10 @@ pub struct Mount {
 static NEXT_ID: AtomicU32 = AtomicU32::new(20);
 
 impl Mount {
-    fn new(fs: Arc<dyn FileSystem>, root: Arc<Dentry>, source: &str, flags: u32) -> Arc<Self> {
+    fn new(fs: Arc<dyn FileSystem>, tree: Arc<Tree>, root: Arc<Dentry>, source: &str, flags: u32) -> Arc<Self> {
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            tree,
             fs,
             root,
             source: source.into(),
@@ -42,7 +56,7 @@ impl Mount {
     /// The root of a tree of mounts. `flags` are the `MS_` flags of mount(2).
     pub fn new_root(fs: Arc<dyn FileSystem>, source: &str, flags: u32) -> Arc<Self> {
         let root = Dentry::root(fs.root());
-        Self::new(fs, root, source, flags)
+        Self::new(fs, Arc::new(Tree { root: root.clone() }), root, source, flags)
     }
 
     /// Mounts a file system on a directory (or a file, if its root is one).
@@ -50,8 +64,7 @@ impl Mount {
     /// # Errors
     /// `ENOTDIR` if only one of both is a directory, `ENOENT` if the place was removed.
     pub fn attach(at: &Path, fs: Arc<dyn FileSystem>, source: &str, flags: u32) -> Result<Arc<Self>> {
-        let root = Dentry::root(fs.root());
-        Self::attach_dentry(at, fs, root, source, flags)
+        Self::new_root(fs, source, flags).attach_at(at)
     }
 
     /// Makes a part of the tree visible at a second place (`MS_BIND`).
@@ -59,28 +72,21 @@ impl Mount {
     /// # Errors
     /// As [`Mount::attach`].
     pub fn bind(at: &Path, what: &Path, flags: u32) -> Result<Arc<Self>> {
-        let source = &what.mount.source;
-        Self::attach_dentry(at, what.mount.fs.clone(), what.dentry.clone(), source, flags)
+        let Path { mount, dentry } = what;
+        Self::new(mount.fs.clone(), mount.tree.clone(), dentry.clone(), &mount.source, flags).attach_at(at)
     }
 
-    fn attach_dentry(
-        at: &Path,
-        fs: Arc<dyn FileSystem>,
-        root: Arc<Dentry>,
-        source: &str,
-        flags: u32,
-    ) -> Result<Arc<Self>> {
-        if (root.inode().kind() == crate::FileType::Directory) != at.is_directory() {
+    fn attach_at(self: Arc<Self>, at: &Path) -> Result<Arc<Self>> {
+        if self.root().is_directory() != at.is_directory() {
             return Err(Errno::ENOTDIR);
         }
         if at.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }
-        let mount = Self::new(fs, root, source, flags);
-        *mount.at.write() = Some(at.clone());
-        at.mount.children.write().push((at.dentry.clone(), mount.clone()));
+        *self.at.write() = Some(at.clone());
+        at.mount.children.write().push((at.dentry.clone(), self.clone()));
         at.dentry.add_mount();
-        Ok(mount)
+        Ok(self)
     }
 
     /// Takes the mount out of the tree. What is open stays usable.
@@ -98,10 +104,6 @@ impl Mount {
         siblings.retain(|(_, mount)| !Arc::ptr_eq(mount, self));
         if siblings.len() < before {
             at.dentry.remove_mount();
-        }
-        drop(siblings);
-        if self.root.parent().is_none() {
-            self.root.forget_children();
         }
         Ok(())
     }

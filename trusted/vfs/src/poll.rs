@@ -66,7 +66,16 @@ fn scan(requests: &mut [PollRequest], mut table: Option<&mut PollTable>) -> usiz
 /// # Errors
 /// `ERESTARTNOHAND` if a signal is pending.
 pub fn poll(requests: &mut [PollRequest], deadline: Option<u64>) -> Result<usize> {
-    let ready = scan(requests, None);
+    poll_with(deadline, |table| scan(requests, table))
+}
+
+/// As [`poll`], with files and what counts as an event left to `scan`: it polls them, registering
+/// with the table if it gets one, and gives the number of those that have an event.
+///
+/// # Errors
+/// `ERESTARTNOHAND` if a signal is pending.
+pub fn poll_with(deadline: Option<u64>, mut scan: impl FnMut(Option<&mut PollTable>) -> usize) -> Result<usize> {
+    let ready = scan(None);
     if ready > 0 || deadline.is_some_and(|deadline| deadline <= rkt_platform::now()) {
         return Ok(ready);
     }
@@ -75,7 +84,7 @@ pub fn poll(requests: &mut [PollRequest], deadline: Option<u64>) -> Result<usize
     // The files' queues wake this thread; its own queue only brings deadline and signals.
     let own = WaitQueue::new();
     let result = own.wait(deadline, || {
-        let ready = scan(requests, registering.take());
+        let ready = scan(registering.take());
         (ready > 0).then_some(ready)
     });
     match result {

@@ -222,7 +222,7 @@ fn limits() {
         let file = create(&context, "f");
         let bytes = vec![7; 2 << 20];
         let n = write(&file, &bytes).unwrap();
-        assert!(n >= 900 << 10 && n <= 1 << 20, "{n}");
+        assert!((900 << 10..=1 << 20).contains(&n), "{n}");
         assert_eq!(write(&file, &bytes), Err(Errno::ENOSPC));
         file.truncate(0).unwrap();
         assert_eq!(file.allocate(0, 0, 2 << 20), Err(Errno::ENOSPC));

@@ -143,16 +143,16 @@ impl Block {
             return;
         }
         let grain = self.grain();
+        // The whole grains in the middle lie in `first..last`, if there are any.
         let (first, last) = (from.next_multiple_of(grain), to / grain * grain);
-        if first >= last {
-            self.zero_valid(from, to);
-            return;
+        self.zero_valid(from, first.min(to));
+        self.zero_valid(last.max(first).min(to), to);
+        if first < last {
+            self.valid &= !self.bits(first, last);
         }
-        self.zero_valid(from, first);
-        self.zero_valid(last, to);
-        self.valid &= !self.bits(first, last);
     }
 
+    /// Clears a range within one grain.
     fn zero_valid(&self, from: u64, to: u64) {
         if from < to && self.is_valid(from) {
             self.zero(from, to);
