@@ -15,6 +15,25 @@ pub enum IoVec {
 }
 
 impl IoVec {
+    /// The `count` ranges that `range` gives by number. The caller bounds the count.
+    ///
+    /// # Errors
+    /// That of `range`; `ENOMEM`.
+    pub fn from_fn(count: usize, mut range: impl FnMut(usize) -> Result<UserSlice>) -> Result<Self> {
+        let mut ranges = if count <= 8 {
+            Self::Few(ArrayVec::new())
+        } else {
+            let mut many = alloc::vec::Vec::new();
+            many.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+            Self::Many(many)
+        };
+        // Last first: they are taken from the end.
+        for n in (0..count).rev() {
+            ranges.push(range(n)?);
+        }
+        Ok(ranges)
+    }
+
     fn pop(&mut self) -> Option<UserSlice> {
         match self {
             Self::Few(v) => v.pop(),
@@ -72,6 +91,11 @@ macro_rules! common {
                 slices.reverse();
                 let vec = IoVec::Many(slices);
                 Self { remaining: vec.total(), memory: Memory::User(vec), done: 0 }
+            }
+
+            /// Over ranges of user memory in their order.
+            pub fn ranges(ranges: IoVec) -> Self {
+                Self { remaining: ranges.total(), memory: Memory::User(ranges), done: 0 }
             }
 
             /// Bytes that can still be moved.

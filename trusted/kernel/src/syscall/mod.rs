@@ -1,14 +1,20 @@
 //! System calls: from the number to the handler and back (DESIGN §5).
 
+pub mod abi;
 mod argument;
 pub mod strace;
 pub mod table;
 
+pub mod attributes;
+pub mod directory;
 pub mod events;
 pub mod fd;
 pub mod futex;
 pub mod identity;
+pub mod lock;
 pub mod memory;
+pub mod message;
+pub mod names;
 pub mod path;
 pub mod poll;
 pub mod process;
@@ -20,6 +26,9 @@ pub mod socket;
 pub mod stat;
 pub mod system;
 pub mod time;
+pub mod timer;
+pub mod transfer;
+pub mod xattr;
 
 pub use argument::Argument;
 
@@ -147,6 +156,7 @@ pub fn tick(registers: &mut Registers) {
         crate::boot::poll();
         rkt_sched::kick_idle(rkt_platform::cpu());
         rkt_sched::yield_now();
+        signals::tick(task);
         if thread.interrupted() {
             // A tick on the way out of a system call may find its registers not full.
             signals::before_return(task, thread, registers);

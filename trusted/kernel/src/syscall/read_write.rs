@@ -1,0 +1,177 @@
+//! read, write and their kin.
+
+use super::Call;
+use crate::signal::{self, Info};
+use rkt_linux_abi::general::{O_APPEND, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE};
+use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
+use rkt_user::{IoSink, IoSource, IoVec, UserPtr, UserSlice};
+use rkt_vfs::{FileType, OpenFile};
+
+/// Most bytes that one call moves (read(2), NOTES).
+pub const MAX_RW_COUNT: usize = i32::MAX as usize & !(PAGE_SIZE - 1);
+/// Most ranges of one call: UIO_MAXIOV of linux/uio.h.
+pub const IOV_MAX: usize = 1024;
+/// Ranges that are read from user memory at once without allocation: UIO_FASTIOV.
+const FAST_IOV: usize = 8;
+
+fn range(buf: u64, count: usize) -> Result<UserSlice> {
+    Ok(UserSlice::new(buf, count)?.limit(MAX_RW_COUNT))
+}
+
+/// The ranges of an array of `struct iovec`.
+///
+/// # Errors
+/// `EINVAL` for more than [`IOV_MAX`] ranges or a negative length, `EFAULT`.
+pub fn iovec(address: u64, count: usize) -> Result<IoVec> {
+    if count > IOV_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let words = UserPtr::<u64>::new(address);
+    let mut few = [0u64; 2 * FAST_IOV];
+    let many;
+    let pairs = match few.get_mut(..2 * count) {
+        Some(few) => {
+            let bytes = zerocopy::IntoBytes::as_mut_bytes(few);
+            if UserSlice::new(address, bytes.len())?.read(bytes) < bytes.len() {
+                return Err(Errno::EFAULT);
+            }
+            &*few
+        }
+        None => {
+            many = words.read_array(2 * count)?;
+            many.as_slice()
+        }
+    };
+    IoVec::from_fn(count, |n| match pairs.get(2 * n..2 * n + 2) {
+        Some(&[_, len]) if len > isize::MAX as u64 => Err(Errno::EINVAL),
+        Some(&[base, len]) => UserSlice::new(base, len as usize),
+        _ => Err(Errno::EFAULT),
+    })
+}
+
+fn sink(address: u64, count: usize) -> Result<IoSink<'static>> {
+    let mut sink = IoSink::ranges(iovec(address, count)?);
+    sink.limit(MAX_RW_COUNT);
+    Ok(sink)
+}
+
+fn source(address: u64, count: usize) -> Result<IoSource<'static>> {
+    let mut source = IoSource::ranges(iovec(address, count)?);
+    source.limit(MAX_RW_COUNT);
+    Ok(source)
+}
+
+/// What a write says; nobody to read it is a signal, too.
+#[inline]
+pub(super) fn written(call: &Call<'_>, result: Result<usize>) -> Result<u64> {
+    if result == Err(Errno::EPIPE) {
+        signal::send_to_task(call.task, Info::kernel(SIGPIPE));
+    }
+    result.map(|n| n as u64)
+}
+
+/// read(2).
+#[inline]
+pub fn read(call: &mut Call<'_>, fd: i32, buf: u64, count: usize) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    Ok(file.read(&mut IoSink::user(range(buf, count)?))? as u64)
+}
+
+/// write(2).
+#[inline]
+pub fn write(call: &mut Call<'_>, fd: i32, buf: u64, count: usize) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    let result = file.write(&mut IoSource::user(range(buf, count)?));
+    written(call, result)
+}
+
+/// pread64(2).
+pub fn pread64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i64) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    Ok(file.read_at(offset, &mut IoSink::user(range(buf, count)?))? as u64)
+}
+
+/// pwrite64(2).
+pub fn pwrite64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i64) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    let result = file.write_at(offset, &mut IoSource::user(range(buf, count)?));
+    written(call, result)
+}
+
+/// readv(2).
+pub fn readv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    Ok(file.read(&mut sink(iov, count)?)? as u64)
+}
+
+/// writev(2).
+pub fn writev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    let result = file.write(&mut source(iov, count)?);
+    written(call, result)
+}
+
+/// preadv(2). The upper half of the offset is nothing on 64-bit processors.
+pub fn preadv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    Ok(file.read_at(offset, &mut sink(iov, count)?)? as u64)
+}
+
+/// pwritev(2).
+pub fn pwritev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    let result = file.write_at(offset, &mut source(iov, count)?);
+    written(call, result)
+}
+
+/// preadv2(2): offset -1 is the position.
+pub fn preadv2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
+    if flags & !RWF_HIPRI != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if offset == -1 { readv(call, fd, iov, n) } else { preadv(call, fd, iov, n, offset) }
+}
+
+/// pwritev2(2): offset -1 is the position.
+pub fn pwritev2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
+    if flags & !(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND | RWF_NOWAIT) != 0 || flags & RWF_NOWAIT != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let file = call.task.process.file(fd)?;
+    if flags & RWF_APPEND != 0 && file.flags() & O_APPEND == 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let written = if offset == -1 { writev(call, fd, iov, n) } else { pwritev(call, fd, iov, n, offset) }?;
+    if flags & (RWF_DSYNC | RWF_SYNC) != 0 {
+        file.sync(flags & RWF_SYNC == 0)?;
+    }
+    Ok(written)
+}
+
+/// lseek(2).
+pub fn lseek(call: &mut Call<'_>, fd: i32, offset: i64, whence: u32) -> Result<u64> {
+    call.task.process.file(fd)?.seek(offset, whence)
+}
+
+fn regular(file: &OpenFile) -> bool {
+    file.inode().kind() == FileType::Regular
+}
+
+/// readahead(2): what can be read is in memory, or on its way with the first access.
+pub fn readahead(call: &mut Call<'_>, fd: i32, offset: i64, _count: usize) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    if !file.readable() {
+        return Err(Errno::EBADF);
+    }
+    if offset < 0 || !regular(&file) { Err(Errno::EINVAL) } else { Ok(0) }
+}
+
+/// fadvise64(2): the advice is checked, there is nothing to do about it.
+pub fn fadvise64(call: &mut Call<'_>, fd: i32, _offset: i64, len: i64, advice: u32) -> Result<u64> {
+    let file = super::fd::usable(call, fd)?;
+    if file.inode().kind() == FileType::Fifo {
+        return Err(Errno::ESPIPE);
+    }
+    // POSIX_FADV_NORMAL to POSIX_FADV_NOREUSE.
+    if len < 0 || advice > 5 { Err(Errno::EINVAL) } else { Ok(0) }
+}

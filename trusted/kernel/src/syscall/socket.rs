@@ -1,0 +1,221 @@
+//! The calls of sockets.
+
+use super::Call;
+use super::fd::usable;
+use super::path::install;
+use super::read_write::MAX_RW_COUNT;
+use crate::signal::{self, Info};
+use crate::socket::SocketFile;
+use alloc::sync::Arc;
+use rkt_linux_abi::general::{O_CLOEXEC, O_NONBLOCK, SIGPIPE};
+use rkt_linux_abi::net::MSG_NOSIGNAL;
+use rkt_linux_abi::{Errno, Result};
+use rkt_net::{Address, NetStack, Outgoing, Shutdown, Socket};
+use rkt_user::{IoSink, IoSource, UserPtr, UserSlice};
+use rkt_vfs::OpenFile;
+
+/// Bytes of the longest address that is taken: `struct sockaddr_storage`.
+pub(super) const ADDRESS_MAX: usize = 128;
+/// Bits of a socket's type that are flags of its descriptor: SOCK_NONBLOCK and SOCK_CLOEXEC have
+/// the values of O_NONBLOCK and O_CLOEXEC.
+const DESCRIPTOR_FLAGS: u32 = O_NONBLOCK | O_CLOEXEC;
+/// SOCK_TYPE_MASK of linux/net.h.
+const TYPE_MASK: u32 = 0xf;
+
+fn net() -> Result<&'static Arc<NetStack>> {
+    crate::devices::net().ok_or(Errno::EAFNOSUPPORT)
+}
+
+/// The socket with this number, and its open file.
+///
+/// # Errors
+/// `EBADF`, `ENOTSOCK`.
+pub(super) fn socket_of(call: &Call<'_>, fd: i32) -> Result<(Arc<OpenFile>, Arc<dyn Socket>)> {
+    let file = usable(call, fd)?;
+    let socket = SocketFile::of(&file)?.clone();
+    Ok((file, socket))
+}
+
+fn check_type(kind: u32) -> Result<()> {
+    if kind & !(TYPE_MASK | DESCRIPTOR_FLAGS) != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// socket(2).
+pub fn socket(call: &mut Call<'_>, family: u32, kind: u32, protocol: u32) -> Result<u64> {
+    check_type(kind)?;
+    let socket = net()?.socket(family, kind, protocol)?;
+    install(call, SocketFile::open(socket, kind), kind & O_CLOEXEC != 0)
+}
+
+/// socketpair(2).
+pub fn socketpair(call: &mut Call<'_>, family: u32, kind: u32, protocol: u32, to: u64) -> Result<u64> {
+    check_type(kind)?;
+    let (first, second) = net()?.socketpair(family, kind, protocol)?;
+    let pair = [SocketFile::open(first, kind), SocketFile::open(second, kind)];
+    super::events::install_pair(call, pair, kind & O_CLOEXEC != 0, to)
+}
+
+/// Copies an address in.
+///
+/// # Errors
+/// `EINVAL` for a length that no address has, `EFAULT`, `EAFNOSUPPORT`.
+pub(super) fn read_address(address: u64, len: i32) -> Result<Address> {
+    let len = usize::try_from(len).ok().filter(|&len| len <= ADDRESS_MAX).ok_or(Errno::EINVAL)?;
+    let mut bytes = [0; ADDRESS_MAX];
+    let bytes = bytes.get_mut(..len).ok_or(Errno::EINVAL)?;
+    if UserSlice::new(address, len)?.read(bytes) < len {
+        return Err(Errno::EFAULT);
+    }
+    Address::parse(bytes)
+}
+
+/// Copies as much of an address out as there is room for; gives its full length.
+pub(super) fn put_address(address: &Address, to: u64, room: usize) -> Result<u32> {
+    let bytes = address.encode();
+    let stored = bytes.get(..room).unwrap_or(&bytes);
+    UserSlice::new(to, stored.len())?.write_all(stored)?;
+    Ok(bytes.len() as u32)
+}
+
+/// Stores an address and its length, which tells the room before.
+fn give_address(address: &Address, to: u64, len: u64) -> Result<()> {
+    let len = UserPtr::<i32>::new(len);
+    let room = usize::try_from(len.read()?).map_err(|_| Errno::EINVAL)?;
+    len.write(&(put_address(address, to, room)? as i32))
+}
+
+/// bind(2).
+pub fn bind(call: &mut Call<'_>, fd: i32, address: u64, len: i32) -> Result<u64> {
+    let (_, socket) = socket_of(call, fd)?;
+    socket.bind(&read_address(address, len)?)?;
+    Ok(0)
+}
+
+/// listen(2).
+pub fn listen(call: &mut Call<'_>, fd: i32, backlog: i32) -> Result<u64> {
+    socket_of(call, fd)?.1.listen(backlog)?;
+    Ok(0)
+}
+
+/// accept4(2).
+pub fn accept4(call: &mut Call<'_>, fd: i32, address: u64, len: u64, flags: u32) -> Result<u64> {
+    if flags & !DESCRIPTOR_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (file, socket) = socket_of(call, fd)?;
+    let (accepted, peer) = socket.accept(file.nonblocking())?;
+    if address != 0 {
+        give_address(&peer, address, len)?;
+    }
+    install(call, SocketFile::open(accepted, flags), flags & O_CLOEXEC != 0)
+}
+
+/// accept(2).
+pub fn accept(call: &mut Call<'_>, fd: i32, address: u64, len: u64) -> Result<u64> {
+    accept4(call, fd, address, len, 0)
+}
+
+/// connect(2).
+pub fn connect(call: &mut Call<'_>, fd: i32, address: u64, len: i32) -> Result<u64> {
+    let (file, socket) = socket_of(call, fd)?;
+    socket.connect(&read_address(address, len)?, file.nonblocking())?;
+    Ok(0)
+}
+
+/// getsockname(2).
+pub fn getsockname(call: &mut Call<'_>, fd: i32, address: u64, len: u64) -> Result<u64> {
+    let (_, socket) = socket_of(call, fd)?;
+    give_address(&socket.local_address(), address, len)?;
+    Ok(0)
+}
+
+/// getpeername(2).
+pub fn getpeername(call: &mut Call<'_>, fd: i32, address: u64, len: u64) -> Result<u64> {
+    let (_, socket) = socket_of(call, fd)?;
+    give_address(&socket.peer_address()?, address, len)?;
+    Ok(0)
+}
+
+/// Sends; a peer that has gone is a signal, too, unless `MSG_NOSIGNAL` says that it is not.
+pub(super) fn send(
+    call: &Call<'_>,
+    socket: &Arc<dyn Socket>,
+    source: &mut IoSource<'_>,
+    message: &mut Outgoing<'_>,
+) -> Result<u64> {
+    let result = socket.send(source, message);
+    if result == Err(Errno::EPIPE) && message.flags & MSG_NOSIGNAL == 0 {
+        signal::send_to_task(call.task, Info::kernel(SIGPIPE));
+    }
+    result.map(|n| n as u64)
+}
+
+/// sendto(2).
+pub fn sendto(
+    call: &mut Call<'_>,
+    fd: i32,
+    buf: u64,
+    count: usize,
+    flags: u32,
+    address: u64,
+    len: i32,
+) -> Result<u64> {
+    let (file, socket) = socket_of(call, fd)?;
+    let to = if address == 0 { None } else { Some(read_address(address, len)?) };
+    let mut source = IoSource::user(UserSlice::new(buf, count)?.limit(MAX_RW_COUNT));
+    let nonblocking = file.nonblocking();
+    let mut message = Outgoing { to: to.as_ref(), flags, nonblocking, ..Outgoing::default() };
+    send(call, &socket, &mut source, &mut message)
+}
+
+/// recvfrom(2).
+pub fn recvfrom(
+    call: &mut Call<'_>,
+    fd: i32,
+    buf: u64,
+    count: usize,
+    flags: u32,
+    address: u64,
+    len: u64,
+) -> Result<u64> {
+    let (file, socket) = socket_of(call, fd)?;
+    let mut sink = IoSink::user(UserSlice::new(buf, count)?.limit(MAX_RW_COUNT));
+    let received = socket.receive(&mut sink, flags, file.nonblocking())?;
+    if address != 0 {
+        match &received.from {
+            Some(from) => give_address(from, address, len)?,
+            None => UserPtr::<i32>::new(len).write(&0)?,
+        }
+    }
+    Ok(received.len as u64)
+}
+
+/// shutdown(2).
+pub fn shutdown(call: &mut Call<'_>, fd: i32, how: u32) -> Result<u64> {
+    let (_, socket) = socket_of(call, fd)?;
+    socket.shutdown(Shutdown::from_raw(how)?)?;
+    Ok(0)
+}
+
+/// Most bytes that an option's value is looked at.
+const OPTION_MAX: usize = 4096;
+
+/// setsockopt(2).
+pub fn setsockopt(call: &mut Call<'_>, fd: i32, level: u32, name: u32, value: u64, len: i32) -> Result<u64> {
+    let (_, socket) = socket_of(call, fd)?;
+    let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?.min(OPTION_MAX);
+    socket.set_option(level, name, &UserSlice::new(value, len)?.to_vec()?)?;
+    Ok(0)
+}
+
+/// getsockopt(2).
+pub fn getsockopt(call: &mut Call<'_>, fd: i32, level: u32, name: u32, value: u64, len: u64) -> Result<u64> {
+    let (_, socket) = socket_of(call, fd)?;
+    let len = UserPtr::<i32>::new(len);
+    let room = usize::try_from(len.read()?).map_err(|_| Errno::EINVAL)?;
+    let found = socket.option(level, name)?;
+    let stored = found.get(..room).unwrap_or(&found);
+    UserSlice::new(value, stored.len())?.write_all(stored)?;
+    len.write(&(stored.len() as i32))?;
+    Ok(0)
+}

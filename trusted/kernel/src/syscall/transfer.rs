@@ -1,0 +1,228 @@
+//! Bytes from one file to another: sendfile, copy_file_range, splice.
+
+use super::Call;
+use super::read_write::{MAX_RW_COUNT, written};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use rkt_linux_abi::general::{
+    O_APPEND, POLLOUT, SEEK_SET, SPLICE_F_GIFT, SPLICE_F_MORE, SPLICE_F_MOVE, SPLICE_F_NONBLOCK,
+};
+use rkt_linux_abi::{Errno, Result};
+use rkt_user::{IoSink, IoSource, UserPtr};
+use rkt_vfs::{FileType, OpenFile, PollRequest};
+
+/// Bytes that are under way at once.
+const CHUNK: usize = 64 << 10;
+
+fn buffer(count: usize) -> Result<Vec<u8>> {
+    let len = count.min(CHUNK);
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+    bytes.resize(len, 0);
+    Ok(bytes)
+}
+
+/// One side of a transfer: a file at its position, or at an offset that the caller keeps.
+struct End {
+    file: Arc<OpenFile>,
+    seekable: bool,
+    at: i64,
+    /// Where the offset lies in user memory; none is the file's position.
+    offset: Option<UserPtr<i64>>,
+}
+
+impl End {
+    fn new(file: Arc<OpenFile>, offset: u64) -> Result<Self> {
+        let seekable = file.ops().seekable();
+        let offset = UserPtr::<i64>::new(offset).nullable();
+        if offset.is_some() && !seekable {
+            return Err(Errno::ESPIPE);
+        }
+        let at = match offset {
+            Some(pointer) => pointer.read()?,
+            None => i64::try_from(file.position()).map_err(|_| Errno::EOVERFLOW)?,
+        };
+        if at < 0 { Err(Errno::EINVAL) } else { Ok(Self { file, seekable, at, offset }) }
+    }
+
+    /// Reads without moving on: what is not passed on must not be lost.
+    fn peek(&self, bytes: &mut [u8]) -> Result<usize> {
+        let mut into = IoSink::kernel(bytes);
+        if self.seekable { self.file.read_at(self.at, &mut into) } else { self.file.read(&mut into) }
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<usize> {
+        let mut from = IoSource::kernel(bytes);
+        if self.seekable { self.file.write_at(self.at, &mut from) } else { self.file.write(&mut from) }
+    }
+
+    fn advance(&mut self, n: usize) {
+        self.at = self.at.saturating_add(n as i64);
+    }
+
+    /// Puts the offset, or the position, where the transfer has got to.
+    fn finish(&self) -> Result<()> {
+        match self.offset {
+            Some(pointer) => pointer.write(&self.at),
+            None if self.seekable => self.file.seek(self.at, SEEK_SET).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Moves up to `count` bytes; an error counts only if nothing was moved.
+fn transfer(from: &mut End, to: &mut End, count: usize) -> Result<usize> {
+    let mut bytes = buffer(count)?;
+    let mut done = 0;
+    while done < count {
+        let want = bytes.get_mut(..CHUNK.min(count - done)).ok_or(Errno::EINVAL)?;
+        let step = from.peek(want).and_then(|n| to.write(want.get(..n).unwrap_or(&[])));
+        match step {
+            Ok(0) => break,
+            Ok(n) => {
+                from.advance(n);
+                to.advance(n);
+                done += n;
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    from.finish()?;
+    to.finish()?;
+    Ok(done)
+}
+
+/// sendfile(2).
+pub fn sendfile(call: &mut Call<'_>, out: i32, input: i32, offset: u64, count: usize) -> Result<u64> {
+    let process = &call.task.process;
+    let (input, out) = (process.file(input)?, process.file(out)?);
+    if !input.readable() || !out.writable() {
+        return Err(Errno::EBADF);
+    }
+    let mut from = End::new(input, offset)?;
+    if !from.seekable || from.file.path().is_directory() || out.flags() & O_APPEND != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let mut to = End::new(out, 0)?;
+    let result = transfer(&mut from, &mut to, count.min(MAX_RW_COUNT));
+    written(call, result)
+}
+
+/// copy_file_range(2).
+pub fn copy_file_range(
+    call: &mut Call<'_>,
+    input: i32,
+    from_offset: u64,
+    out: i32,
+    to_offset: u64,
+    count: usize,
+    flags: u32,
+) -> Result<u64> {
+    if flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = &call.task.process;
+    let (input, out) = (process.file(input)?, process.file(out)?);
+    for file in [&input, &out] {
+        match file.inode().kind() {
+            FileType::Regular => {}
+            FileType::Directory => return Err(Errno::EISDIR),
+            _ => return Err(Errno::EINVAL),
+        }
+    }
+    if !input.readable() || !out.writable() || out.flags() & O_APPEND != 0 {
+        return Err(Errno::EBADF);
+    }
+    if input.path().mount.fs().device() != out.path().mount.fs().device() {
+        return Err(Errno::EXDEV);
+    }
+    let same = Arc::ptr_eq(input.inode(), out.inode());
+    let mut from = End::new(input, from_offset)?;
+    let mut to = End::new(out, to_offset)?;
+    let count = count.min(MAX_RW_COUNT);
+    if same && from.at.abs_diff(to.at) < count as u64 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(transfer(&mut from, &mut to, count)? as u64)
+}
+
+/// Writes all of it, waiting where the file does not: it has been taken from a pipe already.
+fn write_all(to: &mut End, mut bytes: &[u8]) -> Result<usize> {
+    let mut done = 0;
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(n) => {
+                to.advance(n);
+                done += n;
+                bytes = bytes.get(n..).unwrap_or(&[]);
+            }
+            Err(Errno::EAGAIN) => {
+                let file = Some(to.file.clone());
+                rkt_vfs::poll(&mut [PollRequest { file, events: POLLOUT, found: 0 }], None)?;
+            }
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+fn wait_for(file: &Arc<OpenFile>, events: u32, nonblocking: bool) -> Result<()> {
+    if file.poll(None) & events != 0 {
+        return Ok(());
+    }
+    if nonblocking {
+        return Err(Errno::EAGAIN);
+    }
+    rkt_vfs::poll(&mut [PollRequest { file: Some(file.clone()), events, found: 0 }], None).map(drop)
+}
+
+/// splice(2): one side is a pipe. One chunk a call, which is a success as in Linux.
+pub fn splice(
+    call: &mut Call<'_>,
+    input: i32,
+    from_offset: u64,
+    out: i32,
+    to_offset: u64,
+    count: usize,
+    flags: u32,
+) -> Result<u64> {
+    if flags & !(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = &call.task.process;
+    let (input, out) = (process.file(input)?, process.file(out)?);
+    if !input.readable() || !out.writable() {
+        return Err(Errno::EBADF);
+    }
+    match (input.pipe(), out.pipe()) {
+        (None, None) => return Err(Errno::EINVAL),
+        (Some(a), Some(b)) if Arc::ptr_eq(a, b) => return Err(Errno::EINVAL),
+        _ => {}
+    }
+    if out.flags() & O_APPEND != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if count == 0 {
+        return Ok(0);
+    }
+    let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
+    let mut from = End::new(input, from_offset)?;
+    let mut to = End::new(out, to_offset)?;
+    wait_for(&to.file, POLLOUT, nonblocking || to.file.nonblocking())?;
+    if from.file.pipe().is_some() {
+        wait_for(&from.file, rkt_linux_abi::general::POLLIN | rkt_linux_abi::general::POLLHUP, nonblocking)?;
+    }
+    // No more than a pipe has room for is taken from where it cannot be put back.
+    let room = to.file.pipe().map_or(CHUNK, |pipe| pipe.capacity().saturating_sub(pipe.readable_bytes()).max(1));
+    let mut bytes = buffer(count.min(room))?;
+    let n = from.peek(&mut bytes)?;
+    let result = write_all(&mut to, bytes.get(..n).unwrap_or(&[]));
+    if let Ok(n) = result {
+        from.advance(n);
+    }
+    from.finish()?;
+    to.finish()?;
+    written(call, result)
+}
