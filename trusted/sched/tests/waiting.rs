@@ -90,6 +90,7 @@ fn time_out_neither_early_nor_never() {
                     let deadline = rkt_platform::now() + pick(1_000_000);
                     let nothing = WaitQueue::new();
                     assert_eq!(nothing.wait(Some(deadline), || None::<()>), Err(WaitError::TimedOut));
+                    assert!(nothing.is_empty(), "who waits no more is in no queue");
                     assert!(rkt_platform::now() >= deadline);
                 });
             }
