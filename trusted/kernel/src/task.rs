@@ -20,6 +20,8 @@ pub struct Task {
     pub clear_child_tid: AtomicU64,
     /// Head of the list of robust futexes; 0 = none.
     pub robust_list: AtomicU64,
+    /// Where it waits on a futex.
+    pub futex: crate::futex::Waiter,
     /// Name (PR_SET_NAME), padded with zeroes.
     pub name: Mutex<[u8; 16]>,
     /// System calls left until devices are looked after (`syscall::dispatch`).
@@ -40,6 +42,7 @@ impl Task {
             signals: TaskSignals::default(),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
+            futex: crate::futex::Waiter::default(),
             name: Mutex::new(name),
             until_poll: AtomicU32::new(0),
             dying: AtomicBool::new(false),

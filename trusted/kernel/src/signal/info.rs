@@ -19,7 +19,7 @@ pub struct Info {
     pub errno: i32,
     /// `si_code`: the reason, and which of the union's members `fields` is.
     pub code: i32,
-    pad: u32,
+    pub(super) pad: u32,
     /// The union.
     pub fields: [u64; 4],
 }
@@ -123,9 +123,10 @@ mod tests {
     fn layout() {
         assert_eq!(size_of::<Info>(), 48);
         let child = Info::child(17, 1, 100, 7, 3).to_bytes();
-        assert_eq!([word(&child, 0), word(&child, 8), word(&child, 16), word(&child, 20), word(&child, 24)], [
-            17, 1, 100, 7, 3
-        ]);
+        assert_eq!(
+            [word(&child, 0), word(&child, 8), word(&child, 16), word(&child, 20), word(&child, 24)],
+            [17, 1, 100, 7, 3]
+        );
         let timer = Info::timer(34, 5, 2, 0x1_0000_0002).to_bytes();
         assert_eq!([word(&timer, 16), word(&timer, 20), word(&timer, 24), word(&timer, 28)], [5, 2, 2, 1]);
         let killed = Info::kill(15, 9, 10);

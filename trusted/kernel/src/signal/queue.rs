@@ -3,7 +3,7 @@
 use super::info::Info;
 use super::set::{REALTIME_MIN, SigSet};
 use alloc::collections::VecDeque;
-use rkt_linux_abi::general::{SI_TIMER, SI_USER};
+use rkt_linux_abi::general::SI_TIMER;
 use rkt_linux_abi::{Errno, Result};
 
 /// Pending signals of a task or of a process. An ordinary signal is pending once at most; a
@@ -20,16 +20,21 @@ impl Pending {
         self.set
     }
 
-    /// Adds a signal; `limit` is RLIMIT_SIGPENDING.
+    /// Adds a signal; `limit` is RLIMIT_SIGPENDING. False if it is the signal of a timer that has
+    /// one pending already.
     ///
     /// # Errors
     /// `EAGAIN` if the queue is full and the sender's data would be lost. Signals of kill(2) and
     /// of the kernel are never lost, only what is known of them.
-    pub fn push(&mut self, info: Info, limit: u64) -> Result<()> {
+    pub fn push(&mut self, info: Info, limit: u64) -> Result<bool> {
         let signal = info.signal;
         let realtime = signal >= REALTIME_MIN;
-        if !realtime && self.set.contains(signal) {
-            return Ok(());
+        if info.code == SI_TIMER {
+            if self.timer_at(info.pid()).is_some() {
+                return Ok(false);
+            }
+        } else if !realtime && self.set.contains(signal) {
+            return Ok(true);
         }
         let full = self.queue.len() as u64 >= limit && (realtime || info.code < 0) && info.code != SI_TIMER;
         if full || self.queue.try_reserve(1).is_err() {
@@ -40,7 +45,7 @@ impl Pending {
             self.queue.push_back(info);
         }
         self.set = self.set.with(signal);
-        Ok(())
+        Ok(true)
     }
 
     /// Takes the first signal of those that `wanted` allows.
@@ -49,7 +54,7 @@ impl Pending {
         let found = self.queue.iter().position(|info| info.signal == signal).and_then(|at| self.queue.remove(at));
         self.settle(signal);
         // Without an entry only the signal itself is known, as if user 0 of process 0 had sent it.
-        Some(found.unwrap_or(Info { signal, code: SI_USER as i32, ..Info::default() }))
+        Some(found.unwrap_or(Info::kill(signal, 0, 0)))
     }
 
     /// Forgets signals.
@@ -62,10 +67,13 @@ impl Pending {
 
     /// Forgets the signal of a timer of timer_create(2), which has one queued at most.
     pub fn discard_timer(&mut self, id: i32) {
-        let at = self.queue.iter().position(|info| info.code == SI_TIMER && info.pid() == id);
-        if let Some(info) = at.and_then(|at| self.queue.remove(at)) {
+        if let Some(info) = self.timer_at(id).and_then(|at| self.queue.remove(at)) {
             self.settle(info.signal);
         }
+    }
+
+    fn timer_at(&self, id: i32) -> Option<usize> {
+        self.queue.iter().position(|info| info.code == SI_TIMER && info.pid() == id)
     }
 
     /// Takes a signal out of the set if the queue has no more of it.
@@ -134,7 +142,8 @@ mod tests {
     fn discarding() {
         let mut pending = Pending::default();
         pending.push(queued(40, 1), LIMIT).unwrap();
-        pending.push(Info::timer(40, 3, 0, 0), LIMIT).unwrap();
+        assert_eq!(pending.push(Info::timer(40, 3, 0, 0), LIMIT), Ok(true));
+        assert_eq!(pending.push(Info::timer(40, 3, 0, 0), LIMIT), Ok(false));
         pending.push(Info::kernel(SIGTERM), LIMIT).unwrap();
         pending.discard_timer(3);
         assert_eq!(pending.set(), SigSet::of(&[40, SIGTERM]));

@@ -24,9 +24,8 @@ impl SigSet {
     /// Those that the processor raises: delivered before all others.
     pub const SYNCHRONOUS: SigSet = SigSet::of(&[SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS]);
     const IGNORED: SigSet = SigSet::of(&[SIGCONT, SIGCHLD, SIGWINCH, SIGURG]);
-    const CORE: SigSet = SigSet::of(&[
-        SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGBUS, SIGSYS, SIGXCPU, SIGXFSZ,
-    ]);
+    const CORE: SigSet =
+        SigSet::of(&[SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGBUS, SIGSYS, SIGXCPU, SIGXFSZ]);
 
     /// The set of these signals.
     pub const fn of(signals: &[u32]) -> SigSet {

@@ -1,17 +1,15 @@
 //! What a process and each of its tasks remember about signals.
 
-use super::info::Info;
+use super::altstack::NO_STACK;
 use super::queue::Pending;
 use super::set::{DefaultAction, SIGNAL_MAX, SigSet, default_action};
 use super::timer::{CpuTimers, PosixTimers};
 use crate::syscall::abi::{Sigaction, Stack};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rkt_linux_abi::general::{
-    MINSIGSTKSZ, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SA_SIGINFO,
-    SIGCHLD, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK,
+    SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SA_SIGINFO, SIGCHLD,
 };
-use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_sync::Mutex;
 
@@ -181,22 +179,61 @@ pub(super) struct Own {
     pub trap: (u64, u64, u64),
     /// Address of faults for which there was no reason, how many, and when.
     pub retries: (u64, u32, u64),
-    /// Whether the processor state of the task may be stepped: SIGTRAP is on its way.
-    pub forced: SigSet,
 }
-
-/// No alternate stack.
-pub(super) const NO_STACK: Stack = Stack { sp: 0, flags: SS_DISABLE, pad: 0, size: 0 };
 
 impl Default for Own {
     fn default() -> Self {
-        Self {
-            pending: Pending::default(),
-            saved: None,
-            stack: NO_STACK,
-            trap: (0, 0, 0),
-            retries: (0, 0, 0),
-            forced: SigSet::EMPTY,
+        Self { pending: Pending::default(), saved: None, stack: NO_STACK, trap: (0, 0, 0), retries: (0, 0, 0) }
+    }
+}
+
+impl TaskSignals {
+    /// The signals that are blocked.
+    pub fn blocked(&self) -> SigSet {
+        SigSet(self.blocked.load(Ordering::SeqCst))
+    }
+
+    /// Whether a signal sent to the task would interrupt it.
+    pub(super) fn wants(&self, signal: u32) -> bool {
+        !self.blocked().contains(signal) || SigSet(self.awaited.load(Ordering::SeqCst)).contains(signal)
+    }
+
+    /// Sets the mask without looking at what is pending: [`super::set_mask`] does.
+    pub(super) fn store_blocked(&self, mask: SigSet) {
+        self.blocked.store(mask.minus(SigSet::UNMASKABLE).0, Ordering::SeqCst);
+    }
+
+    /// Signals pending for this task alone.
+    pub fn pending(&self) -> SigSet {
+        self.own.lock().pending.set()
+    }
+
+    /// Takes over what a new task inherits (clone(2)): the mask, and the alternate stack unless
+    /// it shares the memory of its maker.
+    pub fn inherit(&self, from: &TaskSignals, shares_memory: bool) {
+        self.store_blocked(from.blocked());
+        if !shares_memory {
+            self.own.lock().stack = from.own.lock().stack;
         }
+    }
+
+    /// What execve(2) does: no alternate stack.
+    pub fn reset_for_exec(&self) {
+        self.own.lock().stack = NO_STACK;
+    }
+
+    /// The end of a relative wait: of the interrupted one if this call is its restart, else
+    /// `duration` nanoseconds from now.
+    pub fn deadline(&self, duration: u64) -> u64 {
+        match self.deadline.swap(0, Ordering::Relaxed) {
+            0 => rkt_platform::now().saturating_add(duration),
+            deadline => deadline,
+        }
+    }
+
+    /// Remembers the end of a relative wait that is given up for a signal: the caller returns
+    /// `ERESTARTNOHAND`, and the call goes on if no handler runs.
+    pub fn keep_deadline(&self, deadline: u64) {
+        self.deadline.store(deadline, Ordering::Relaxed);
     }
 }

@@ -145,6 +145,13 @@ pub struct Rusage {
     pub rest: [i64; 13],
 }
 
+impl Rusage {
+    /// Of this many nanoseconds of processor time, which all counts as time in user mode.
+    pub fn of_ns(ns: u64) -> Self {
+        Self { utime: Timeval::from_ns(ns), ..Self::default() }
+    }
+}
+
 /// `struct tms`, in clock ticks of 10 ms.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -74,7 +74,7 @@ fn argument(line: &mut String, name: &str, kind: &str, value: u64) {
         "Fd" | "i32" => write!(line, "{}", value as i32),
         "i64" => write!(line, "{}", value as i64),
         "Flags" => write!(line, "{:#x}", value as u32),
-        _ if kind == "Pointer" || name.ends_with("addr") => match value {
+        _ if kind.ends_with("Pointer") || name.ends_with("addr") => match value {
             0 => write!(line, "NULL"),
             value => write!(line, "{value:#x}"),
         },
