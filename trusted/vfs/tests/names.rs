@@ -5,7 +5,12 @@ mod common;
 use common::*;
 use rkt_linux_abi::Errno;
 use rkt_linux_abi::general::*;
+use rkt_platform::SpaceId;
+use rkt_platform_mock::{each_seed, pick, simulate, spawn};
+use rkt_sched::WaitQueue;
 use rkt_vfs::{FsContext, ops};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 fn rename(context: &FsContext, from: &str, to: &str, flags: u32) -> Option<Errno> {
     errno(rkt_vfs::rename(context, (None, from.as_bytes()), (None, to.as_bytes()), flags))
@@ -74,6 +79,7 @@ fn links_count() {
         let b = resolve(&context, "b").unwrap();
         assert_eq!(unlink(&context, "b"), None);
         assert_eq!(b.inode().metadata().nlink, 0);
+        assert_eq!(errno(ops::link(&context, &b, None, b"back")), Some(Errno::ENOENT));
     });
 }
 
@@ -203,4 +209,59 @@ fn extended_attributes() {
         assert_eq!(errno(ops::remove_xattr(&context, &f, b"user.a")), None);
         assert_eq!(errno(ops::remove_xattr(&context, &f, b"user.a")), Some(Errno::ENODATA));
     });
+}
+
+/// Threads rename, make and remove the same few names; in the end tree and link counts agree.
+#[test]
+fn names_under_random_schedules() {
+    each_seed(60, |seed| {
+        simulate(seed, || {
+            let context = root();
+            for dir in ["a", "b", "a/c"] {
+                mkdir(&context, dir);
+            }
+            let left = Arc::new((AtomicUsize::new(3), WaitQueue::new()));
+            for _ in 0..3 {
+                let (context, left) = (context.clone(), left.clone());
+                spawn(SpaceId::NONE, move || {
+                    for _ in 0..40 {
+                        act(&context);
+                    }
+                    left.0.fetch_sub(1, Relaxed);
+                    left.1.wake_all(0);
+                });
+            }
+            left.1.wait(None, || (left.0.load(Relaxed) == 0).then_some(())).unwrap();
+            check_directory(&context, "", 0);
+        });
+    });
+}
+
+fn act(context: &FsContext) {
+    let path = || ["a", "b", "a/c", "a/x", "b/x", "a/c/x", "b/c", "x"][pick(8) as usize];
+    match pick(6) {
+        0 => drop(open_flags(context, path(), O_CREAT | O_RDWR)),
+        1 => drop(unlink(context, path())),
+        2 => drop(rmdir(context, path())),
+        3 => drop(ops::mkdir(context, None, path().as_bytes(), 0o777)),
+        4 => drop(resolve(context, path())),
+        _ => drop(rename(context, path(), path(), [0, RENAME_NOREPLACE, RENAME_EXCHANGE][pick(3) as usize])),
+    }
+}
+
+fn check_directory(context: &FsContext, path: &str, depth: u32) {
+    assert!(depth < 20, "a loop of directories");
+    let mut directories = 0;
+    for name in names(context, &format!("/{path}")).iter().filter(|name| !name.starts_with('.')) {
+        let child = format!("{path}/{name}");
+        let at = resolve(context, &child).unwrap();
+        assert_eq!(shown(context, &at), child, "the tree agrees with the file system");
+        if at.is_directory() {
+            directories += 1;
+            check_directory(context, &child, depth + 1);
+        } else {
+            assert_eq!(at.inode().metadata().nlink, 1);
+        }
+    }
+    assert_eq!(lstat(context, &format!("/{path}")).unwrap().nlink, directories + 2);
 }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
     CAP_FSETID, F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE,
-    FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, O_APPEND, SEEK_DATA, SEEK_HOLE,
+    FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MS_NOATIME, O_APPEND, O_NOATIME, SEEK_DATA, SEEK_HOLE,
 };
 use rkt_linux_abi::ioctl::FIONREAD;
 use rkt_linux_abi::{Errno, Result};
@@ -90,7 +90,6 @@ impl TmpInode {
                 Err(Stop::Error(error)) => return Err(error),
             }
         }
-        self.touch_read();
         Ok(done)
     }
 
@@ -260,9 +259,12 @@ impl FileOps for TmpFile {
         true
     }
 
-    fn read(&self, _: &OpenFile, offset: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
+    fn read(&self, file: &OpenFile, offset: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
         let moved = self.inode.read_at(*offset, into)?;
         *offset = offset.saturating_add(moved as u64);
+        if file.flags() & O_NOATIME == 0 && file.path().mount.flags() & MS_NOATIME == 0 {
+            self.inode.touch_read();
+        }
         Ok(moved)
     }
 

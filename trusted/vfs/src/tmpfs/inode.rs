@@ -83,6 +83,8 @@ pub struct TmpInode {
     btime: Time,
     /// The access time is younger than the others: reads need not set it (`relatime`).
     accessed: AtomicBool,
+    /// Made without a name, which it may be given (`O_TMPFILE`).
+    linkable: AtomicBool,
     pub content: Content,
     xattrs: OnceCell<Box<Xattrs>>,
     locks: OnceCell<Box<FileLocks>>,
@@ -136,6 +138,7 @@ impl TmpInode {
             ctime: AtomicI64::new(now.0),
             btime: now,
             accessed: AtomicBool::new(false),
+            linkable: AtomicBool::new(false),
             content,
             xattrs: OnceCell::new(),
             locks: OnceCell::new(),
@@ -380,11 +383,16 @@ impl Inode for TmpInode {
     fn create_unnamed(&self, new: &NewInode<'_>) -> Result<Arc<dyn Inode>> {
         let inode = TmpInode::new(&self.shared, new, None, Time::now())?;
         inode.unname();
+        inode.linkable.store(true, Ordering::Relaxed);
         Ok(inode)
     }
 
     fn link(&self, name: &[u8], inode: &Arc<dyn Inode>) -> Result<()> {
         let inode = Self::own(inode)?;
+        // What lost its last name does not come back (linkat(2)).
+        if inode.nlink.load(Ordering::Relaxed) == 0 && !inode.linkable.swap(false, Ordering::Relaxed) {
+            return Err(Errno::ENOENT);
+        }
         self.add_link(name, &inode)?;
         inode.touch_changed();
         self.touch_written();
