@@ -1,45 +1,43 @@
-//! A TCP connection of smoltcp as a [`Connection`].
+//! A flow as a [`Connection`].
 
+use super::Smol;
 use super::engine::{Events, Inner};
-use super::wake::Watch;
-use super::{Smol, endpoint_address};
+use super::flow::{Flow, Pair};
+use super::table::Slot;
 use crate::stack::{Connection, Phase, Status, StreamOption};
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_user::{IoSink, IoSource};
-use smoltcp::socket::tcp::{RecvError, Socket, State};
+use smoltcp::socket::tcp::State;
 use smoltcp::time::Duration;
 
-/// A connection.
+/// A connection. The slot is its own until it is dropped.
 pub(super) struct SmolConnection {
     engine: Arc<Smol>,
-    watch: Arc<Watch>,
-    local: SocketAddr,
-    peer: SocketAddr,
+    slot: Slot,
+    queue: Arc<WaitQueue>,
+    pair: Pair,
 }
 
 impl SmolConnection {
-    /// Of a socket that is connecting or connected; none if it has no peer any more.
-    pub fn new(engine: Arc<Smol>, watch: Arc<Watch>, socket: &Socket<'_>) -> Option<Arc<Self>> {
-        let local = endpoint_address(socket.local_endpoint()?);
-        let peer = endpoint_address(socket.remote_endpoint()?);
-        Some(Arc::new(Self { engine, watch, local, peer }))
+    /// Over this flow, whose owner is the connection with this queue.
+    pub fn new(engine: Arc<Smol>, slot: Slot, queue: Arc<WaitQueue>, pair: Pair) -> Arc<Self> {
+        Arc::new(Self { engine, slot, queue, pair })
     }
 
     /// Runs `f` with the stack locked, then tells who waits.
     fn with<R>(&self, f: impl FnOnce(&mut Inner, &mut Events) -> R) -> R {
         self.engine.with(f)
     }
-}
 
-/// Whether the peer's FIN came.
-pub(super) fn is_finished(socket: &mut Socket<'_>) -> bool {
-    match socket.state() {
-        State::CloseWait | State::LastAck | State::Closing | State::TimeWait => true,
-        State::Closed => !socket.can_recv() && socket.recv(|_| (0, ())) == Err(RecvError::Finished),
-        _ => false,
+    /// As `with`, for what needs the flow only.
+    fn look<R>(&self, otherwise: R, f: impl FnOnce(&mut Flow) -> R) -> R {
+        self.engine.with(|inner, _| match inner.table.get(self.slot) {
+            Some(flow) => f(flow),
+            None => otherwise,
+        })
     }
 }
 
@@ -51,107 +49,124 @@ fn phase(state: State) -> Phase {
     }
 }
 
+const GONE: Status = Status {
+    phase: Phase::Closed,
+    readable: 0,
+    finished: true,
+    room: 0,
+    capacity: 0,
+    unacknowledged: 0,
+    failed: false,
+};
+
+/// Moves received bytes to the sink: the ring's contents lie in two pieces at most.
+fn receive(flow: &mut Flow, sink: &mut IoSink<'_>) -> Result<usize> {
+    let mut total = 0;
+    for _ in 0..2 {
+        let taken = flow.socket().recv(|bytes| match sink.put(bytes) {
+            _ if bytes.is_empty() => (0, Ok(0)),
+            Ok(n) => (n, Ok(n)),
+            Err(error) => (0, Err(error)),
+        });
+        match taken {
+            Ok(Ok(0)) | Err(_) => break,
+            Ok(Ok(n)) => total += n,
+            Ok(Err(error)) if total == 0 => return Err(error),
+            Ok(Err(_)) => break,
+        }
+        if sink.is_full() {
+            break;
+        }
+    }
+    flow.queued = flow.socket().recv_queue();
+    Ok(total)
+}
+
+/// Moves bytes from the source to the send buffer, as many as there is room for.
+fn send(flow: &mut Flow, source: &mut IoSource<'_>) -> Result<usize> {
+    let mut total = 0;
+    while !source.is_full() {
+        let sent = flow.socket().send(|room| match source.take(room) {
+            _ if room.is_empty() => (0, Ok(0)),
+            Ok(n) => (n, Ok(n)),
+            Err(error) => (0, Err(error)),
+        });
+        match sent {
+            Ok(Ok(0)) => break,
+            Ok(Ok(n)) => total += n,
+            Ok(Err(error)) if total == 0 => return Err(error),
+            Ok(Err(_)) => break,
+            Err(_) => return Err(Errno::EPIPE),
+        }
+    }
+    flow.starved |= !source.is_full();
+    Ok(total)
+}
+
 impl Connection for SmolConnection {
     fn status(&self) -> Status {
-        self.with(|inner, _| {
-            let socket = inner.tcp(self.watch.handle);
-            let mut seen = self.watch.seen.lock();
+        self.look(GONE, |flow| {
+            let finished = flow.is_finished();
+            let socket = flow.socket();
             let phase = phase(socket.state());
             let (capacity, used) = (socket.send_capacity(), socket.send_queue());
+            let readable = if phase == Phase::Connecting { 0 } else { socket.recv_queue() };
             let room = if phase == Phase::Connecting { 0 } else { capacity - used };
-            seen.starved |= room < capacity / 3;
-            Status {
-                phase,
-                readable: if phase == Phase::Connecting { 0 } else { socket.recv_queue() },
-                finished: seen.finished || is_finished(socket),
-                room,
-                capacity,
-                unacknowledged: used,
-                failed: seen.error.is_some(),
-            }
+            flow.starved |= room < capacity / 3;
+            let failed = flow.error.is_some();
+            Status { phase, readable, finished, room, capacity, unacknowledged: used, failed }
         })
     }
 
     fn local(&self) -> SocketAddr {
-        self.local
+        self.pair.0
     }
 
     fn peer(&self) -> SocketAddr {
-        self.peer
+        self.pair.1
     }
 
     fn queue(&self) -> &Arc<WaitQueue> {
-        &self.watch.queue
+        &self.queue
     }
 
     fn receive(&self, sink: &mut IoSink<'_>, peek: bool) -> Result<usize> {
-        self.with(|inner, events| {
-            let socket = inner.tcp(self.watch.handle);
+        self.engine.with(|inner, events| {
+            let Some(flow) = inner.table.get(self.slot) else { return Ok(0) };
+            let socket = flow.socket();
             if peek {
-                return socket.peek(sink.remaining()).map_or(Ok(0), |bytes| sink.put(bytes));
+                return match socket.peek(sink.remaining()) {
+                    Ok(bytes) if !bytes.is_empty() => sink.put(bytes),
+                    _ => Ok(0),
+                };
             }
-            let window_before = socket.recv_capacity() - socket.recv_queue();
-            let mut total = 0;
-            // The ring's contents lie in two pieces at most.
-            for _ in 0..2 {
-                let taken = socket.recv(|bytes| match sink.put(bytes) {
-                    _ if bytes.is_empty() => (0, Ok(0)),
-                    Ok(n) => (n, Ok(n)),
-                    Err(error) => (0, Err(error)),
-                });
-                match taken {
-                    Ok(Ok(0)) | Err(_) => break,
-                    Ok(Ok(n)) => total += n,
-                    Ok(Err(error)) if total == 0 => return Err(error),
-                    Ok(Err(_)) => break,
-                }
-                if sink.is_full() {
-                    break;
-                }
-            }
-            let (capacity, queued) = (socket.recv_capacity(), socket.recv_queue());
-            self.watch.seen.lock().queued = queued;
+            let (window, capacity) = (socket.recv_capacity() - socket.recv_queue(), socket.recv_capacity());
+            let total = receive(flow, sink)?;
             // smoltcp announces a window once it has doubled; before, there is nothing to send.
-            if total > 0 && window_before < capacity / 2 {
-                inner.flush(events);
+            if total > 0 && window < capacity / 2 {
+                inner.flush(self.slot, events);
             }
             Ok(total)
         })
     }
 
     fn send(&self, source: &mut IoSource<'_>, more: bool) -> Result<usize> {
-        self.with(|inner, events| {
-            let socket = inner.tcp(self.watch.handle);
-            if phase(socket.state()) == Phase::Connecting {
-                self.watch.seen.lock().starved = true;
+        self.engine.with(|inner, events| {
+            let now = inner.now();
+            let Some(flow) = inner.table.get(self.slot) else { return Err(Errno::EPIPE) };
+            if phase(flow.socket().state()) == Phase::Connecting {
+                flow.starved = true;
                 return Ok(0);
             }
-            let mut total = 0;
-            while !source.is_full() {
-                let sent = socket.send(|room| match source.take(room) {
-                    _ if room.is_empty() => (0, Ok(0)),
-                    Ok(n) => (n, Ok(n)),
-                    Err(error) => (0, Err(error)),
-                });
-                match sent {
-                    Ok(Ok(0)) => break,
-                    Ok(Ok(n)) => total += n,
-                    Ok(Err(error)) if total == 0 => return Err(error),
-                    Ok(Err(_)) => break,
-                    Err(_) => return Err(Errno::EPIPE),
-                }
-            }
-            if total > 0 && socket.send_queue() == total {
+            let total = send(flow, source)?;
+            if total > 0 && flow.socket().send_queue() == total {
                 // The first bytes under way: the time without progress starts now.
-                self.watch.seen.lock().since = inner.now_ns();
-            }
-            if !source.is_full() {
-                self.watch.seen.lock().starved = true;
+                flow.since = now;
             }
             if more && source.is_full() {
-                inner.flush_later();
+                inner.touch(self.slot);
             } else if total > 0 {
-                inner.flush(events);
+                inner.flush(self.slot, events);
             }
             Ok(total)
         })
@@ -159,43 +174,43 @@ impl Connection for SmolConnection {
 
     fn finish(&self) {
         self.with(|inner, events| {
-            inner.tcp(self.watch.handle).close();
-            inner.flush(events);
+            if let Some(flow) = inner.table.get(self.slot) {
+                flow.socket().close();
+                inner.flush(self.slot, events);
+            }
         });
     }
 
     fn abort(&self) {
         self.with(|inner, events| {
-            let socket = inner.tcp(self.watch.handle);
-            socket.abort();
-            self.watch.seen.lock().state = State::Closed;
-            inner.flush(events);
+            if let Some(flow) = inner.table.get(self.slot) {
+                flow.socket().abort();
+                flow.state = State::Closed;
+                inner.flush(self.slot, events);
+            }
         });
     }
 
     fn take_error(&self) -> Option<Errno> {
-        self.with(|_, _| self.watch.seen.lock().error.take())
+        self.look(None, |flow| flow.error.take())
     }
 
     fn set(&self, option: StreamOption) {
-        self.with(|inner, events| {
-            let socket = inner.tcp(self.watch.handle);
+        self.with(|inner, _| {
+            let Some(flow) = inner.table.get(self.slot) else { return };
+            let socket = flow.socket();
             match option {
-                StreamOption::NoDelay(on) => {
-                    let changed = socket.nagle_enabled() == on;
-                    socket.set_nagle_enabled(!on);
-                    if changed && on && socket.send_queue() > 0 {
-                        inner.flush(events);
-                    }
-                }
+                StreamOption::NoDelay(on) => socket.set_nagle_enabled(!on),
                 StreamOption::KeepAlive(seconds) => {
                     let interval = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-                    if socket.keep_alive() != interval {
-                        socket.set_keep_alive(interval);
-                        inner.flush_later();
+                    if socket.keep_alive() == interval {
+                        return;
                     }
+                    socket.set_keep_alive(interval);
                 }
             }
+            // What Nagle held back may go, or a timer is new.
+            inner.touch(self.slot);
         });
     }
 }
@@ -203,15 +218,16 @@ impl Connection for SmolConnection {
 impl Drop for SmolConnection {
     fn drop(&mut self) {
         self.with(|inner, events| {
-            let socket = inner.tcp(self.watch.handle);
+            let Some(flow) = inner.table.get(self.slot) else { return };
+            let socket = flow.socket();
             // Unread bytes: the peer must not believe that they were taken (RFC 2525 §2.17).
             if socket.recv_queue() > 0 || socket.state() == State::SynSent {
                 socket.abort();
             } else {
                 socket.close();
             }
-            inner.orphan(&self.watch);
-            inner.flush(events);
+            inner.orphan(self.slot);
+            inner.flush(self.slot, events);
         });
     }
 }

@@ -1,17 +1,16 @@
 //! The state behind the lock, and the poll.
 
-use super::conn::{SmolConnection, is_finished};
-use super::listen::Port;
+use super::conn::SmolConnection;
+use super::flow::{Cause, Flow, Owner, Pair};
+use super::listen::{Answer, Port};
 use super::port::OpenPort;
-use super::shim::{Shim, Syn};
-use super::wake::{News, Owner, Watch};
+use super::shim::{Incoming, Shim};
+use super::table::{Slot, Table};
 use super::{Smol, endpoint};
 use crate::Interface;
 use crate::stack::{Acceptor, Connection, DatagramSink};
-use crate::tcp::MAX_WINDOW;
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
-use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -19,20 +18,15 @@ use hashbrown::HashMap;
 use rkt_linux_abi::{Errno, Result, general::*};
 use rkt_netdev::NetDevice;
 use rkt_sched::WaitQueue;
-use smoltcp::iface::{Config, PollIngressSingleResult, PollResult, SocketHandle, SocketSet};
-use smoltcp::socket::tcp::{self, CongestionControl, State};
-use smoltcp::socket::{AnySocket, Socket, udp};
-use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint};
+use smoltcp::iface::{Config, PollResult, SocketSet};
+use smoltcp::socket::tcp::{CongestionControl, State};
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 
-/// Bytes of send buffer.
-const SEND_BUFFER: usize = 256 << 10;
 /// Frames a poll takes at most, so that the vCPU can look at other things.
 const BUDGET: usize = 256;
-/// Rounds over all sockets a flush makes at most; each sends one packet a socket.
-const MAX_ROUNDS: usize = 1024;
-/// Closed sockets whose buffers are kept for the next connection.
-const MAX_SPARE: usize = 32;
+/// Packets a flow sends at a time at most.
+const MAX_BURST: usize = 256;
 /// Orphans at a time (net.ipv4.tcp_max_orphans); the oldest goes first.
 const MAX_ORPHANS: usize = 256;
 const NS_PER_S: u64 = 1_000_000_000;
@@ -40,8 +34,6 @@ const NS_PER_S: u64 = 1_000_000_000;
 const FIN_TIMEOUT: u64 = 60 * NS_PER_S;
 /// How long sent bytes may stay unacknowledged (net.ipv4.tcp_retries2, RFC 1122 §4.2.3.5).
 const USER_TIMEOUT: u64 = 924 * NS_PER_S;
-/// How long a handshake may take (net.ipv4.tcp_syn_retries).
-const SYN_TIMEOUT: Duration = Duration::from_secs(127);
 /// When to try again to send frames for which the card had no room.
 const BACKLOG_RETRY: u64 = 50_000;
 /// Between two looks at the ages of things, and between two attempts to reset the card.
@@ -85,43 +77,32 @@ impl Events {
         self.datagrams.push(Datagram { sink, local, from, payload: payload.to_vec() });
     }
 
-    fn wake(&mut self, watch: &Watch, events: u32) {
-        if events != 0 && !watch.queue.is_empty() {
-            self.wakes.push((watch.queue.clone(), events));
+    fn wake(&mut self, owner: &Owner, events: u32) {
+        if let Owner::Connection(queue) = owner
+            && events != 0
+            && !queue.is_empty()
+        {
+            self.wakes.push((queue.clone(), events));
         }
     }
-}
-
-/// What made a connection end, if it ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    /// A segment came in: RST.
-    Segment,
-    /// Something went out: a timer ended it.
-    Timer,
 }
 
 /// smoltcp, the card, and what belongs to whom.
 pub(super) struct Inner {
     engine: Weak<Smol>,
-    pub news: Arc<News>,
     up: Arc<AtomicBool>,
     pub mtu: usize,
     network: IpCidr,
     iface: smoltcp::iface::Interface,
-    pub sockets: SocketSet<'static>,
-    pub shim: Shim,
-    watches: HashMap<SocketHandle, Arc<Watch>>,
+    shim: Shim,
+    pub table: Table,
+    /// Flows to be looked at in this poll.
+    due: Vec<Slot>,
     pub ports: Vec<Port>,
     pub next_id: u64,
+    /// The UDP sockets.
+    pub rest: SocketSet<'static>,
     pub open_ports: HashMap<u16, OpenPort>,
-    orphans: Vec<Arc<Watch>>,
-    spare: Vec<tcp::Socket<'static>>,
-    /// Something may be due to be sent.
-    egress: bool,
-    /// When smoltcp's next timer expires, if `timer_known`; monotonic nanoseconds.
-    timer: u64,
-    timer_known: bool,
     next_housekeeping: u64,
 }
 
@@ -136,7 +117,6 @@ impl Inner {
         gateway: Option<Ipv4Addr>,
         seed: u64,
         engine: Weak<Smol>,
-        news: Arc<News>,
         up: Arc<AtomicBool>,
     ) -> Self {
         let mut shim = Shim::new(device);
@@ -154,171 +134,151 @@ impl Inner {
         }
         Self {
             engine,
-            news,
             up,
             mtu: interface.mtu as usize,
             network: own,
             iface,
-            sockets: SocketSet::new(Vec::new()),
             shim,
-            watches: HashMap::new(),
+            table: Table::default(),
+            due: Vec::new(),
             ports: Vec::new(),
             next_id: 0,
+            rest: SocketSet::new(Vec::new()),
             open_ports: HashMap::new(),
-            orphans: Vec::new(),
-            spare: Vec::new(),
-            egress: false,
-            timer: u64::MAX,
-            timer_known: false,
             next_housekeeping: 0,
         }
     }
 
-    // ---- sockets ---------------------------------------------------------------------------
-
-    /// The TCP socket of a handle, which is valid as long as its watch is not `Removed`.
-    pub fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
-        self.sockets.get_mut(handle)
-    }
-
-    pub fn now_ns(&self) -> u64 {
+    /// The monotonic clock.
+    pub fn now(&self) -> u64 {
         rkt_platform::now()
     }
 
-    /// A closed TCP socket with Linux's defaults.
-    pub fn fresh_socket(&mut self) -> tcp::Socket<'static> {
-        let mut socket = self.spare.pop().unwrap_or_else(|| {
-            let (rx, tx) = (vec![0; MAX_WINDOW], vec![0; SEND_BUFFER]);
-            tcp::Socket::new(tcp::SocketBuffer::new(rx), tcp::SocketBuffer::new(tx))
+    // ---- flows -----------------------------------------------------------------------------
+
+    /// Starts a connection.
+    ///
+    /// # Errors
+    /// `EADDRNOTAVAIL` if the pair of addresses is in use, `ENETUNREACH`.
+    pub fn connect(&mut self, pair: Pair, queue: Arc<WaitQueue>, events: &mut Events) -> Result<Slot> {
+        let (local, to) = (endpoint(pair.0)?, endpoint(pair.1)?);
+        if !self.table.vacate(&pair) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let slot = self.table.take(Owner::Connection(queue), rkt_platform::now());
+        let context = self.iface.context();
+        let started = self.table.get(slot).map(|flow| {
+            flow.state = State::SynSent;
+            flow.socket().connect(context, to, local)
         });
-        socket.set_timeout(Some(SYN_TIMEOUT));
-        socket.set_keep_alive(None);
-        socket.set_nagle_enabled(true);
-        socket
+        if !matches!(started, Some(Ok(()))) {
+            self.table.release(slot);
+            return Err(Errno::ENETUNREACH);
+        }
+        self.table.set_pair(slot, Some(pair));
+        self.control_congestion(slot);
+        self.flush(slot, events);
+        Ok(slot)
+    }
+
+    /// The connection over a flow; none if the stack is going away.
+    pub fn connection(&self, slot: Slot, queue: Arc<WaitQueue>, pair: Pair) -> Option<Arc<dyn Connection>> {
+        Some(SmolConnection::new(self.engine.upgrade()?, slot, queue, pair))
+    }
+
+    /// Nobody holds the flow any more: it lives on until the protocol is done with it.
+    pub fn orphan(&mut self, slot: Slot) {
+        if let Some(oldest) = self.table.orphan(slot, MAX_ORPHANS, rkt_platform::now()) {
+            self.table.release(oldest);
+        }
+        self.touch(slot);
     }
 
     /// Congestion control where there is a network between: on the own link the window and the
     /// card's queue hold the sender back, and smoltcp's Reno starts with two segments (not the ten
     /// of RFC 6928).
-    pub fn control_congestion(&mut self, handle: SocketHandle) {
+    pub fn control_congestion(&mut self, slot: Slot) {
         let network = self.network;
-        let socket = self.tcp(handle);
+        let Some(flow) = self.table.get(slot) else { return };
+        let socket = flow.socket();
         let near = socket.remote_endpoint().is_some_and(|peer| network.contains_addr(&peer.addr));
         socket.set_congestion_control(if near { CongestionControl::None } else { CongestionControl::Reno });
     }
 
-    /// Adds a socket and watches it.
-    pub fn add<T: AnySocket<'static>>(&mut self, socket: T, queue: Arc<WaitQueue>, owner: Owner) -> Arc<Watch> {
-        let handle = self.sockets.add(socket);
-        let watch = Watch::new(handle, queue, owner, &self.news);
-        self.watches.insert(handle, watch.clone());
-        self.rearm(&watch, owner);
-        watch
-    }
-
-    /// smoltcp forgets a waker when it has used it.
-    fn rearm(&mut self, watch: &Arc<Watch>, owner: Owner) {
-        let waker = watch.waker();
-        if matches!(owner, Owner::Port(_)) {
-            self.sockets.get_mut::<udp::Socket<'static>>(watch.handle).register_recv_waker(&waker);
-        } else {
-            let socket = self.tcp(watch.handle);
-            socket.register_recv_waker(&waker);
-            socket.register_send_waker(&waker);
-        }
-    }
-
-    pub fn watches_of(&self, owner: Owner) -> Vec<Arc<Watch>> {
-        self.watches.values().filter(|watch| watch.seen.lock().owner == owner).cloned().collect()
-    }
-
-    /// Takes a socket out for good.
-    pub fn remove(&mut self, handle: SocketHandle) {
-        let Some(watch) = self.watches.remove(&handle) else { return };
-        watch.seen.lock().owner = Owner::Removed;
-        if let Socket::Tcp(mut socket) = self.sockets.remove(handle)
-            && self.spare.len() < MAX_SPARE
-        {
-            socket.abort();
-            self.spare.push(socket);
-        }
-    }
-
-    /// Nobody holds the socket any more: it lives on until the protocol is done with it.
-    pub fn orphan(&mut self, watch: &Arc<Watch>) {
-        {
-            let mut seen = watch.seen.lock();
-            seen.owner = Owner::Orphan;
-            seen.since = rkt_platform::now();
-        }
-        self.orphans.push(watch.clone());
-        if self.orphans.len() > MAX_ORPHANS {
-            let oldest = self.orphans.remove(0);
-            self.remove(oldest.handle);
-        }
-        watch.list();
-    }
-
-    pub fn connect(&mut self, local: IpEndpoint, to: IpEndpoint, queue: Arc<WaitQueue>) -> Result<Arc<Watch>> {
-        self.clear_pair(local, to)?;
-        let mut socket = self.fresh_socket();
-        socket.connect(self.iface.context(), to, local).map_err(|_| Errno::ENETUNREACH)?;
-        let watch = self.add(socket, queue, Owner::Connection);
-        watch.seen.lock().state = State::SynSent;
-        self.control_congestion(watch.handle);
-        Ok(watch)
-    }
-
-    /// Makes sure that no socket has this pair of addresses; one in TIME-WAIT gives way (RFC 6191).
-    fn clear_pair(&mut self, local: IpEndpoint, to: IpEndpoint) -> Result<()> {
-        let same = self.sockets.iter().find_map(|(handle, socket)| match socket {
-            Socket::Tcp(tcp) if tcp.local_endpoint() == Some(local) && tcp.remote_endpoint() == Some(to) => {
-                Some((handle, tcp.state()))
-            }
-            _ => None,
-        });
-        let Some((handle, state)) = same else { return Ok(()) };
-        let orphaned = self.orphans.iter().position(|watch| watch.handle == handle);
-        match orphaned {
-            Some(at) if state == State::TimeWait => {
-                self.orphans.swap_remove(at);
-                self.remove(handle);
-                Ok(())
-            }
-            _ => Err(Errno::EADDRNOTAVAIL),
-        }
-    }
-
-    pub fn connection(&mut self, watch: &Arc<Watch>) -> Option<Arc<dyn Connection>> {
-        let engine = self.engine.upgrade()?;
-        let socket = self.tcp(watch.handle);
-        Some(SmolConnection::new(engine, watch.clone(), socket)?)
-    }
-
     // ---- work ------------------------------------------------------------------------------
 
-    /// Something is due to be sent, but not at once.
-    pub fn flush_later(&mut self) {
-        self.egress = true;
-        self.timer_known = false;
+    /// Has the flow looked at by the next poll.
+    pub fn touch(&mut self, slot: Slot) {
+        if let Some(flow) = self.table.get(slot)
+            && !core::mem::replace(&mut flow.due, true)
+        {
+            self.due.push(slot);
+        }
     }
 
-    /// Sends what is due, and tells the card once.
-    pub fn flush(&mut self, events: &mut Events) {
-        self.send_due(rkt_platform::now(), events);
+    /// Sends what is due of a flow, and tells the card.
+    pub fn flush(&mut self, slot: Slot, events: &mut Events) {
+        self.look_at(slot, rkt_platform::now(), events);
         self.shim.tx.kick();
     }
 
-    fn send_due(&mut self, now: u64, events: &mut Events) {
-        self.egress = false;
-        self.timer_known = false;
-        self.shim.tx.flush_backlog();
-        for _ in 0..MAX_ROUNDS {
-            if self.iface.poll_egress(instant(now), &mut self.shim, &mut self.sockets) == PollResult::None {
+    /// Sends queued datagrams, and tells the card.
+    pub fn flush_datagrams(&mut self) {
+        self.send_datagrams(rkt_platform::now());
+        self.shim.tx.kick();
+    }
+
+    fn send_datagrams(&mut self, now: u64) {
+        for _ in 0..MAX_BURST {
+            if self.iface.poll_egress(instant(now), &mut self.shim, &mut self.rest) == PollResult::None {
                 break;
             }
         }
-        self.settle(Cause::Timer, now, events);
+    }
+
+    /// Deals with what came for a flow, sends what is due, and sets its timer.
+    fn look_at(&mut self, slot: Slot, now: u64, events: &mut Events) {
+        self.settle(slot, Cause::Segment, now, events);
+        let Some(flow) = self.table.get(slot) else { return };
+        for _ in 0..MAX_BURST {
+            if self.iface.poll_egress(instant(now), &mut self.shim, &mut flow.set) == PollResult::None {
+                break;
+            }
+        }
+        self.settle(slot, Cause::Timer, now, events);
+        let Some(flow) = self.table.get(slot) else { return };
+        let at = self.iface.poll_at(instant(now), &flow.set);
+        let at = at.map_or(u64::MAX, |at| (at.total_micros().max(0) as u64).saturating_mul(1000).max(now));
+        // A timer that moved back stays in the list: it finds nothing to do and is set again.
+        if at < flow.timer {
+            self.table.set_timer(slot, at);
+        }
+    }
+
+    /// Tells of the changes of a flow.
+    fn settle(&mut self, slot: Slot, cause: Cause, now: u64, events: &mut Events) {
+        let Some(flow) = self.table.get(slot) else { return };
+        match &flow.owner {
+            Owner::Free => {}
+            Owner::Handshake(id) => {
+                let id = *id;
+                self.settle_handshake(slot, id, events);
+            }
+            Owner::Connection(_) => {
+                let bits = flow.news(cause, now);
+                events.wake(&flow.owner, bits);
+            }
+            Owner::Orphan => {
+                let socket = flow.socket();
+                if socket.state() == State::Closed && socket.local_endpoint().is_none() {
+                    self.table.release(slot);
+                } else if socket.recv_queue() > 0 && socket.state() != State::Closed {
+                    // Bytes that nobody will read (RFC 9293 §3.6.1): the peer gets a RST.
+                    socket.abort();
+                    self.touch(slot);
+                }
+            }
+        }
     }
 
     /// Takes frames in, sends what is due, looks after timers. Whether there was anything.
@@ -326,171 +286,117 @@ impl Inner {
         let now = rkt_platform::now();
         if now >= self.next_housekeeping {
             self.next_housekeeping = now.saturating_add(HOUSEKEEPING);
-            self.keep_house(now, events);
+            self.keep_house(now);
         }
         if !self.is_up() {
             return false;
         }
-        let received = self.shim.has_work() && self.receive(now, events);
-        let due = received || self.egress || self.news.any() || self.shim.tx.is_backed_up();
-        if !due && now < self.next_timer(now) {
-            return false;
+        let mut worked = self.shim.tx.is_backed_up() && self.shim.tx.flush_backlog();
+        worked |= self.shim.has_work() && self.receive(now, events);
+        while let Some(slot) = self.table.expired(now) {
+            self.touch(slot);
         }
-        self.send_due(now, events);
-        self.shim.tx.kick();
-        true
+        // Looking at one may make another due, or the same again: for the next poll.
+        let mut due = core::mem::take(&mut self.due);
+        worked |= !due.is_empty();
+        for slot in due.drain(..) {
+            if let Some(flow) = self.table.get(slot) {
+                flow.due = false;
+            }
+            self.look_at(slot, now, events);
+        }
+        if self.due.is_empty() {
+            self.due = due;
+        }
+        if worked {
+            self.shim.tx.kick();
+        }
+        worked
     }
 
     fn receive(&mut self, now: u64, events: &mut Events) -> bool {
         let mut any = false;
         for _ in 0..BUDGET {
-            let result = self.iface.poll_ingress_single(instant(now), &mut self.shim, &mut self.sockets);
-            if result != PollIngressSingleResult::None {
-                any = true;
-            } else if let Some(syn) = self.shim.rx.take_syn() {
-                self.prepare_for(syn, now, events);
-            } else {
-                break;
+            let Some(incoming) = self.shim.next_frame() else { break };
+            any = true;
+            match incoming {
+                Incoming::Segment(pair, opens) => self.take_segment(pair, opens, now),
+                Incoming::Datagram(port) => {
+                    self.take_rest(now);
+                    self.settle_port(port, events);
+                }
+                Incoming::Other => {
+                    self.take_rest(now);
+                    // An ARP reply: who waits for it is not known here.
+                    self.table.slots().into_iter().for_each(|slot| self.touch(slot));
+                    self.send_datagrams(now);
+                }
             }
         }
-        self.settle(Cause::Segment, now, events);
         any
     }
 
-    /// A SYN is next: it finds a listening socket, and none in TIME-WAIT in its way.
-    fn prepare_for(&mut self, syn: Syn, now: u64, events: &mut Events) {
-        self.settle(Cause::Segment, now, events);
-        self.refill();
-        if !self.takes_syn(syn.to.port()) {
-            // The backlog is full: the peer will try again.
-            self.shim.rx.drop_held();
-        } else if let (Ok(local), Ok(remote)) = (endpoint(syn.to), endpoint(syn.from)) {
-            // A pair in use is smoltcp's to answer.
-            let _ = self.clear_pair(local, remote);
+    fn take_rest(&mut self, now: u64) {
+        self.iface.poll_ingress_single(instant(now), &mut self.shim, &mut self.rest);
+    }
+
+    fn take_segment(&mut self, pair: Pair, opens: bool, now: u64) {
+        let known = if opens && self.table.vacate(&pair) { None } else { self.table.find(&pair) };
+        let slot = match known {
+            Some(slot) => Some(slot),
+            None if opens => match self.answer(pair) {
+                Answer::Socket(slot) => Some(slot),
+                Answer::Silence => return self.shim.drop_frame(),
+                Answer::Refusal => None,
+            },
+            None => None,
+        };
+        match slot.and_then(|slot| self.table.get(slot)) {
+            Some(flow) => {
+                self.iface.poll_ingress_single(instant(now), &mut self.shim, &mut flow.set);
+                slot.into_iter().for_each(|slot| self.touch(slot));
+            }
+            // Answered with RST.
+            None => self.take_rest(now),
         }
     }
 
-    /// Deals with the news of sockets.
-    fn settle(&mut self, cause: Cause, now: u64, events: &mut Events) {
-        // What settling one socket does may be news of another, but never without end: a socket
-        // ends up as removed.
-        while let Some(watch) = self.news.take() {
-            let owner = watch.seen.lock().owner;
-            match owner {
-                Owner::Removed => continue,
-                Owner::Port(port) => self.settle_port(port, events),
-                Owner::Listener(id) => {
-                    let state = self.tcp(watch.handle).state();
-                    let before = core::mem::replace(&mut watch.seen.lock().state, state);
-                    self.settle_listening(id, &watch, before, events);
-                }
-                Owner::Connection => self.settle_connection(&watch, cause, now, events),
-                Owner::Orphan => self.settle_orphan(&watch),
-            }
-            let owner = watch.seen.lock().owner;
-            if owner != Owner::Removed {
-                self.rearm(&watch, owner);
-            }
-        }
-    }
-
-    fn settle_connection(&mut self, watch: &Watch, cause: Cause, now: u64, events: &mut Events) {
-        let socket = self.tcp(watch.handle);
-        let (state, queued) = (socket.state(), socket.recv_queue());
-        let room = socket.send_capacity() - socket.send_queue();
-        let mut seen = watch.seen.lock();
-        seen.finished |= is_finished(socket);
-        seen.since = now;
-        let mut bits = 0;
-        if state != seen.state {
-            if seen.state == State::SynSent && state != State::Closed {
-                socket.set_timeout(None);
-            }
-            if state == State::Closed && seen.error.is_none() {
-                seen.error = ending(seen.state, cause);
-            }
-            let closed = matches!(state, State::Closed | State::TimeWait);
-            bits |= if seen.finished || closed { POLLIN | POLLRDNORM | POLLRDHUP } else { 0 };
-            bits |= if closed { POLLHUP | POLLOUT | POLLWRNORM } else { 0 };
-            bits |= if seen.error.is_some() { POLLERR } else { 0 };
-            bits |= if seen.state == State::SynSent { POLLOUT | POLLWRNORM } else { 0 };
-            seen.state = state;
-        }
-        if queued > seen.queued {
-            bits |= POLLIN | POLLRDNORM;
-        }
-        seen.queued = queued;
-        if seen.starved && room >= socket.send_capacity() / 3 {
-            seen.starved = false;
-            bits |= POLLOUT | POLLWRNORM;
-        }
-        drop(seen);
-        events.wake(watch, bits);
-    }
-
-    fn settle_orphan(&mut self, watch: &Arc<Watch>) {
-        let socket = self.tcp(watch.handle);
-        // Bytes that nobody will read (RFC 9293 §3.6.1): the peer gets a RST.
-        if socket.recv_queue() > 0 && socket.state() != State::Closed {
-            socket.abort();
-            self.egress = true;
-        }
-        let socket = self.tcp(watch.handle);
-        if socket.state() == State::Closed && socket.local_endpoint().is_none() {
-            self.orphans.retain(|orphan| !Arc::ptr_eq(orphan, watch));
-            self.remove(watch.handle);
-        }
-    }
-
-    fn keep_house(&mut self, now: u64, events: &mut Events) {
+    fn keep_house(&mut self, now: u64) {
         if !self.is_up() {
             self.revive();
         }
-        let aged = |watch: &&Arc<Watch>| now.saturating_sub(watch.seen.lock().since) > FIN_TIMEOUT;
-        let old: Vec<_> = self.orphans.iter().filter(aged).cloned().collect();
-        for watch in old {
-            let socket = self.tcp(watch.handle);
-            if matches!(socket.state(), State::FinWait2 | State::Closed | State::TimeWait) {
-                self.orphans.retain(|orphan| !Arc::ptr_eq(orphan, &watch));
-                self.remove(watch.handle);
+        for slot in self.table.slots() {
+            let Some(flow) = self.table.get(slot) else { continue };
+            let (age, state) = (now.saturating_sub(flow.since), flow.socket().state());
+            match flow.owner {
+                Owner::Orphan if age > FIN_TIMEOUT && matches!(state, State::FinWait2 | State::Closed) => {
+                    self.table.release(slot);
+                }
+                Owner::Connection(_) if age > USER_TIMEOUT => {
+                    give_up(flow);
+                    self.touch(slot);
+                }
+                _ => {}
             }
         }
-        for watch in self.watches_of(Owner::Connection) {
-            let socket = self.tcp(watch.handle);
-            let waiting = socket.send_queue() > 0 && socket.state() != State::Closed;
-            if waiting && now.saturating_sub(watch.seen.lock().since) > USER_TIMEOUT {
-                socket.abort();
-                watch.seen.lock().error = Some(Errno::ETIMEDOUT);
-                watch.list();
-            }
-        }
-        self.settle(Cause::Timer, now, events);
-    }
-
-    /// When smoltcp's next timer expires.
-    fn next_timer(&mut self, now: u64) -> u64 {
-        if !self.timer_known {
-            let at = self.iface.poll_at(instant(now), &self.sockets);
-            self.timer = at.map_or(u64::MAX, |at| (at.total_micros().max(0) as u64).saturating_mul(1000));
-            self.timer_known = true;
-        }
-        self.timer
     }
 
     /// When [`Inner::poll`] has to run next.
-    pub fn deadline(&mut self) -> u64 {
-        let housekeeping = if self.watches.is_empty() { u64::MAX } else { self.next_housekeeping };
+    pub fn deadline(&self) -> u64 {
         if !self.is_up() {
             return self.next_housekeeping;
         }
-        let now = rkt_platform::now();
-        let backlog = if self.shim.tx.is_backed_up() { now.saturating_add(BACKLOG_RETRY) } else { u64::MAX };
-        if self.egress { now } else { self.next_timer(now).min(housekeeping).min(backlog) }
+        if !self.due.is_empty() {
+            return 0;
+        }
+        let housekeeping = if self.table.is_empty() { u64::MAX } else { self.next_housekeeping };
+        let retry = if self.shim.tx.is_backed_up() { self.now().saturating_add(BACKLOG_RETRY) } else { u64::MAX };
+        self.table.next_timer().min(housekeeping).min(retry)
     }
 
     /// Whether [`Inner::poll`] would find anything.
     pub fn has_work(&self) -> bool {
-        self.is_up() && (self.egress || self.shim.has_work())
+        self.is_up() && (!self.due.is_empty() || self.shim.has_work())
     }
 
     fn is_up(&self) -> bool {
@@ -504,14 +410,14 @@ impl Inner {
         if !core::mem::take(&mut self.shim.tx.failed) || !self.up.swap(false, Ordering::Relaxed) {
             return;
         }
-        for watch in self.watches_of(Owner::Connection) {
-            self.tcp(watch.handle).abort();
-            {
-                let mut seen = watch.seen.lock();
-                seen.error = Some(Errno::ENETDOWN);
-                seen.state = State::Closed;
+        for slot in self.table.slots() {
+            let Some(flow) = self.table.get(slot) else { continue };
+            flow.socket().abort();
+            if let Owner::Connection(_) = flow.owner {
+                flow.error = Some(Errno::ENETDOWN);
+                flow.state = State::Closed;
+                events.wake(&flow.owner, POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
             }
-            events.wake(&watch, POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
         }
         self.revive();
     }
@@ -523,14 +429,11 @@ impl Inner {
     }
 }
 
-/// The error of a connection that was in state `before` and is closed.
-fn ending(before: State, cause: Cause) -> Option<Errno> {
-    match (before, cause) {
-        // Both sides were done.
-        (State::LastAck | State::TimeWait | State::Closing | State::Closed, _) => None,
-        (_, Cause::Timer) => Some(Errno::ETIMEDOUT),
-        (State::SynSent | State::SynReceived, Cause::Segment) => Some(Errno::ECONNREFUSED),
-        (State::CloseWait, Cause::Segment) => Some(Errno::EPIPE),
-        _ => Some(Errno::ECONNRESET),
+/// Ends a connection if it has bytes that stay unacknowledged.
+fn give_up(flow: &mut Flow) {
+    let socket = flow.socket();
+    if socket.send_queue() > 0 && socket.state() != State::Closed {
+        socket.abort();
+        flow.error = Some(Errno::ETIMEDOUT);
     }
 }

@@ -1,13 +1,15 @@
 //! The few fields of a frame that the shim itself reads and writes: TCP and UDP over IPv4.
 
+use super::shim::Incoming;
 use core::net::SocketAddr;
 use rkt_netdev::{Checksum, ETHERNET_HEADER_LEN};
 
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
 const PROTOCOL_TCP: u8 = 6;
 const PROTOCOL_UDP: u8 = 17;
-/// TCP flags SYN and ACK (RFC 9293 §3.1).
+/// TCP flags (RFC 9293 §3.1).
 const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
 /// Where the TCP or UDP part of a frame lies.
@@ -96,17 +98,20 @@ impl Transport {
         (self.start + usize::from(offset) * 4) as u16
     }
 
-    /// The addresses, source and destination, of a segment that opens a connection.
-    pub fn syn(&self, frame: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
-        let flags = *frame.get(self.start + 13)?;
-        if self.protocol != PROTOCOL_TCP || flags & (SYN | ACK) != SYN {
-            return None;
-        }
+    /// Whom the packet is for.
+    pub fn incoming(&self, frame: &[u8]) -> Incoming {
         let address = |nth: usize| -> Option<SocketAddr> {
             let at = ETHERNET_HEADER_LEN + 12 + 4 * nth;
             let ip: [u8; 4] = frame.get(at..at + 4)?.try_into().ok()?;
             Some((ip, word(frame, self.start + 2 * nth)?).into())
         };
-        Some((address(0)?, address(1)?))
+        match (address(0), address(1)) {
+            (Some(from), Some(to)) if self.protocol == PROTOCOL_TCP => {
+                let flags = frame.get(self.start + 13).copied().unwrap_or(0);
+                Incoming::Segment((to, from), flags & (SYN | ACK | RST) == SYN)
+            }
+            (_, Some(to)) => Incoming::Datagram(to.port()),
+            _ => Incoming::Other,
+        }
     }
 }

@@ -1,29 +1,25 @@
-//! Listening ports. smoltcp's listening socket becomes the connection when a SYN comes, so a port
-//! has a few of them ready and gets new ones as they are used up.
+//! Listening ports. A SYN makes the socket that answers it, so listening costs nothing.
 
 use super::Smol;
 use super::engine::{Events, Inner};
-use super::wake::{Owner, Watch};
+use super::flow::{Owner, Pair};
+use super::table::Slot;
 use crate::stack::Acceptor;
 use alloc::sync::{Arc, Weak};
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use rkt_sched::WaitQueue;
-use smoltcp::socket::tcp::{Socket, State};
-use smoltcp::wire::{IpAddress, IpListenEndpoint};
+use smoltcp::socket::tcp::State;
+use smoltcp::wire::IpListenEndpoint;
 
-/// Sockets that listen at a port at a time: SYNs that one frame after the other may bring.
-const READY: usize = 4;
-/// Handshakes at a port at a time (net.ipv4.tcp_max_syn_backlog is larger, but takes no buffers).
+/// Handshakes at a port at a time. (net.ipv4.tcp_max_syn_backlog is larger, but takes no buffers.)
 const MAX_HANDSHAKES: usize = 128;
 
 /// A listening port.
 pub(super) struct Port {
     id: u64,
-    endpoint: IpListenEndpoint,
+    address: Option<Ipv4Addr>,
+    port: u16,
     acceptor: Arc<dyn Acceptor>,
-    /// Sockets in LISTEN.
-    ready: usize,
-    /// Sockets in SYN-RECEIVED.
     handshakes: usize,
 }
 
@@ -36,97 +32,95 @@ pub(super) struct ListenGuard {
 impl Drop for ListenGuard {
     fn drop(&mut self) {
         if let Some(engine) = self.engine.upgrade() {
-            engine.with(|inner, events| inner.unlisten(self.id, events));
+            // The acceptor goes when the lock was let go.
+            drop(engine.with(|inner, events| inner.unlisten(self.id, events)));
         }
     }
 }
 
+/// What to do with a SYN.
+pub(super) enum Answer {
+    /// This socket waits for it.
+    Socket(Slot),
+    /// Nothing: the peer will try again.
+    Silence,
+    /// Nobody listens: RST.
+    Refusal,
+}
+
 impl Inner {
-    /// Starts to listen; gives the number of the port in the list.
+    /// Starts to listen; gives the number of the port.
     pub fn listen(&mut self, address: Option<Ipv4Addr>, port: u16, acceptor: Arc<dyn Acceptor>) -> u64 {
         self.next_id += 1;
-        let endpoint = IpListenEndpoint { addr: address.map(IpAddress::Ipv4), port };
-        self.ports.push(Port { id: self.next_id, endpoint, acceptor, ready: 0, handshakes: 0 });
-        self.refill();
+        self.ports.push(Port { id: self.next_id, address, port, acceptor, handshakes: 0 });
         self.next_id
     }
 
-    fn unlisten(&mut self, id: u64, events: &mut Events) {
-        self.ports.retain(|port| port.id != id);
-        for watch in self.watches_of(Owner::Listener(id)) {
-            self.tcp(watch.handle).abort();
-            self.orphan(&watch);
+    fn unlisten(&mut self, id: u64, events: &mut Events) -> Option<Port> {
+        for slot in self.table.slots() {
+            let Some(flow) = self.table.get(slot) else { continue };
+            if matches!(flow.owner, Owner::Handshake(port) if port == id) {
+                flow.socket().abort();
+                self.orphan(slot);
+                self.flush(slot, events);
+            }
         }
-        self.refill();
-        self.flush(events);
+        let at = self.ports.iter().position(|port| port.id == id)?;
+        Some(self.ports.swap_remove(at))
     }
 
-    /// Gives each port as many listening sockets as it may have.
-    pub fn refill(&mut self) {
-        for at in 0..self.ports.len() {
-            while let Some(port) = self.ports.get(at)
-                && port.ready < READY
-                && port.handshakes < MAX_HANDSHAKES
-                && port.acceptor.has_room()
-            {
-                let (id, endpoint) = (port.id, port.endpoint);
-                if !self.add_listening(id, endpoint) {
-                    break;
+    /// Finds or makes what answers a SYN from a pair of addresses without a flow.
+    pub fn answer(&mut self, pair: Pair) -> Answer {
+        let (local, _) = pair;
+        // Of listeners with the same port, SO_REUSEPORT's, the one with fewest handshakes.
+        let fits =
+            |port: &&mut Port| port.port == local.port() && port.address.is_none_or(|ip| IpAddr::V4(ip) == local.ip());
+        let Some(port) = self.ports.iter_mut().filter(fits).min_by_key(|port| port.handshakes) else {
+            return Answer::Refusal;
+        };
+        if port.handshakes >= MAX_HANDSHAKES || !port.acceptor.has_room() {
+            return Answer::Silence;
+        }
+        let id = port.id;
+        port.handshakes += 1;
+        let slot = self.table.take(Owner::Handshake(id), rkt_platform::now());
+        self.table.set_pair(slot, Some(pair));
+        let endpoint = IpListenEndpoint { addr: None, port: local.port() };
+        if let Some(flow) = self.table.get(slot) {
+            // Fails for port 0 only, to which nobody listens.
+            let _ = flow.socket().listen(endpoint);
+            flow.state = State::Listen;
+        }
+        Answer::Socket(slot)
+    }
+
+    /// Looks at what became of a handshake.
+    pub fn settle_handshake(&mut self, slot: Slot, id: u64, events: &mut Events) {
+        let Some(flow) = self.table.get(slot) else { return };
+        let state = flow.socket().state();
+        flow.state = state;
+        let (pair, port) = (flow.pair, self.ports.iter_mut().find(|port| port.id == id));
+        if state == State::SynReceived {
+            return;
+        }
+        let acceptor = port.map(|port| {
+            port.handshakes = port.handshakes.saturating_sub(1);
+            port.acceptor.clone()
+        });
+        match (state, acceptor, pair) {
+            // The SYN was no good, or was reset.
+            (State::Listen, ..) => self.table.release(slot),
+            (State::Closed, ..) | (_, None, _) | (_, _, None) => self.orphan(slot),
+            (_, Some(acceptor), Some(pair)) => {
+                let queue = Arc::new(WaitQueue::new());
+                flow.socket().set_timeout(None);
+                flow.owner = Owner::Connection(queue.clone());
+                self.control_congestion(slot);
+                match self.connection(slot, queue, pair) {
+                    Some(connection) => events.offer(acceptor, connection),
+                    None => self.orphan(slot),
                 }
-                if let Some(port) = self.ports.get_mut(at) {
-                    port.ready += 1;
-                }
             }
-        }
-    }
-
-    /// Whether a SYN to this port would find a socket: true if nobody listens there, which is
-    /// answered with RST.
-    pub fn takes_syn(&self, port: u16) -> bool {
-        let mut here = self.ports.iter().filter(|entry| entry.endpoint.port == port).peekable();
-        here.peek().is_none() || here.any(|entry| entry.ready > 0)
-    }
-
-    fn add_listening(&mut self, id: u64, endpoint: IpListenEndpoint) -> bool {
-        let mut socket = self.fresh_socket();
-        if socket.listen(endpoint).is_err() {
-            return false;
-        }
-        let watch = self.add(socket, Arc::new(WaitQueue::new()), Owner::Listener(id));
-        watch.seen.lock().state = State::Listen;
-        true
-    }
-
-    /// A socket of a port changed from state `before`.
-    pub fn settle_listening(&mut self, id: u64, watch: &Arc<Watch>, before: State, events: &mut Events) {
-        let now = self.tcp(watch.handle).state();
-        let Some(port) = self.ports.iter_mut().find(|port| port.id == id) else { return };
-        match before {
-            State::Listen => port.ready = port.ready.saturating_sub(1),
-            State::SynReceived => port.handshakes = port.handshakes.saturating_sub(1),
-            _ => {}
-        }
-        match now {
-            State::Listen => port.ready += 1,
-            State::SynReceived => port.handshakes += 1,
-            State::Closed => self.orphan(watch),
-            _ => {
-                let acceptor = port.acceptor.clone();
-                self.accept(watch, acceptor, events);
-            }
-        }
-    }
-
-    fn accept(&mut self, watch: &Arc<Watch>, acceptor: Arc<dyn Acceptor>, events: &mut Events) {
-        let socket: &mut Socket<'static> = self.tcp(watch.handle);
-        socket.set_timeout(None);
-        self.control_congestion(watch.handle);
-        match self.connection(watch) {
-            Some(connection) => {
-                watch.seen.lock().owner = Owner::Connection;
-                events.offer(acceptor, connection);
-            }
-            None => self.orphan(watch),
         }
     }
 }

@@ -5,18 +5,18 @@
 
 mod conn;
 mod engine;
+mod flow;
 mod frame;
 mod listen;
 mod port;
 mod shim;
-mod wake;
+mod table;
 
 use crate::netstack::Card;
 use crate::stack::{Acceptor, Connection, DatagramSink, Guard, Stack};
 use crate::{Interface, ports};
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
-use conn::SmolConnection;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
 use engine::{Events, Inner};
@@ -24,12 +24,10 @@ use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_sync::Mutex;
 use smoltcp::wire::{IpAddress, IpEndpoint};
-use wake::News;
 
 /// The stack.
 pub(crate) struct Smol {
     me: Weak<Smol>,
-    news: Arc<News>,
     inner: Mutex<Inner>,
     up: Arc<AtomicBool>,
     interface: Interface,
@@ -62,11 +60,11 @@ impl Smol {
             prefix: card.prefix.min(32),
             up: true,
         };
-        let (news, up) = (Arc::new(News::default()), Arc::new(AtomicBool::new(true)));
+        let up = Arc::new(AtomicBool::new(true));
         let seed = u64::from(ports::random()) << 32 | u64::from(ports::random());
         Arc::new_cyclic(|me| {
-            let inner = Inner::new(card.device, &interface, card.gateway, seed, me.clone(), news.clone(), up.clone());
-            Self { me: me.clone(), news, inner: Mutex::new(inner), up, interface, gateway: card.gateway }
+            let inner = Inner::new(card.device, &interface, card.gateway, seed, me.clone(), up.clone());
+            Self { me: me.clone(), inner: Mutex::new(inner), up, interface, gateway: card.gateway }
         })
     }
 
@@ -105,13 +103,9 @@ impl Stack for Smol {
 
     fn connect(&self, local: SocketAddr, to: SocketAddr, queue: Arc<WaitQueue>) -> Result<Arc<dyn Connection>> {
         self.source(to.ip())?;
-        let (local, to) = (endpoint(local)?, endpoint(to)?);
-        let me = self.me.upgrade().ok_or(Errno::ENETDOWN)?;
         self.with(|inner, events| {
-            let watch = inner.connect(local, to, queue)?;
-            let connection = SmolConnection::new(me, watch.clone(), inner.tcp(watch.handle));
-            inner.flush(events);
-            connection.map(|connection| connection as Arc<dyn Connection>).ok_or(Errno::ENETUNREACH)
+            let slot = inner.connect((local, to), queue.clone(), events)?;
+            inner.connection(slot, queue, (local, to)).ok_or(Errno::ENETDOWN)
         })
     }
 
@@ -128,9 +122,9 @@ impl Stack for Smol {
     fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8]) -> Result<()> {
         self.source(to.ip())?;
         let (local, to) = (endpoint(local)?, endpoint(to)?);
-        self.with(|inner, events| {
+        self.with(|inner, _| {
             inner.send_datagram(local, to, payload)?;
-            inner.flush(events);
+            inner.flush_datagrams();
             Ok(())
         })
     }
@@ -149,10 +143,10 @@ impl Stack for Smol {
 
     fn has_work(&self) -> bool {
         // Who holds the lock may be through with looking at the card: then this vCPU has to look again.
-        self.news.any() || self.inner.try_lock().is_none_or(|inner| inner.has_work())
+        self.inner.try_lock().is_none_or(|inner| inner.has_work())
     }
 
     fn deadline(&self) -> u64 {
-        self.inner.try_lock().map_or(0, |mut inner| inner.deadline())
+        self.inner.try_lock().map_or(0, |inner| inner.deadline())
     }
 }

@@ -2,14 +2,12 @@
 //! datagram is for is decided above.
 
 use super::engine::{Events, Inner};
-use super::wake::Owner;
 use super::{Smol, endpoint_address};
 use crate::stack::DatagramSink;
 use alloc::sync::{Arc, Weak};
 use alloc::vec;
 use core::net::SocketAddr;
 use rkt_linux_abi::{Errno, Result};
-use rkt_sched::WaitQueue;
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::PacketMeta;
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, SendError, Socket, UdpMetadata};
@@ -59,8 +57,8 @@ impl Inner {
         }
         let mut socket = Socket::new(buffer(), buffer());
         socket.bind(port).map_err(|_| Errno::EADDRNOTAVAIL)?;
-        let watch = self.add(socket, Arc::new(WaitQueue::new()), Owner::Port(port));
-        self.open_ports.insert(port, OpenPort { handle: watch.handle, sink, opened: 1 });
+        let handle = self.rest.add(socket);
+        self.open_ports.insert(port, OpenPort { handle, sink, opened: 1 });
         Ok(())
     }
 
@@ -71,7 +69,7 @@ impl Inner {
             return None;
         }
         let open = self.open_ports.remove(&port)?;
-        self.remove(open.handle);
+        self.rest.remove(open.handle);
         Some(open)
     }
 
@@ -86,7 +84,7 @@ impl Inner {
         }
         let handle = self.open_ports.get(&local.port).ok_or(Errno::EINVAL)?.handle;
         let meta = UdpMetadata { endpoint: to, local_address: Some(local.addr), meta: PacketMeta::default() };
-        self.sockets.get_mut::<Socket<'static>>(handle).send_slice(payload, meta).map_err(|error| match error {
+        self.rest.get_mut::<Socket<'static>>(handle).send_slice(payload, meta).map_err(|error| match error {
             SendError::BufferFull => Errno::EAGAIN,
             SendError::Unaddressable => Errno::ENETUNREACH,
         })
@@ -95,7 +93,7 @@ impl Inner {
     /// Hands on what came to a port.
     pub fn settle_port(&mut self, port: u16, events: &mut Events) {
         let Some(open) = self.open_ports.get(&port) else { return };
-        let socket = self.sockets.get_mut::<Socket<'static>>(open.handle);
+        let socket = self.rest.get_mut::<Socket<'static>>(open.handle);
         while let Ok((payload, meta)) = socket.recv() {
             let Some(local) = meta.local_address else { continue };
             let local: SocketAddr = endpoint_address(IpEndpoint::new(local, port));

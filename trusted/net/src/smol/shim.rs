@@ -1,12 +1,12 @@
 //! The card as smoltcp wants to see it: checksums and segmentation left to the device where it
 //! does them, frames kept where its queue is full.
 
+use super::flow::Pair;
 use super::frame;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use core::num::NonZeroUsize;
 use rkt_netdev::{Capabilities, Checksum, ETHERNET_HEADER_LEN, Gso, GsoKind, NetDevice, TxError, TxMeta};
 use smoltcp::phy::{self, ChecksumCapabilities, DeviceCapabilities, Medium, PacketMeta};
@@ -27,15 +27,17 @@ pub(super) struct Receiver {
     buffer: Vec<u8>,
     /// Length of the frame in the buffer, if it was not given out yet.
     held: Option<usize>,
-    /// The held frame opens a connection: whose, and to what.
-    syn: Option<Syn>,
 }
 
-/// The addresses of a SYN.
+/// Whom a received frame is for.
 #[derive(Clone, Copy)]
-pub(super) struct Syn {
-    pub from: SocketAddr,
-    pub to: SocketAddr,
+pub(super) enum Incoming {
+    /// A TCP segment: own address, the peer's, and whether it opens a connection.
+    Segment(Pair, bool),
+    /// A UDP datagram to this port.
+    Datagram(u16),
+    /// Anything else: ARP, ICMP, fragments.
+    Other,
 }
 
 /// The device and the transmitting half's state.
@@ -53,14 +55,14 @@ impl Shim {
         let caps = device.capabilities();
         let largest = caps.max_tx_frame.max(usize::from(caps.mtu) + ETHERNET_HEADER_LEN);
         Self {
-            rx: Receiver { buffer: vec![0; caps.max_rx_frame], held: None, syn: None },
+            rx: Receiver { buffer: vec![0; caps.max_rx_frame], held: None },
             tx: Transmitter { device, caps, buffer: vec![0; largest], backlog: VecDeque::new(), failed: false },
         }
     }
 
     /// Whether there may be a frame.
     pub fn has_work(&self) -> bool {
-        self.rx.held.is_some() || self.tx.device.has_work()
+        self.tx.device.has_work()
     }
 }
 
@@ -107,29 +109,39 @@ impl Transmitter {
     }
 }
 
-impl Receiver {
-    /// A connection is about to be opened. The stack gets the frame when it looks again, unless
-    /// [`Receiver::drop_held`] is called.
-    pub fn take_syn(&mut self) -> Option<Syn> {
-        self.syn.take()
-    }
-
-    /// Forgets the held frame.
-    pub fn drop_held(&mut self) {
-        self.held = None;
-    }
-
-    /// Looks at a frame that came: holds it unless it is damaged.
-    fn admit(&mut self, len: usize, checksum: Checksum) {
-        let Some(bytes) = self.buffer.get(..len) else { return };
-        if let Some(transport) = frame::Transport::find(bytes) {
-            // The device's word on a checksum is the host's, who could forge the bytes as well.
-            if checksum == Checksum::Plain && !transport.verify(bytes) {
-                return;
+impl Shim {
+    /// The next frame, to be given to smoltcp by its next look, unless [`Shim::drop_frame`] is called.
+    pub fn next_frame(&mut self) -> Option<Incoming> {
+        for _ in 0..MAX_DROPS {
+            let meta = match self.tx.device.receive(&mut self.rx.buffer) {
+                Ok(meta) => meta?,
+                Err(_) => {
+                    self.tx.failed = true;
+                    return None;
+                }
+            };
+            if let Some(incoming) = self.rx.classify(meta.len, meta.checksum) {
+                self.rx.held = Some(meta.len);
+                return Some(incoming);
             }
-            self.syn = transport.syn(bytes).map(|(from, to)| Syn { from, to });
         }
-        self.held = Some(len);
+        None
+    }
+
+    /// Forgets the frame.
+    pub fn drop_frame(&mut self) {
+        self.rx.held = None;
+    }
+}
+
+impl Receiver {
+    /// Whom a frame is for; none if it is damaged.
+    fn classify(&self, len: usize, checksum: Checksum) -> Option<Incoming> {
+        let bytes = self.buffer.get(..len)?;
+        let Some(transport) = frame::Transport::find(bytes) else { return Some(Incoming::Other) };
+        // The device's word on a checksum is the host's, who could forge the bytes as well.
+        let sound = checksum != Checksum::Plain || transport.verify(bytes);
+        sound.then(|| transport.incoming(bytes))
     }
 }
 
@@ -138,26 +150,9 @@ impl phy::Device for Shim {
     type TxToken<'a> = TxToken<'a>;
 
     fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        for _ in 0..MAX_DROPS {
-            if self.rx.syn.is_some() {
-                return None;
-            }
-            if let Some(len) = self.rx.held.take() {
-                let frame = self.rx.buffer.get(..len)?;
-                return Some((RxToken(frame), TxToken { tx: &mut self.tx, segment: None }));
-            }
-            match self.tx.device.receive(&mut self.rx.buffer) {
-                Ok(meta) => {
-                    let meta = meta?;
-                    self.rx.admit(meta.len, meta.checksum);
-                }
-                Err(_) => {
-                    self.tx.failed = true;
-                    return None;
-                }
-            }
-        }
-        None
+        let len = self.rx.held.take()?;
+        let frame = self.rx.buffer.get(..len)?;
+        Some((RxToken(frame), TxToken { tx: &mut self.tx, segment: None }))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
