@@ -1,0 +1,197 @@
+//! A network between this namespace and a server: a veth pair into a namespace of the server's
+//! own, or a TAP into an enclave.
+//!
+//! Nothing has a name that could outlive us. The namespace is held by a process that the kernel
+//! kills when we die (prctl(2), PR_SET_PDEATHSIG), its end of the pair dies with it, and with
+//! that end the other; the TAP is rkt-io's, which dies with us in the same way.
+
+use crate::place::{require, tool};
+use crate::process::Process;
+use anyhow::{Context, Result, bail};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Both ends of every link.
+pub const MTU: u16 = 1500;
+/// Of the native server, on a machine whose default may be another.
+pub const CONGESTION_CONTROL: &str = "cubic";
+/// Addresses for benchmarks of network devices (RFC 2544, appendix C.2.2): one network of four
+/// for each link, chosen by process id so that two runs at a time do not meet.
+const BENCHMARKS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
+const PREFIX: u8 = 30;
+const LINKS_A_RUN: u32 = 2;
+const RUNS: u32 = 1 << 14;
+const NAMESPACE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The addresses and the host's interface of a link.
+struct Plan {
+    host: Ipv4Addr,
+    server: Ipv4Addr,
+    interface: String,
+}
+
+impl Plan {
+    /// For link 0 or 1 of the run of this process.
+    fn new(pid: u32, number: u32) -> Self {
+        let network = BENCHMARKS.to_bits() + ((pid % RUNS * LINKS_A_RUN + number) << (32 - PREFIX));
+        let [host, server] = [1, 2].map(|n| Ipv4Addr::from_bits(network + n));
+        // At most 15 bytes (IFNAMSIZ): a process id has up to seven digits.
+        Self { host, server, interface: format!("rktb{pid}n{number}") }
+    }
+
+    fn network(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.host.to_bits() - 1)
+    }
+}
+
+/// A way to a server.
+pub struct Link {
+    plan: Plan,
+    /// `None`: the server is an enclave on a TAP.
+    namespace: Option<Namespace>,
+}
+
+/// A network namespace and the process that holds it.
+struct Namespace {
+    holder: Process,
+    nsenter: PathBuf,
+}
+
+impl Link {
+    /// A TAP, which comes up with the enclave.
+    pub fn tap(number: u32) -> Self {
+        Self { plan: Plan::new(std::process::id(), number), namespace: None }
+    }
+
+    /// A veth pair into a new namespace.
+    ///
+    /// # Errors
+    /// Without the right to make one, or the tools.
+    pub fn veth(number: u32) -> Result<Self> {
+        let plan = Plan::new(std::process::id(), number);
+        let ip = require("ip", "iproute2")?;
+        let namespace = Namespace::new().context("cannot make a network namespace (are you root?)")?;
+        let (name, mtu, holder) = (plan.interface.as_str(), MTU.to_string(), namespace.holder.id().to_string());
+        let address = |of: Ipv4Addr| format!("{of}/{PREFIX}");
+        let peer = ["mtu", &mtu, "type", "veth", "peer", "name", "eth0", "mtu", &mtu, "netns", &holder];
+        tool(&ip, &[["link", "add", name].as_slice(), &peer].concat())?;
+        tool(&ip, &["address", "add", &address(plan.host), "dev", name])?;
+        tool(&ip, &["link", "set", name, "up"])?;
+        namespace.run(&ip, &["address", "add", &address(plan.server), "dev", "eth0"])?;
+        namespace.run(&ip, &["link", "set", "eth0", "up"])?;
+        // By the route: a namespace's own setting takes only what the host allows to everybody.
+        let connected = ["route", "replace", &format!("{}/{PREFIX}", plan.network()), "dev", "eth0"];
+        let from = ["src", &plan.server.to_string(), "congctl", CONGESTION_CONTROL];
+        namespace.run(&ip, &[connected.as_slice(), &from].concat())?;
+        Ok(Self { plan, namespace: Some(namespace) })
+    }
+
+    /// Options of `rkt-io run` for an enclave at the other end.
+    pub fn options(&self) -> Vec<String> {
+        let Plan { host, server, interface } = &self.plan;
+        let options = ["--net", &format!("tap={interface}"), "--ip", &format!("{server}/{PREFIX}")];
+        let gateway = ["--gateway", &host.to_string()];
+        [options.as_slice(), &gateway].concat().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The server's address.
+    pub fn server(&self) -> Ipv4Addr {
+        self.plan.server
+    }
+
+    /// The command for a server at the other end, which dies with us. It stays one process.
+    ///
+    /// # Errors
+    /// If a tool is missing.
+    pub fn wrap(&self, server: &Command) -> Result<Command> {
+        let mut command = mortal()?;
+        if let Some(namespace) = &self.namespace {
+            command.arg(&namespace.nsenter).arg(namespace.path()).arg("--");
+        }
+        command.arg(server.get_program()).args(server.get_args());
+        Ok(command)
+    }
+}
+
+impl Namespace {
+    fn new() -> Result<Self> {
+        let [unshare, nsenter] = ["unshare", "nsenter"].map(|name| require(name, "util-linux"));
+        let mut command = mortal()?;
+        command.arg(unshare?).args(["--net", "--", "sleep", "infinity"]).stdout(Stdio::null());
+        let mut namespace = Self { holder: Process::spawn(&mut command, None)?, nsenter: nsenter? };
+        let own = std::fs::read_link("/proc/self/ns/net").context("no network namespaces here")?;
+        let theirs = PathBuf::from(format!("/proc/{}/ns/net", namespace.holder.id()));
+        let deadline = Instant::now() + NAMESPACE_LIMIT;
+        // It is ready when the holder has moved.
+        while std::fs::read_link(&theirs).ok().is_none_or(|theirs| theirs == own) {
+            if Instant::now() > deadline || namespace.holder.has_ended() {
+                bail!("unshare --net failed{}", namespace.holder.quoted());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(namespace)
+    }
+
+    /// The argument by which nsenter(1) finds it.
+    fn path(&self) -> String {
+        format!("--net=/proc/{}/ns/net", self.holder.id())
+    }
+
+    fn run(&self, program: &Path, args: &[&str]) -> Result<()> {
+        let program = program.to_str().context("a path that is not UTF-8")?;
+        tool(&self.nsenter, &[[&self.path(), "--", program].as_slice(), args].concat())
+    }
+}
+
+/// The start of a command that is killed when the thread that starts it ends.
+fn mortal() -> Result<Command> {
+    let mut command = Command::new(require("setpriv", "util-linux")?);
+    command.args(["--pdeathsig", "KILL", "--"]);
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::lines;
+
+    #[test]
+    fn links_have_networks_of_their_own() {
+        let plan = Plan::new(5, 1);
+        assert_eq!((plan.host.to_string(), plan.server.to_string()), ("198.18.0.45".into(), "198.18.0.46".into()));
+        let last = Plan::new(RUNS - 1, 1);
+        assert_eq!(last.server.to_string(), "198.19.255.254");
+        assert!(Plan::new(4_194_304, 1).interface.len() <= 15);
+        let options = Link { plan, namespace: None }.options().join(" ");
+        assert_eq!(options, "--net tap=rktb5n1 --ip 198.18.0.46/30 --gateway 198.18.0.45");
+    }
+
+    #[test]
+    fn a_pair_reaches_into_its_namespace_and_goes_with_it() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let link = Link::veth(0).unwrap();
+        let interface = PathBuf::from("/sys/class/net").join(&link.plan.interface);
+        assert!(interface.exists());
+        let mut inside = Command::new("cat");
+        inside.arg("/proc/net/dev");
+        let mut text = String::new();
+        let keep = |line: crate::process::Line| {
+            text += &line.text;
+            Ok(())
+        };
+        lines(&mut link.wrap(&inside).unwrap(), None, Duration::from_secs(60), keep).unwrap();
+        assert!(text.contains("eth0") && !text.contains(&link.plan.interface), "{text}");
+        drop(link);
+        // The kernel takes a namespace apart in the background.
+        let gone = (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            !interface.exists()
+        });
+        assert!(gone);
+    }
+}

@@ -1,0 +1,175 @@
+//! Pairs of runs, and the figures that they make.
+
+use crate::measure::Summary;
+use crate::report::{Cost, Figure, Report, Unit};
+use anyhow::{Error, Result};
+
+/// What one run found out about one measure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// What was measured.
+    pub name: String,
+    /// The value's unit.
+    pub unit: Unit,
+    /// The value.
+    pub value: f64,
+    /// Processor seconds of the whole machine for one operation.
+    pub cost: Option<f64>,
+}
+
+/// What figures of a series have in common.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Of what, in messages.
+    pub name: String,
+    /// `--cpus`.
+    pub cpus: u32,
+    /// Who ran where.
+    pub pinning: String,
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// rkt-io.
+    Subject,
+    /// Linux.
+    Baseline,
+}
+
+/// Readings of one pair.
+#[derive(Default)]
+struct Pair {
+    subject: Vec<Reading>,
+    baseline: Vec<Reading>,
+}
+
+/// Runs `pairs` pairs, whose order changes from one to the next so that neither side always
+/// follows the other, and adds their figures to the report. `run` appends what it finds, so that
+/// what it found before an error is kept; the error ends the series and goes into the report.
+pub fn interleave(
+    pairs: u32,
+    setting: &Setting,
+    report: &mut Report,
+    mut run: impl FnMut(Side, &mut Vec<Reading>) -> Result<()>,
+) {
+    let mut all = Vec::new();
+    let mut error = None;
+    for number in 0..pairs {
+        let mut pair = Pair::default();
+        let order = if number % 2 == 0 { [Side::Baseline, Side::Subject] } else { [Side::Subject, Side::Baseline] };
+        for side in order {
+            let (readings, name) = match side {
+                Side::Subject => (&mut pair.subject, "enclave"),
+                Side::Baseline => (&mut pair.baseline, "native"),
+            };
+            if let Err(e) = run(side, readings) {
+                error = Some(failure(setting, name, &e));
+            }
+        }
+        all.push(pair);
+        if error.is_some() {
+            break;
+        }
+    }
+    report.figures.extend(figures(setting, &all));
+    report.failures.extend(error);
+}
+
+fn failure(setting: &Setting, side: &str, error: &Error) -> String {
+    format!("{} ({side}, --cpus {}): {error:#}", setting.name, setting.cpus)
+}
+
+/// In the order of the first pair.
+fn figures(setting: &Setting, pairs: &[Pair]) -> Vec<Figure> {
+    let Some(first) = pairs.first() else { return Vec::new() };
+    first.subject.iter().filter_map(|reading| figure(setting, reading, pairs)).collect()
+}
+
+fn figure(setting: &Setting, like: &Reading, pairs: &[Pair]) -> Option<Figure> {
+    let find = |readings: &[Reading]| readings.iter().find(|r| r.name == like.name).cloned();
+    let found: Vec<(Option<Reading>, Option<Reading>)> =
+        pairs.iter().map(|pair| (find(&pair.subject), find(&pair.baseline))).collect();
+    let subject = || found.iter().filter_map(|(subject, _)| subject.as_ref());
+    let baseline = || found.iter().filter_map(|(_, baseline)| baseline.as_ref());
+    let speeds = found.iter().filter_map(|(s, b)| like.unit.speed(s.as_ref()?.value, b.as_ref()?.value));
+    Some(Figure {
+        name: like.name.clone(),
+        unit: like.unit,
+        cpus: setting.cpus,
+        pinning: setting.pinning.clone(),
+        enclave: Summary::of(subject().map(|r| r.value))?,
+        native: Summary::of(baseline().map(|r| r.value)),
+        speed: Summary::of(speeds),
+        cost: Cost {
+            enclave: Summary::of(subject().filter_map(|r| r.cost)),
+            native: Summary::of(baseline().filter_map(|r| r.cost)),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::bail;
+
+    fn setting() -> Setting {
+        Setting { name: "test".into(), cpus: 1, pinning: "none".into() }
+    }
+
+    fn reading(name: &str, value: f64) -> Reading {
+        Reading { name: name.into(), unit: Unit::Seconds, value, cost: Some(value / 2.0) }
+    }
+
+    #[test]
+    fn ratios_are_of_pairs() {
+        let mut report = Report::new(vec![]);
+        let mut order = Vec::new();
+        let mut value = 0.0;
+        interleave(3, &setting(), &mut report, |side, readings| {
+            order.push(side);
+            value += 1.0;
+            readings.push(reading("a", value));
+            Ok(())
+        });
+        use Side::{Baseline as B, Subject as S};
+        assert_eq!(order, [B, S, S, B, B, S]);
+        let figure = &report.figures[0];
+        // Subject: 2, 3, 6. Baseline: 1, 4, 5.
+        assert_eq!((figure.enclave.median, figure.native.unwrap().median), (3.0, 4.0));
+        assert_eq!(figure.speed, Summary::of([1.0 / 2.0, 4.0 / 3.0, 5.0 / 6.0]));
+        assert_eq!(figure.cost.enclave.unwrap().median, 1.5);
+        assert!(report.failures.is_empty());
+    }
+
+    #[test]
+    fn what_was_found_before_an_error_is_kept() {
+        let mut report = Report::new(vec![]);
+        let mut runs = 0;
+        interleave(9, &setting(), &mut report, |side, readings| {
+            runs += 1;
+            readings.push(reading("a", 1.0));
+            if side == Side::Subject {
+                bail!("no luck");
+            }
+            readings.push(reading("b", 1.0));
+            Ok(())
+        });
+        assert_eq!(runs, 2);
+        assert_eq!(report.figures.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(report.failures, ["test (enclave, --cpus 1): no luck"]);
+    }
+
+    #[test]
+    fn a_part_that_only_an_enclave_has() {
+        let mut report = Report::new(vec![]);
+        interleave(2, &setting(), &mut report, |side, readings| {
+            if side == Side::Subject {
+                readings.push(reading("supervisor", 1.0));
+            }
+            Ok(())
+        });
+        assert_eq!((report.figures[0].native, report.figures[0].speed), (None, None));
+        assert_eq!(report.figures[0].enclave.n, 2);
+    }
+}

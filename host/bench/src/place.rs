@@ -1,0 +1,174 @@
+//! The two places where a program runs: natively, and in an enclave.
+
+use crate::process::lines;
+use crate::{Poll, process};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Making an image takes seconds at most.
+const IMAGE_LIMIT: Duration = Duration::from_secs(120);
+
+/// What is compared.
+pub struct Places {
+    /// What rkt-io does.
+    pub subject: Place,
+    /// What Linux does.
+    pub baseline: Place,
+    /// A folder for files of this run.
+    pub folder: PathBuf,
+}
+
+/// Where a program runs.
+pub enum Place {
+    /// As a process of the host.
+    Native,
+    /// In an enclave.
+    Enclave {
+        /// The command that runs enclaves.
+        rkt_io: PathBuf,
+        /// How enclaves wait.
+        poll: Poll,
+    },
+}
+
+/// A program that is ready to run in its place.
+pub enum Ready {
+    /// The program itself.
+    Native(PathBuf),
+    /// A prebuilt image with the program.
+    Image {
+        /// The command that runs enclaves.
+        rkt_io: PathBuf,
+        /// How enclaves wait.
+        poll: Poll,
+        /// The image.
+        image: PathBuf,
+        /// The program's path within it.
+        program: String,
+    },
+}
+
+impl Places {
+    /// An enclave beside the host.
+    pub fn new(rkt_io: &Path, poll: Poll, folder: &Path) -> Self {
+        let subject = Place::Enclave { rkt_io: rkt_io.into(), poll };
+        Self { subject, baseline: Place::Native, folder: folder.into() }
+    }
+
+    /// The host beside itself, to test the measurement.
+    pub fn native_twice(folder: &Path) -> Self {
+        Self { subject: Place::Native, baseline: Place::Native, folder: folder.into() }
+    }
+
+    /// Makes a program ready in both places: as subject and as baseline.
+    ///
+    /// # Errors
+    /// If its image cannot be made.
+    pub fn prepare(&self, program: &Path) -> Result<(Ready, Ready)> {
+        Ok((self.subject.prepare(program, &self.folder)?, self.baseline.prepare(program, &self.folder)?))
+    }
+}
+
+impl Place {
+    fn prepare(&self, program: &Path, folder: &Path) -> Result<Ready> {
+        let Self::Enclave { rkt_io, poll } = self else { return Ok(Ready::Native(program.into())) };
+        let name = program.file_name().context("a program without a name")?;
+        let image = folder.join(name).with_extension("rkt");
+        let mut create = Command::new(rkt_io);
+        create.args(["image", "create", "--out"]).arg(&image).arg("--from-program").arg(program);
+        let mut inside = None;
+        lines(&mut create, None, IMAGE_LIMIT, |line| {
+            // The path may differ from what was asked for, as links and shims are followed.
+            inside = inside.take().or_else(|| line.text.strip_prefix("program ").map(str::to_owned));
+            Ok(())
+        })
+        .with_context(|| format!("cannot make an image of {}", program.display()))?;
+        let program = inside.context("`rkt-io image create` did not say where the program is")?;
+        Ok(Ready::Image { rkt_io: rkt_io.clone(), poll: *poll, image, program })
+    }
+
+    /// Whether this is an enclave.
+    pub fn is_enclave(&self) -> bool {
+        matches!(self, Self::Enclave { .. })
+    }
+}
+
+impl Ready {
+    /// A command that runs the program with as many vCPUs and these options of `rkt-io run` for
+    /// its network, which mean nothing natively. Arguments of the program can be appended.
+    pub fn command(&self, cpus: u32, network: &[String]) -> Command {
+        match self {
+            Self::Native(program) => Command::new(program),
+            Self::Image { rkt_io, poll, image, program } => {
+                let mut command = Command::new(rkt_io);
+                command.args(["run", "--quiet", "--tee", "none", "--poll", poll.name(), "--cpus", &cpus.to_string()]);
+                command.args(network).arg(image).arg(program);
+                command
+            }
+        }
+    }
+
+    /// A folder on a tmpfs that the program can write to.
+    pub fn tmpfs(&self) -> &'static str {
+        match self {
+            Self::Native(_) => "/dev/shm",
+            Self::Image { .. } => "/tmp",
+        }
+    }
+}
+
+/// The options of an enclave without a network.
+pub fn no_network() -> Vec<String> {
+    vec!["--net".into(), "none".into()]
+}
+
+/// Finds a program that a measurement needs.
+///
+/// # Errors
+/// Names the program and Debian's package of it.
+pub fn require(program: &str, package: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+    // Debian's own first: a shim on PATH would be measured with what it starts.
+    let found = system.into_iter().chain(std::env::split_paths(&path)).map(|dir| dir.join(program));
+    found
+        .into_iter()
+        .find(|file| file.is_file())
+        .with_context(|| format!("{program} is needed and not installed: `apt-get install {package}`"))
+}
+
+/// Runs a program of the system to its success.
+///
+/// # Errors
+/// If it fails or takes longer than ten seconds.
+pub fn tool(program: &Path, args: &[&str]) -> Result<()> {
+    process::run(Command::new(program).args(args), Duration::from_secs(10))
+        .with_context(|| format!("{} {}", program.display(), args.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_enclave_gets_its_options_and_a_process_none() {
+        let args = |ready: &Ready| -> Vec<String> {
+            let command = ready.command(2, &no_network());
+            command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect()
+        };
+        assert!(args(&Ready::Native("/bin/true".into())).is_empty());
+        let (rkt_io, image) = ("/rkt-io".into(), "/i.rkt".into());
+        let image = Ready::Image { rkt_io, poll: Poll::Busy, image, program: "/usr/bin/true".into() };
+        let expected = "run --quiet --tee none --poll busy --cpus 2 --net none /i.rkt /usr/bin/true";
+        assert_eq!(args(&image).join(" "), expected);
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_its_package() {
+        assert!(require("sh", "dash").unwrap().ends_with("sh"));
+        let error = require("no-such-program", "some-package").unwrap_err().to_string();
+        assert!(error.contains("no-such-program") && error.contains("some-package"), "{error}");
+    }
+}
