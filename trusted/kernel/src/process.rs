@@ -56,6 +56,8 @@ pub struct Process {
     pub exe: Mutex<Option<Path>>,
     /// Arguments, for /proc/PID/cmdline.
     pub command_line: Mutex<Vec<u8>>,
+    /// Environment at the start, for /proc/PID/environ.
+    pub environment: Mutex<Vec<u8>>,
     /// Resource limits: soft and hard, by RLIMIT_ number.
     pub limits: Mutex<[(u64, u64); 16]>,
     /// Set by the first task that ends the whole process.
@@ -92,6 +94,8 @@ pub struct ProcessFlags {
     pub parent_death_signal: AtomicU32,
     /// PR_SET_THP_DISABLE.
     pub thp_disable: AtomicBool,
+    /// /proc/PID/oom_score_adj: kept, nothing is killed for memory here.
+    pub oom_score_adj: AtomicI32,
 }
 
 struct Registry {
@@ -176,6 +180,9 @@ impl Process {
         *child.limits.lock() = *parent.limits.lock();
         *child.exe.lock() = parent.exe.lock().clone();
         *child.command_line.lock() = parent.command_line.lock().clone();
+        *child.environment.lock() = parent.environment.lock().clone();
+        let oom_score_adj = parent.flags.oom_score_adj.load(Ordering::Relaxed);
+        child.flags.oom_score_adj.store(oom_score_adj, Ordering::Relaxed);
         let no_new_privs = parent.flags.no_new_privs.load(Ordering::Relaxed);
         child.flags.no_new_privs.store(no_new_privs, Ordering::Relaxed);
         parent.children.lock().push(child.clone());
@@ -204,6 +211,7 @@ impl Process {
             signals,
             exe: Mutex::new(None),
             command_line: Mutex::new(Vec::new()),
+            environment: Mutex::new(Vec::new()),
             limits: Mutex::new(default_limits()),
             ended: Mutex::new(None),
             zombie: AtomicBool::new(false),
@@ -218,6 +226,7 @@ impl Process {
                 subreaper: AtomicBool::new(false),
                 parent_death_signal: AtomicU32::new(0),
                 thp_disable: AtomicBool::new(false),
+                oom_score_adj: AtomicI32::new(0),
             },
             nice: AtomicI32::new(0),
             real_timer: Mutex::new(None),

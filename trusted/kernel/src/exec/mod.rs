@@ -123,7 +123,9 @@ impl Prepared {
         }
         let sp = stack::build(process, mm, &self.program, &main, base)?;
         *process.exe.lock() = Some(self.program.file.path().clone());
-        *process.command_line.lock() = self.program.argv.iter().flat_map(|arg| arg.iter().copied().chain([0])).collect();
+        let joined = |strings: &[Vec<u8>]| strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect();
+        *process.command_line.lock() = joined(&self.program.argv);
+        *process.environment.lock() = joined(&self.program.envp);
         // Flags as after a fresh execve: interrupts on, the reserved bit.
         Ok(Registers { rip: entry.entry, rsp: sp, rflags: 0x202, full: 1, orig_rax: u64::MAX, ..Registers::default() })
     }

@@ -195,8 +195,7 @@ pub fn timerfd_create(call: &mut Call<'_>, clock: u32, flags: u32) -> Result<u64
 }
 
 fn put_setting(to: u64, setting: TimerSetting) -> Result<()> {
-    let spec =
-        Itimerspec { interval: Timespec::from_ns(setting.interval), value: Timespec::from_ns(setting.value) };
+    let spec = Itimerspec { interval: Timespec::from_ns(setting.interval), value: Timespec::from_ns(setting.value) };
     UserPtr::new(to).write_nullable(&spec)
 }
 
@@ -251,11 +250,7 @@ pub fn inotify_add_watch(call: &mut Call<'_>, fd: i32, path: u64, mask: u32) -> 
     let file = call.task.process.file(fd)?;
     let instance = Inotify::of(&file)?;
     let place = Place::new(call, AT_FDCWD, path)?;
-    let how = Resolve {
-        follow: mask & IN_DONT_FOLLOW == 0,
-        directory: mask & IN_ONLYDIR != 0,
-        ..Resolve::FOLLOW
-    };
+    let how = Resolve { follow: mask & IN_DONT_FOLLOW == 0, directory: mask & IN_ONLYDIR != 0, ..Resolve::FOLLOW };
     let at = place.resolve(how)?;
     place.context.credentials.check(&at.inode().access(), MAY_READ)?;
     Ok(instance.add_watch(&at, mask)? as u64)

@@ -2,7 +2,9 @@
 
 use super::Call;
 use super::fd::usable;
-use rkt_linux_abi::general::{F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, SEEK_CUR, SEEK_END, SEEK_SET};
+use rkt_linux_abi::general::{
+    F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, SEEK_CUR, SEEK_END, SEEK_SET,
+};
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
 use rkt_vfs::OpenFile;

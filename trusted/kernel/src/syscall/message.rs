@@ -1,6 +1,7 @@
 //! Messages of sockets: `struct msghdr` and what travels beside the bytes (cmsg(3)).
 
 use super::Call;
+use super::abi::Timespec;
 use super::path::install;
 use super::read_write::{IOV_MAX, MAX_RW_COUNT, iovec};
 use super::socket::{ADDRESS_MAX, put_address, read_address, send, socket_of};
@@ -12,7 +13,6 @@ use rkt_linux_abi::net::{MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, SCM_CREDENT
 use rkt_linux_abi::{Errno, Result};
 use rkt_net::{Ancillary, Credentials, Outgoing, Socket};
 use rkt_user::{IoSink, IoSource, UserPtr, UserSlice};
-use super::abi::Timespec;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct user_msghdr` of x86-64.
@@ -123,7 +123,12 @@ impl Control {
         Ok(())
     }
 
-    fn put_rights(&mut self, call: &Call<'_>, rights: Vec<Arc<dyn core::any::Any + Send + Sync>>, cloexec: bool) -> Result<()> {
+    fn put_rights(
+        &mut self,
+        call: &Call<'_>,
+        rights: Vec<Arc<dyn core::any::Any + Send + Sync>>,
+        cloexec: bool,
+    ) -> Result<()> {
         let fits = self.left.len().saturating_sub(CMSG_HEAD) / 4;
         let wanted = rights.len();
         let mut numbers = Vec::new();
@@ -236,14 +241,7 @@ pub fn sendmmsg(call: &mut Call<'_>, fd: i32, messages: u64, count: u32, flags: 
 }
 
 /// recvmmsg(2). As in Linux the timeout is looked at between messages only.
-pub fn recvmmsg(
-    call: &mut Call<'_>,
-    fd: i32,
-    messages: u64,
-    count: u32,
-    flags: u32,
-    timeout: u64,
-) -> Result<u64> {
+pub fn recvmmsg(call: &mut Call<'_>, fd: i32, messages: u64, count: u32, flags: u32, timeout: u64) -> Result<u64> {
     let pointer = UserPtr::<Timespec>::new(timeout).nullable();
     let deadline = match pointer {
         Some(pointer) => Some(rkt_platform::now().saturating_add(pointer.read()?.to_ns()?)),

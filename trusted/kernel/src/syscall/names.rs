@@ -2,9 +2,7 @@
 
 use super::Call;
 use super::path::{Place, read_path};
-use rkt_linux_abi::general::{
-    AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, CAP_DAC_READ_SEARCH,
-};
+use rkt_linux_abi::general::{AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, CAP_DAC_READ_SEARCH};
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserSlice;
 use rkt_vfs::{FileType, Resolve, ops};

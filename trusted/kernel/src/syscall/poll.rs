@@ -97,11 +97,8 @@ pub fn ppoll(call: &mut Call<'_>, fds: u64, count: u32, timeout: u64, mask: u64,
 }
 
 /// The events that make a descriptor readable, writable, exceptional (select(2), NOTES).
-const SETS: [u32; 3] = [
-    POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR,
-    POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR,
-    POLLPRI,
-];
+const SETS: [u32; 3] =
+    [POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR, POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR, POLLPRI];
 /// Bits a word of `fd_set`.
 const BITS: usize = 64;
 
@@ -155,9 +152,8 @@ fn select_files(call: &Call<'_>, count: i32, addresses: [u64; 3], deadline: Opti
             selected.push(Selected { fd, asked, found: [false; 3], file: table.get(fd as i32)? });
         }
     }
-    let ready = poll_with(deadline, |mut table| {
-        selected.iter_mut().map(|entry| entry.look(table.as_deref_mut())).sum()
-    })?;
+    let ready =
+        poll_with(deadline, |mut table| selected.iter_mut().map(|entry| entry.look(table.as_deref_mut())).sum())?;
     for (set, address) in addresses.into_iter().enumerate().filter(|(_, address)| *address != 0) {
         let mut found: Words = SmallVec::from_elem(0, words);
         for entry in selected.iter().filter(|entry| entry.found.get(set) == Some(&true)) {

@@ -151,15 +151,7 @@ pub(super) fn send(
 }
 
 /// sendto(2).
-pub fn sendto(
-    call: &mut Call<'_>,
-    fd: i32,
-    buf: u64,
-    count: usize,
-    flags: u32,
-    address: u64,
-    len: i32,
-) -> Result<u64> {
+pub fn sendto(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, flags: u32, address: u64, len: i32) -> Result<u64> {
     let (file, socket) = socket_of(call, fd)?;
     let to = if address == 0 { None } else { Some(read_address(address, len)?) };
     let mut source = IoSource::user(UserSlice::new(buf, count)?.limit(MAX_RW_COUNT));

@@ -1,0 +1,304 @@
+//! /proc/PID and /proc/PID/task/TID.
+
+use super::{descriptors, line, maps, parse_number, status};
+use crate::process::{self, Process};
+use crate::task::{self, Task};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use rkt_linux_abi::general::{CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
+use rkt_linux_abi::{Errno, Result};
+use rkt_vfs::pseudo::{DynamicDir, DynamicEntry, Identity, PseudoDir, PseudoFile, PseudoFs, PseudoLink};
+use rkt_vfs::{FileSystem, FileType, Inode, LinkTarget, mountinfo_text, mounts_text};
+
+/// Whose files a directory has: a process, or one of its tasks.
+#[derive(Clone)]
+pub(super) struct Subject {
+    /// Device number of the file system.
+    pub device: u64,
+    process: Weak<Process>,
+    /// The task; none in the directory of the process as a whole.
+    task: Option<Weak<Task>>,
+    /// Process id, or task id.
+    id: i32,
+}
+
+impl Subject {
+    fn of_process(device: u64, process: &Arc<Process>) -> Self {
+        Self { device, process: Arc::downgrade(process), task: None, id: process.pid }
+    }
+
+    fn of_task(device: u64, task: &Arc<Task>) -> Self {
+        let process = Arc::downgrade(&task.process);
+        Self { device, process, task: Some(Arc::downgrade(task)), id: task.tid }
+    }
+
+    /// The process.
+    pub fn process(&self) -> Result<Arc<Process>> {
+        self.process.upgrade().ok_or(Errno::ESRCH)
+    }
+
+    /// The task, or the process's first; none of a process that has ended.
+    pub fn task(&self) -> Result<Option<Arc<Task>>> {
+        match &self.task {
+            Some(task) => task.upgrade().ok_or(Errno::ESRCH).map(Some),
+            None => {
+                let tasks = self.process()?.tasks();
+                Ok(tasks.iter().find(|task| task.is_leader()).or(tasks.first()).cloned())
+            }
+        }
+    }
+
+    /// Whether it is a process as a whole.
+    pub fn is_process(&self) -> bool {
+        self.task.is_none()
+    }
+
+    /// Process id, or task id.
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// The process, if the caller may look into it (ptrace(2), PTRACE_MODE_READ).
+    pub fn inspected(&self) -> Result<Arc<Process>> {
+        let process = self.process()?;
+        let asking = task::try_current().ok_or(Errno::EACCES)?.process.credentials();
+        let (uid, gid) = owner(&process);
+        let same = (asking.uid, asking.gid) == (uid, gid);
+        if same || asking.capable(CAP_SYS_PTRACE) { Ok(process) } else { Err(Errno::EACCES) }
+    }
+
+    /// An inode of this directory, by its place among the entries.
+    pub fn identity(&self, place: u64, permissions: u32) -> Identity {
+        let (uid, gid) = self.process().map_or((0, 0), |process| owner(&process));
+        Identity::new(self.device, permissions).owned(uid, gid).numbered(self.number(place))
+    }
+
+    /// The inode number of an entry, by its place.
+    pub fn number(&self, place: u64) -> u64 {
+        /// Bits of an inode number below the id: descriptors have the upper half.
+        const BITS: u32 = 22;
+        let kind = if self.is_process() { 1 } else { 2 };
+        kind << 60 | (self.id as u64) << BITS | place
+    }
+}
+
+fn owner(process: &Process) -> (u32, u32) {
+    let credentials = process.credentials();
+    (credentials.uid, credentials.gid)
+}
+
+/// What an entry is.
+enum Content {
+    Text(fn(&Subject) -> Result<Vec<u8>>),
+    Writable(fn(&Subject) -> Result<Vec<u8>>, fn(&Subject, &[u8]) -> Result<()>),
+    Link(fn(&Subject) -> Result<LinkTarget>),
+    Directory(fn(&Subject) -> Box<dyn DynamicDir>),
+}
+
+struct Entry {
+    name: &'static str,
+    permissions: u32,
+    content: Content,
+}
+
+const fn text(name: &'static str, permissions: u32, make: fn(&Subject) -> Result<Vec<u8>>) -> Entry {
+    Entry { name, permissions, content: Content::Text(make) }
+}
+
+const fn link(name: &'static str, target: fn(&Subject) -> Result<LinkTarget>) -> Entry {
+    Entry { name, permissions: 0o777, content: Content::Link(target) }
+}
+
+const ENTRIES: &[Entry] = &[
+    text("cgroup", 0o444, |_| Ok(line("0::/"))),
+    text("cmdline", 0o444, |of| Ok(of.process()?.command_line.lock().clone())),
+    Entry { name: "comm", permissions: 0o644, content: Content::Writable(comm, set_comm) },
+    link("cwd", |of| Ok(LinkTarget::Jump(of.inspected()?.fs.lock().cwd.clone()))),
+    text("environ", 0o400, |of| Ok(of.inspected()?.environment.lock().clone())),
+    link("exe", |of| of.inspected()?.exe.lock().clone().map(LinkTarget::Jump).ok_or(Errno::ENOENT)),
+    Entry { name: "fd", permissions: 0o500, content: Content::Directory(descriptors::links) },
+    Entry { name: "fdinfo", permissions: 0o555, content: Content::Directory(descriptors::infos) },
+    text("limits", 0o444, status::limits),
+    text("maps", 0o444, maps::maps),
+    text("mountinfo", 0o444, |of| Ok(mountinfo_text(&of.process()?.fs.lock().root.clone()))),
+    text("mounts", 0o444, |of| Ok(mounts_text(&of.process()?.fs.lock().root.clone()))),
+    Entry { name: "oom_score_adj", permissions: 0o644, content: Content::Writable(oom_score_adj, set_oom_score_adj) },
+    link("root", |of| Ok(LinkTarget::Jump(of.inspected()?.fs.lock().root.clone()))),
+    text("smaps", 0o444, maps::smaps),
+    text("stat", 0o444, status::stat),
+    text("statm", 0o444, maps::statm),
+    text("status", 0o444, status::status),
+    // Only processes have it: has to be the last one.
+    Entry { name: "task", permissions: 0o555, content: Content::Directory(|of| Box::new(Tasks(of.clone()))) },
+];
+
+/// The entries that a directory has.
+fn entries(of: &Subject) -> &'static [Entry] {
+    match ENTRIES.split_last() {
+        Some((_, others)) if !of.is_process() => others,
+        _ => ENTRIES,
+    }
+}
+
+fn comm(of: &Subject) -> Result<Vec<u8>> {
+    Ok(match of.task()? {
+        Some(task) => [status::name(&task).as_slice(), b"\n"].concat(),
+        None => line(""),
+    })
+}
+
+fn set_comm(of: &Subject, written: &[u8]) -> Result<()> {
+    // A process's threads may name each other, nobody else may (proc_pid_comm(5)).
+    let process = of.process()?;
+    if !task::try_current().is_some_and(|task| Arc::ptr_eq(&task.process, &process)) {
+        return Err(Errno::EINVAL);
+    }
+    let task = of.task()?.ok_or(Errno::ESRCH)?;
+    let text = written.split(|&byte| byte == b'\n').next().unwrap_or(&[]);
+    let mut name = [0; 16];
+    name.iter_mut().take(15).zip(text).for_each(|(to, from)| *to = *from);
+    *task.name.lock() = name;
+    Ok(())
+}
+
+fn oom_score_adj(of: &Subject) -> Result<Vec<u8>> {
+    Ok(line(of.process()?.flags.oom_score_adj.load(Ordering::Relaxed)))
+}
+
+fn set_oom_score_adj(of: &Subject, written: &[u8]) -> Result<()> {
+    let text = core::str::from_utf8(written).map_err(|_| Errno::EINVAL)?.trim();
+    let value: i32 = text.parse().map_err(|_| Errno::EINVAL)?;
+    if !(-1000..=1000).contains(&value) {
+        return Err(Errno::EINVAL);
+    }
+    let process = of.process()?;
+    let asking = task::try_current().ok_or(Errno::EACCES)?.process.credentials();
+    let kept = &process.flags.oom_score_adj;
+    if value < kept.load(Ordering::Relaxed).min(0) && !asking.capable(CAP_SYS_RESOURCE) {
+        return Err(Errno::EACCES);
+    }
+    kept.store(value, Ordering::Relaxed);
+    Ok(())
+}
+
+impl Entry {
+    fn kind(&self) -> FileType {
+        match self.content {
+            Content::Text(_) | Content::Writable(..) => FileType::Regular,
+            Content::Link(_) => FileType::Symlink,
+            Content::Directory(_) => FileType::Directory,
+        }
+    }
+
+    fn inode(&self, of: &Subject, place: u64) -> Arc<dyn Inode> {
+        let identity = of.identity(place, self.permissions);
+        let of = of.clone();
+        match self.content {
+            Content::Text(make) => PseudoFile::new(identity, Box::new(move || make(&of))),
+            Content::Writable(make, accept) => {
+                let writer = of.clone();
+                let accept = Box::new(move |bytes: &[u8]| accept(&writer, bytes));
+                PseudoFile::writable(identity, Box::new(move || make(&of)), accept)
+            }
+            Content::Link(target) => PseudoLink::new(identity, Box::new(move || target(&of))),
+            Content::Directory(make) => PseudoDir::with_dynamic(identity, make(&of)),
+        }
+    }
+}
+
+impl DynamicDir for Subject {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        let mut numbered = entries(self).iter().zip(1..);
+        let (entry, place) = numbered.find(|(entry, _)| entry.name.as_bytes() == name).ok_or(Errno::ENOENT)?;
+        self.process().map_err(|_| Errno::ENOENT)?;
+        Ok(entry.inode(self, place))
+    }
+
+    fn list(&self, position: u64) -> Vec<DynamicEntry> {
+        let numbered = entries(self).iter().zip(1..).skip(usize::try_from(position).unwrap_or(usize::MAX));
+        let show = |(entry, place): (&Entry, u64)| DynamicEntry {
+            name: entry.name.as_bytes().to_vec(),
+            kind: entry.kind(),
+            ino: self.number(place),
+            position: place - 1,
+        };
+        numbered.map(show).collect()
+    }
+}
+
+fn directory(of: Subject) -> Arc<PseudoDir> {
+    let identity = of.identity(0, 0o555);
+    PseudoDir::with_dynamic(identity, Box::new(of))
+}
+
+fn directory_entry(of: &Subject) -> DynamicEntry {
+    let name = format!("{}", of.id).into_bytes();
+    DynamicEntry { name, kind: FileType::Directory, ino: of.number(0), position: of.id as u64 }
+}
+
+/// /proc/PID/task.
+struct Tasks(Subject);
+
+impl DynamicDir for Tasks {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        let tid = parse_number(name)?;
+        let tasks = self.0.process().map_err(|_| Errno::ENOENT)?.tasks();
+        let task = tasks.iter().find(|task| task.tid == tid).ok_or(Errno::ENOENT)?;
+        Ok(directory(Subject::of_task(self.0.device, task)))
+    }
+
+    fn list(&self, position: u64) -> Vec<DynamicEntry> {
+        let Ok(process) = self.0.process() else { return Vec::new() };
+        let mut tasks = process.tasks();
+        tasks.retain(|task| task.tid as u64 >= position);
+        tasks.sort_by_key(|task| task.tid);
+        tasks.iter().map(|task| directory_entry(&Subject::of_task(self.0.device, task))).collect()
+    }
+}
+
+/// The processes in /proc.
+struct Processes {
+    device: u64,
+}
+
+/// What /proc has besides its fixed entries.
+pub(super) fn processes(device: u64) -> Box<dyn DynamicDir> {
+    Box::new(Processes { device })
+}
+
+impl DynamicDir for Processes {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        // A task's id leads to it too, though it is not listed (proc(5)).
+        let id = parse_number(name)?;
+        let process = process::find(id).or_else(|| Some(process::find_task(id)?.process.clone()));
+        Ok(directory(Subject::of_process(self.device, &process.ok_or(Errno::ENOENT)?)))
+    }
+
+    fn list(&self, position: u64) -> Vec<DynamicEntry> {
+        let processes = process::all();
+        let listed = processes.iter().filter(|process| process.pid as u64 >= position);
+        listed.map(|process| directory_entry(&Subject::of_process(self.device, process))).collect()
+    }
+}
+
+/// Adds /proc/self, /proc/thread-self and /proc/mounts.
+pub(super) fn add_links(proc: &PseudoFs) {
+    let root = proc.directory();
+    let add = |name: &str, target: fn() -> Result<Vec<u8>>| {
+        let target = Box::new(move || target().map(LinkTarget::Text));
+        root.add(name, PseudoLink::new(Identity::new(proc.device(), 0o777), target));
+    };
+    add("self", || Ok(format!("{}", caller()?.process.pid).into_bytes()));
+    add("thread-self", || {
+        let task = caller()?;
+        Ok(format!("{}/task/{}", task.process.pid, task.tid).into_bytes())
+    });
+    add("mounts", || Ok(b"self/mounts".to_vec()));
+}
+
+fn caller() -> Result<Arc<Task>> {
+    task::try_current().ok_or(Errno::ENOENT)
+}
