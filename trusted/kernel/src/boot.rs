@@ -57,6 +57,8 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     let RootIdentity::Image { digest } = &manifest.root;
     let fs = rootfs::open(image, digest, manifest.memory).map_err(|event| (event, String::new()))?;
     let root = rootfs::mount(fs).map_err(|error| (Event::ImageMalformed, format!("mounting the root: {error}")))?;
+    rootfs::configure(&root, manifest)
+        .map_err(|error| (Event::ImageMalformed, format!("writing /etc: {error}")))?;
     crate::procfs::mount(&root).map_err(|error| (Event::ImageMalformed, format!("mounting /proc: {error}")))?;
     crate::devices::start(manifest)?;
     rkt_sched::set_poller(Poller { poll, has_work, deadline: crate::devices::deadline, parking: crate::devices::parking });

@@ -5,7 +5,8 @@
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use rkt_linux_abi::general::{TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP, FIONREAD, POLLERR, POLLHUP, POLLIN, POLLOUT};
+use rkt_linux_abi::general::{POLLERR, POLLHUP, POLLIN, POLLOUT};
+use rkt_linux_abi::ioctl::{FIONREAD, TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP};
 use rkt_linux_abi::{Errno, Result};
 use rkt_log::Event;
 use rkt_manifest::{Stdio, Stream};

@@ -1,14 +1,31 @@
 //! Devices that the manifest asks for: found in the window's slots, driven, polled.
+//!
+//! The supervisor fills the slots in the manifest's order: interfaces, then disks.
 
 use crate::log;
+use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use rkt_log::Event;
-use rkt_manifest::Manifest;
-use rkt_net::NetStack;
-use rkt_sync::OnceCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+use rkt_log::{Event, Stat};
+use rkt_manifest::{Interface, Ipv4, Manifest};
+use rkt_net::{Card, NetStack};
+use rkt_netdev::{Down, NetDevice, NetStats, RxMeta, TxError, TxMeta};
+use rkt_sync::{Mutex, OnceCell};
+use rkt_virtio_net::VirtioNet;
+use rkt_virtio_transport::DriverRegs;
+use rkt_virtqueue::DmaArena;
+use rkt_window::layout;
 
 static NET: OnceCell<Arc<NetStack>> = OnceCell::new();
+
+/// Looks at a device that is coming up, at most this often.
+const POLLS: u32 = 2_000;
+/// The first looks follow each other closely; then the vCPU sleeps in between.
+const EAGER_POLLS: u32 = 1_000;
+
+type Refusal = (Event, String);
 
 /// The network: at least the loopback.
 pub fn net() -> Option<&'static Arc<NetStack>> {
@@ -19,10 +36,118 @@ pub fn net() -> Option<&'static Arc<NetStack>> {
 ///
 /// # Errors
 /// A device that the manifest asks for is missing or did not start.
-pub fn start(_manifest: &Manifest) -> Result<(), (Event, String)> {
-    let stack = NetStack::new(None, Arc::new(crate::socket::NetHooks));
-    let _ = NET.set(stack);
+pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
+    let window = rkt_platform::window();
+    let area = window.len().saturating_sub(layout::DMA);
+    let mut arena = DmaArena::new(window, layout::DMA, area).map_err(|_| (Event::BadWindow, String::new()))?;
+    if manifest.network.len() > 1 {
+        return Err((Event::NoDevice, String::from("more than one network interface is not supported")));
+    }
+    if !manifest.disks.is_empty() {
+        return Err((Event::NoDevice, String::from("disks are not supported by this enclave")));
+    }
+    if !manifest.network.is_empty() && !manifest.plaintext_network {
+        return Err((Event::NoDevice, String::from("the manifest allows no plaintext network")));
+    }
+    let card = match manifest.network.first() {
+        Some(interface) => Some(start_card(interface, 0, &mut arena)?),
+        None => None,
+    };
+    let _ = NET.set(NetStack::new(card, Arc::new(crate::socket::NetHooks)));
     Ok(())
+}
+
+fn wake(word: &'static AtomicU32) {
+    rkt_platform::lock_wake(word, 1);
+}
+
+/// Passes the time between two looks at a device that is coming up.
+fn wait(looks: &mut u32) {
+    static NOTHING: AtomicU32 = AtomicU32::new(0);
+    *looks += 1;
+    if *looks > EAGER_POLLS {
+        rkt_platform::lock_wait(&NOTHING, 0);
+    } else {
+        let until = rkt_platform::tsc() + 2 * rkt_platform::tsc_per_us();
+        while rkt_platform::tsc() < until {
+            core::hint::spin_loop();
+        }
+    }
+}
+
+fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Result<Card, Refusal> {
+    let refuse = |text: String| (Event::NoDevice, text);
+    let name = String::from_utf8_lossy(&interface.name).into_owned();
+    let Ipv4::Static { address, prefix, gateway } = interface.ipv4 else {
+        return Err(refuse(format!("{name}: only a static IPv4 address is supported")));
+    };
+    let regs = DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{name}: {error}")))?;
+    let mut looks = 0;
+    let device = VirtioNet::new(regs, arena, 0, POLLS, &mut || wait(&mut looks))
+        .map_err(|error| refuse(format!("{name}: {error}")))?;
+    let device = Box::new(Watched { device, slot, told: false });
+    Ok(Card { device, address, prefix, gateway })
+}
+
+/// Counters of the card, kept where the supervisor's table is filled from.
+static CARD: Mutex<Option<NetStats>> = Mutex::new(None);
+
+/// A card that tells when it goes down, and shows its counters.
+struct Watched<D> {
+    device: D,
+    slot: usize,
+    told: bool,
+}
+
+impl<D: NetDevice> Watched<D> {
+    fn watch(&mut self) {
+        *CARD.lock() = Some(self.device.stats());
+        if !self.told && self.device.fault().is_some() {
+            self.told = true;
+            log::event(Event::DeviceError, &[self.slot as u64, 0, 0]);
+        }
+    }
+}
+
+impl<D: NetDevice> NetDevice for Watched<D> {
+    fn capabilities(&self) -> rkt_netdev::Capabilities {
+        self.device.capabilities()
+    }
+
+    fn receive(&mut self, into: &mut [u8]) -> Result<Option<RxMeta>, Down> {
+        self.device.receive(into).inspect_err(|_| self.watch())
+    }
+
+    fn transmit(&mut self, meta: &TxMeta, parts: &[&[u8]]) -> Result<(), TxError> {
+        self.device.transmit(meta, parts)
+    }
+
+    fn kick(&mut self) -> Result<(), Down> {
+        let result = self.device.kick();
+        self.watch();
+        result
+    }
+
+    fn has_work(&self) -> bool {
+        self.device.has_work()
+    }
+
+    fn transmitting(&self) -> bool {
+        self.device.transmitting()
+    }
+
+    fn stats(&self) -> NetStats {
+        self.device.stats()
+    }
+
+    fn fault(&self) -> Option<&dyn core::fmt::Display> {
+        self.device.fault()
+    }
+
+    fn reset(&mut self, wait: &mut dyn FnMut()) -> Result<(), Down> {
+        self.told = false;
+        self.device.reset(wait)
+    }
 }
 
 /// Moves packets.
@@ -40,10 +165,21 @@ pub fn deadline() -> u64 {
     NET.get().map_or(u64::MAX, |net| net.deadline())
 }
 
-/// A vCPU is about to park: devices kick it from now on.
-pub fn parking(_cpu: usize) {}
+/// vCPUs that are about to park or parked; the card kicks vCPU 0.
+static PARKING: AtomicU32 = AtomicU32::new(0);
+
+/// A vCPU is about to park.
+pub fn parking(_cpu: usize) {
+    PARKING.fetch_add(1, Ordering::Relaxed);
+}
 
 /// Publishes what devices count.
 pub fn publish_stats() {
-    log::set(rkt_log::Stat::RxPackets, 0);
+    log::set(Stat::Parks, u64::from(PARKING.load(Ordering::Relaxed)));
+    if let Some(stats) = *CARD.lock() {
+        log::set(Stat::RxPackets, stats.rx_frames);
+        log::set(Stat::RxBytes, stats.rx_bytes);
+        log::set(Stat::TxPackets, stats.tx_frames);
+        log::set(Stat::TxBytes, stats.tx_bytes);
+    }
 }

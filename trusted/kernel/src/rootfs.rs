@@ -68,7 +68,7 @@ pub fn event_of(error: &ImageError) -> Event {
 /// What is wrong with the image.
 pub fn open(image: Region, digest: &[u8; 32], memory: u64) -> core::result::Result<Arc<TmpFs>, Event> {
     let image = Image::open(Untrusted(image), digest).map_err(|error| event_of(&error))?;
-    let root = Arc::new(Root { image, caches: [const { Mutex::new(ChunkCache::new()) }; CACHES] });
+    let root = Arc::new(Root { image, caches: core::array::from_fn(|_| Mutex::default()) });
     let fs = TmpFs::of_type("rootfs", memory, u64::MAX, 0o755).map_err(|_| Event::NoMemory)?;
     fill(&fs, &root).map_err(|_| Event::ImageMalformed)?;
     Ok(fs)
@@ -138,4 +138,48 @@ pub fn mount(fs: Arc<TmpFs>) -> Result<Path> {
     directory(b"tmp", 0o1777)?;
     directory(b"proc", 0o555)?;
     Ok(root)
+}
+
+/// Writes the files that the manifest fixes: host name and name servers.
+///
+/// # Errors
+/// What the file system said.
+pub fn configure(root: &Path, manifest: &rkt_manifest::Manifest) -> Result<()> {
+    use alloc::format;
+    let mut hosts = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_vec();
+    let address = manifest.network.iter().find_map(|interface| match interface.ipv4 {
+        rkt_manifest::Ipv4::Static { address, .. } => Some(format!("{address}")),
+        _ => None,
+    });
+    let address = address.unwrap_or_else(|| format!("127.0.1.1"));
+    hosts.extend_from_slice(&[address.as_bytes(), b"\t", &manifest.hostname, b"\n"].concat());
+    let servers: Vec<u8> = manifest
+        .network
+        .iter()
+        .flat_map(|interface| &interface.dns)
+        .flat_map(|server| format!("nameserver {server}\n").into_bytes())
+        .collect();
+    let name = [&manifest.hostname[..], b"\n"].concat();
+    for (path, content) in [(&b"etc/hostname"[..], &name), (b"etc/hosts", &hosts), (b"etc/resolv.conf", &servers)] {
+        write_file(root, path, content)?;
+    }
+    Ok(())
+}
+
+fn write_file(root: &Path, path: &[u8], content: &[u8]) -> Result<()> {
+    use rkt_linux_abi::general::{O_CREAT, O_TRUNC, O_WRONLY};
+    let context = rkt_vfs::FsContext {
+        root: root.clone(),
+        cwd: root.clone(),
+        umask: 0o022,
+        credentials: Arc::new(rkt_vfs::Credentials::root()),
+    };
+    match rkt_vfs::ops::mkdir(&context, None, b"etc", 0o755) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(error) => return Err(error),
+    }
+    let how = rkt_vfs::OpenHow { flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644, ..Default::default() };
+    let file = rkt_vfs::open(&context, None, path, &how)?;
+    file.write(&mut rkt_user::IoSource::kernel(content))?;
+    Ok(())
 }
