@@ -228,10 +228,20 @@ impl Dentry {
 
     /// Forgets every cached name below: parents and children hold each other.
     pub(crate) fn forget_children(&self) {
-        let Some(directory) = self.directory.as_deref() else { return };
-        let children = core::mem::take(&mut directory.children.lock().by_name);
-        for child in children.values() {
-            child.forget_children();
+        let mut all = self.take_children();
+        let mut next = 0;
+        while let Some(dentry) = all.get(next) {
+            let children = dentry.take_children();
+            all.extend(children);
+            next += 1;
         }
+        // From below: each is dropped while its parent is still held, without recursion.
+        while all.pop().is_some() {}
+    }
+
+    fn take_children(&self) -> Vec<Arc<Dentry>> {
+        let Some(directory) = self.directory.as_deref() else { return Vec::new() };
+        let children = core::mem::take(&mut directory.children.lock().by_name);
+        children.into_values().collect()
     }
 }

@@ -4,6 +4,7 @@ use crate::attr::{Metadata, SetAttributes};
 use crate::cred::Credentials;
 use crate::epoll::Watchers;
 use crate::inode::{EntrySink, Inode};
+use crate::lock::open_file_id;
 use crate::mount::Path;
 use crate::notify;
 use crate::park_lock::ParkLock;
@@ -459,6 +460,13 @@ impl OpenFile {
         self.ops.pipe()
     }
 
+    /// A process closed a descriptor of the file: its POSIX locks go (fcntl(2)).
+    pub fn release_process_locks(&self, owner: u64) {
+        if let Some(locks) = self.inode().existing_locks() {
+            locks.release_process(owner);
+        }
+    }
+
     /// Whom `F_SETOWN` named.
     pub fn owner(&self) -> Owner {
         *self.owner.lock()
@@ -477,8 +485,8 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         self.watchers.file_closed();
-        if let Some(locks) = self.inode().locks() {
-            locks.release_open_file(core::ptr::from_ref(self).addr() as u64);
+        if let Some(locks) = self.inode().existing_locks() {
+            locks.release_open_file(open_file_id(self));
         }
         self.ops.release(self);
         if !self.is_path_only() {

@@ -166,8 +166,13 @@ pub trait Inode: Any + Send + Sync {
         None
     }
 
-    /// The locks on a file's ranges.
+    /// The locks on the file, made if there were none yet.
     fn locks(&self) -> Option<&FileLocks> {
+        None
+    }
+
+    /// The locks on the file, if there ever was one.
+    fn existing_locks(&self) -> Option<&FileLocks> {
         None
     }
 

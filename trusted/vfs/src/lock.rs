@@ -129,7 +129,7 @@ impl FileLocks {
         Ok(())
     }
 
-    /// A process closed a descriptor of the file: its POSIX locks go (fcntl(2)).
+    /// All POSIX locks of a process go.
     pub fn release_process(&self, id: u64) {
         self.release(LockOwner::Process(id));
     }

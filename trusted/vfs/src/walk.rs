@@ -7,11 +7,11 @@ use crate::mount::Path;
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use rkt_linux_abi::general::{
     MS_NOSYMFOLLOW, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
 };
 use rkt_linux_abi::{Errno, Result};
-use smallvec::SmallVec;
 
 /// Longest path with its NUL.
 pub const PATH_MAX: usize = 4096;
@@ -114,7 +114,7 @@ impl FsContext {
                 return Ok(Parent { dir: walk.at, last: Last::Root, slash: true });
             };
             if component.last {
-                let last = match &*component.name {
+                let last = match walk.name(&component) {
                     b"." => Last::Dot,
                     b".." => Last::DotDot,
                     name => Last::Name(name.to_vec()),
@@ -172,8 +172,8 @@ fn jump_allowed(restrict: u32) -> Result<()> {
 }
 
 struct Component {
-    /// Short names, which most are, are held in place.
-    name: SmallVec<[u8; 64]>,
+    /// Where the name is in the path.
+    name: Range<usize>,
     /// Nothing but slashes follows.
     last: bool,
 }
@@ -229,14 +229,18 @@ impl<'a> Walk<'a> {
             return Err(Errno::ENAMETOOLONG);
         }
         let last = behind.iter().all(|&byte| byte == b'/');
-        let component = Component { name: SmallVec::from_slice(name), last };
         self.slash = !behind.is_empty();
-        self.next += start + len;
-        Ok(Some(component))
+        let begin = self.next + start;
+        self.next = begin + len;
+        Ok(Some(Component { name: begin..self.next, last }))
+    }
+
+    fn name(&self, component: &Component) -> &[u8] {
+        self.text.get(component.name.clone()).unwrap_or(&[])
     }
 
     fn enter(&mut self, component: &Component, follow_last: bool) -> Result<()> {
-        match &*component.name {
+        match self.name(component) {
             b"." => Ok(()),
             b".." => self.go_up(),
             name => {

@@ -245,6 +245,21 @@ fn limits() {
 }
 
 #[test]
+fn a_deep_tree_goes_without_a_deep_stack() {
+    run(|| {
+        let mut context = root();
+        for _ in 0..5000 {
+            mkdir(&context, "d");
+            context.cwd = resolve(&context, "d").unwrap();
+        }
+        let inode = Arc::downgrade(context.cwd.inode());
+        context.cwd = context.root.clone();
+        drop(context);
+        assert!(inode.upgrade().is_none());
+    });
+}
+
+#[test]
 fn appending_and_positions() {
     run(|| {
         let context = root();

@@ -47,6 +47,12 @@ impl Names {
         Some(inode)
     }
 
+    /// Empties the directory.
+    pub fn take(&mut self) -> impl Iterator<Item = Arc<TmpInode>> + use<> {
+        self.by_position.clear();
+        core::mem::take(&mut self.by_name).into_values().map(|(_, inode)| inode)
+    }
+
     /// Names behind a position, each with the position to go on from.
     pub fn behind(&self, position: u64) -> impl Iterator<Item = (u64, &Name, &Arc<TmpInode>)> {
         self.by_position.range(position.saturating_add(1)..).filter_map(|(&position, name)| {

@@ -306,6 +306,14 @@ impl TmpInode {
 impl Drop for TmpInode {
     fn drop(&mut self) {
         self.shared.space.remove_inode();
+        // What is below is dropped level by level, since a deep tree would take a deep stack.
+        let Content::Directory(names) = &mut self.content else { return };
+        let mut below: Vec<_> = names.get_mut().take().collect();
+        while let Some(inode) = below.pop() {
+            if let Some(TmpInode { content: Content::Directory(names), .. }) = Arc::into_inner(inode).as_mut() {
+                below.extend(names.get_mut().take());
+            }
+        }
     }
 }
 
@@ -473,6 +481,10 @@ impl Inode for TmpInode {
 
     fn locks(&self) -> Option<&FileLocks> {
         Some(self.locks.get_or_init(Box::default))
+    }
+
+    fn existing_locks(&self) -> Option<&FileLocks> {
+        self.locks.get().map(|locks| &**locks)
     }
 
     fn xattr(&self, name: &[u8]) -> Result<Vec<u8>> {

@@ -316,8 +316,14 @@ impl Pages {
         while len > PAGE && !self.is_free(at / len * len, len) {
             len /= 2;
         }
-        let charge = Charge::new(space, len)?;
-        let folio = new_folio(len)?;
+        // A shorter one will do where memory is short or in pieces.
+        let (folio, charge) = loop {
+            match Charge::new(space, len).and_then(|charge| Ok((new_folio(len)?, charge))) {
+                Ok(made) => break made,
+                Err(_) if len > PAGE => len /= 2,
+                Err(error) => return Err(error),
+            }
+        };
         self.blocks.insert(at / len * len, Block::new(folio, 0, charge));
         Ok(())
     }

@@ -31,15 +31,6 @@ pub struct Attributes<'a> {
 pub struct Node(Arc<TmpInode>);
 
 impl TmpFs {
-    fn find(&self, path: &[u8]) -> Result<Arc<TmpInode>> {
-        let mut at = self.root.clone();
-        for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
-            let next = at.names()?.read().get(name).cloned().ok_or(Errno::ENOENT)?;
-            at = next;
-        }
-        Ok(at)
-    }
-
     /// The directory that a path's last name is in, made with mode 0755 where it is missing.
     fn directory_of<'p>(&self, path: &'p [u8], now: Time) -> Result<(Arc<TmpInode>, &'p [u8])> {
         let path = path.strip_suffix(b"/").unwrap_or(path);
@@ -74,11 +65,14 @@ impl TmpFs {
     /// `EEXIST`, `ENOTDIR`, `EINVAL` for a bad name or mode, `ENOSPC`.
     pub fn insert(&self, path: &[u8], with: &Attributes<'_>, content: Option<Arc<dyn Backing>>) -> Result<Node> {
         let root = matches!(path, b"" | b"." | b"/" | b"./");
-        let existing = if root { Ok(self.root.clone()) } else { self.find(path) };
-        if let Ok(inode) = existing {
-            return Self::describe(inode, with);
+        if root {
+            return Self::describe(self.root.clone(), with);
         }
         let (dir, name) = self.directory_of(path, with.mtime)?;
+        let existing = dir.names()?.read().get(name).cloned();
+        if let Some(inode) = existing {
+            return Self::describe(inode, with);
+        }
         let new = NewInode { mode: with.mode, uid: with.uid, gid: with.gid, rdev: with.rdev, target: with.target };
         let inode = TmpInode::new(&self.shared, &new, content, with.mtime)?;
         dir.add_name(name, &inode)?;
