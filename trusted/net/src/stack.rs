@@ -120,10 +120,10 @@ pub trait Stack: Send + Sync {
     /// # Errors
     /// `ENOBUFS`.
     fn open_port(&self, port: u16, sink: Arc<dyn DatagramSink>) -> Result<Guard>;
-    /// Sends a datagram from an open port.
+    /// Sends a datagram from an open port; it may be lost on the way, even before it leaves.
     ///
     /// # Errors
-    /// `EMSGSIZE` if it is too long, `EAGAIN` if there is no room now, `ENETDOWN`, `ENETUNREACH`.
+    /// `EMSGSIZE` if it is too long, `ENETDOWN`, `ENETUNREACH`.
     fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8]) -> Result<()>;
     /// Does what there is to do; true if there was anything. Does nothing if another vCPU is at it.
     fn poll(&self) -> bool;

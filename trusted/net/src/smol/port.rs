@@ -73,10 +73,11 @@ impl Inner {
         Some(open)
     }
 
-    /// Queues a datagram.
+    /// Queues a datagram. As in Linux, it is lost without a word if too many wait for the
+    /// receiver's hardware address.
     ///
     /// # Errors
-    /// `EMSGSIZE`, `EAGAIN`, `ENETUNREACH`.
+    /// `EMSGSIZE`, `ENETUNREACH`.
     pub fn send_datagram(&mut self, local: IpEndpoint, to: IpEndpoint, payload: &[u8]) -> Result<()> {
         if payload.len() + HEADERS > self.mtu {
             // IPv4 fragments are not sent.
@@ -84,10 +85,10 @@ impl Inner {
         }
         let handle = self.open_ports.get(&local.port).ok_or(Errno::EINVAL)?.handle;
         let meta = UdpMetadata { endpoint: to, local_address: Some(local.addr), meta: PacketMeta::default() };
-        self.rest.get_mut::<Socket<'static>>(handle).send_slice(payload, meta).map_err(|error| match error {
-            SendError::BufferFull => Errno::EAGAIN,
-            SendError::Unaddressable => Errno::ENETUNREACH,
-        })
+        match self.rest.get_mut::<Socket<'static>>(handle).send_slice(payload, meta) {
+            Ok(()) | Err(SendError::BufferFull) => Ok(()),
+            Err(SendError::Unaddressable) => Err(Errno::ENETUNREACH),
+        }
     }
 
     /// Hands on what came to a port.
