@@ -31,6 +31,9 @@ pub enum Command {
     /// Make, look into and check root images.
     #[command(subcommand)]
     Image(Image),
+    /// Measure rkt-io beside native Linux, in pairs of runs.
+    #[command(subcommand)]
+    Bench(rkt_bench::Command),
     /// Say what this machine can do and what is missing.
     Doctor,
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod config;
 mod doctor;
 mod image;
@@ -47,6 +48,7 @@ fn dispatch(command: args::Command, argv: &[OsString], started: Reading) -> Resu
         args::Command::Run(run) => run::run(&run.request(argv)?, started),
         args::Command::Measure(measure) => run::measure(&measure.run.request(argv)?, measure.json),
         args::Command::Image(command) => image::run(&command).map(|()| 0),
+        args::Command::Bench(command) => bench::run(&command).map(|()| 0),
         args::Command::Doctor => doctor::run(),
     }
 }
