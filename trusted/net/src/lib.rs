@@ -19,6 +19,7 @@ extern crate std;
 
 mod address;
 mod interface;
+mod ip_options;
 mod netstack;
 mod options;
 mod patience;
@@ -35,5 +36,5 @@ pub use address::{Address, UnixAddress};
 pub use interface::{Interface, ioctl_if};
 pub use netstack::{Card, NetStack};
 pub use socket::{Ancillary, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
-pub use stack::{Acceptor, Connection, DatagramSink, Phase, Stack, Status, StreamOption};
+pub use stack::{Acceptor, Connection, DatagramSink, KeepAlive, Phase, Stack, Status, StreamOption};
 pub use unix::UnixNode;

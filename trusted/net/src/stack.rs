@@ -44,8 +44,17 @@ pub struct Status {
 pub enum StreamOption {
     /// TCP_NODELAY: small segments go out at once (no Nagle, RFC 9293 §3.7.4).
     NoDelay(bool),
-    /// SO_KEEPALIVE with the idle time in seconds (TCP_KEEPIDLE, RFC 9293 §3.8.4).
-    KeepAlive(Option<u32>),
+    /// SO_KEEPALIVE (RFC 9293 §3.8.4).
+    KeepAlive(Option<KeepAlive>),
+}
+
+/// When an idle peer is asked for a sign of life, and when it counts as dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// Seconds of silence before it is asked (TCP_KEEPIDLE).
+    pub idle: u32,
+    /// Seconds of silence that end the connection (TCP_KEEPIDLE + TCP_KEEPINTVL * TCP_KEEPCNT).
+    pub dead: u32,
 }
 
 /// One end of a byte stream. Its wait queue is woken when the status changes for the better of a

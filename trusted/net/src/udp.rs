@@ -3,6 +3,7 @@
 
 use crate::NetStack;
 use crate::address::{self, Address, destination};
+use crate::ip_options::IpOptions;
 use crate::options::{Kind, Options, from_int, int};
 use crate::patience::Patience;
 use crate::ports::{Binding, PortTable, Sharing};
@@ -98,6 +99,7 @@ pub(crate) struct UdpSocket {
     v6: bool,
     queue: Arc<Queue>,
     options: Mutex<Options>,
+    ip: Mutex<IpOptions>,
     state: Mutex<State>,
 }
 
@@ -115,6 +117,7 @@ impl UdpSocket {
             v6,
             queue: Arc::new(Queue { waiters: Arc::new(WaitQueue::new()), inner: Mutex::new(inner) }),
             options: Mutex::new(options),
+            ip: Mutex::new(IpOptions::default()),
             state: Mutex::new(state),
         })
     }
@@ -345,6 +348,8 @@ impl Socket for UdpSocket {
                 self.state.lock().v6_only = int(value)? != 0;
                 Ok(())
             }
+            (SOL_IP, _) => self.ip.lock().set(level, name, value),
+            (SOL_IPV6, _) if self.v6 => self.ip.lock().set(level, name, value),
             _ => Err(Errno::ENOPROTOOPT),
         }
     }
@@ -355,6 +360,8 @@ impl Socket for UdpSocket {
             (SOL_SOCKET, SO_ACCEPTCONN) => Ok(from_int(0)),
             (SOL_SOCKET, _) => self.options.lock().get(name),
             (SOL_IPV6, IPV6_V6ONLY) if self.v6 => Ok(from_int(self.state.lock().v6_only)),
+            (SOL_IP, _) => self.ip.lock().get(level, name),
+            (SOL_IPV6, _) if self.v6 => self.ip.lock().get(level, name),
             _ => Err(Errno::ENOPROTOOPT),
         }
     }

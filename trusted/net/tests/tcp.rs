@@ -330,3 +330,42 @@ fn a_broken_card_takes_only_its_own_down() {
         assert_eq!(error(&*again), i32::from(Errno::ECONNREFUSED.raw()), "the listener is gone");
     });
 }
+
+#[test]
+fn the_end_of_a_burst_does_not_wait() {
+    run(|| {
+        let net = joined(Wire::default());
+        let (client, server) = connected(&net);
+        // No time passes, so no delayed acknowledgement helps.
+        send(&*client, &[1; 10_000]).unwrap();
+        net.b.poll();
+        assert_eq!(server.queued_input(), Ok(10_000));
+        // A small one behind a small one waits, unless told not to.
+        send(&*client, &[2; 10]).unwrap();
+        net.b.poll();
+        assert_eq!(server.queued_input(), Ok(10_000));
+        set(&*client, SOL_TCP, TCP_NODELAY, 1).unwrap();
+        net.b.poll();
+        assert_eq!(server.queued_input(), Ok(10_010));
+    });
+}
+
+#[test]
+fn a_silent_peer_is_given_up() {
+    run(|| {
+        let net = joined(Wire::default());
+        let (client, _server) = connected(&net);
+        for (name, value) in [(TCP_KEEPIDLE, 60), (TCP_KEEPINTVL, 10), (TCP_KEEPCNT, 3)] {
+            set(&*client, SOL_TCP, name, value).unwrap();
+        }
+        set(&*client, SOL_SOCKET, SO_KEEPALIVE, 1).unwrap();
+        net.settle_for(600_000, 1000);
+        assert_eq!(client.poll(), POLLOUT | POLLWRNORM, "the peer answers");
+        // Now it does not.
+        for _ in 0..120 {
+            advance(1000);
+            net.a.poll();
+        }
+        assert_eq!(recv(&*client, 1), Err(Errno::ETIMEDOUT));
+    });
+}

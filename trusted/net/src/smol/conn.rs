@@ -11,7 +11,6 @@ use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_user::{IoSink, IoSource};
 use smoltcp::socket::tcp::State;
-use smoltcp::time::Duration;
 
 /// A connection. The slot is its own until it is dropped.
 pub(super) struct SmolConnection {
@@ -100,6 +99,7 @@ fn send(flow: &mut Flow, source: &mut IoSource<'_>) -> Result<usize> {
         }
     }
     flow.starved |= !source.is_full();
+    flow.written += total as u64;
     Ok(total)
 }
 
@@ -196,21 +196,22 @@ impl Connection for SmolConnection {
     }
 
     fn set(&self, option: StreamOption) {
-        self.with(|inner, _| {
+        self.with(|inner, events| {
             let Some(flow) = inner.table.get(self.slot) else { return };
-            let socket = flow.socket();
             match option {
-                StreamOption::NoDelay(on) => socket.set_nagle_enabled(!on),
-                StreamOption::KeepAlive(seconds) => {
-                    let interval = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-                    if socket.keep_alive() == interval {
+                StreamOption::NoDelay(on) => flow.no_delay = on,
+                StreamOption::KeepAlive(times) => {
+                    if !flow.keep_alive(times) {
                         return;
                     }
-                    socket.set_keep_alive(interval);
                 }
             }
-            // What Nagle held back may go, or a timer is new.
-            inner.touch(self.slot);
+            // What was held back may go, or a timer is new.
+            if flow.socket().send_queue() > 0 {
+                inner.flush(self.slot, events);
+            } else {
+                inner.touch(self.slot);
+            }
         });
     }
 }

@@ -240,6 +240,7 @@ impl Inner {
     fn look_at(&mut self, slot: Slot, now: u64, events: &mut Events) {
         self.settle(slot, Cause::Segment, now, events);
         let Some(flow) = self.table.get(slot) else { return };
+        flow.decide_nagle();
         for _ in 0..MAX_BURST {
             if self.iface.poll_egress(instant(now), &mut self.shim, &mut flow.set) == PollResult::None {
                 break;
@@ -325,9 +326,10 @@ impl Inner {
                     self.take_rest(now);
                     self.settle_port(port, events);
                 }
-                Incoming::Other => {
+                Incoming::Other => self.take_rest(now),
+                Incoming::Arp => {
                     self.take_rest(now);
-                    // An ARP reply: who waits for it is not known here.
+                    // Who waited for it is not known here.
                     self.table.slots().into_iter().for_each(|slot| self.touch(slot));
                     self.send_datagrams(now);
                 }

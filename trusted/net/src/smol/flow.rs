@@ -1,6 +1,7 @@
 //! A TCP socket of smoltcp with what belongs to it. Each is alone in its socket set: smoltcp looks
 //! at all sockets of a set for each packet, and so never sees more than the one concerned.
 
+use crate::stack::KeepAlive;
 use crate::tcp::MAX_WINDOW;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -58,6 +59,13 @@ pub(super) struct Flow {
     pub starved: bool,
     /// The peer's FIN came.
     pub finished: bool,
+    /// How long the peer may be silent once the connection is established (SO_KEEPALIVE).
+    silence: Option<Duration>,
+    /// TCP_NODELAY.
+    pub no_delay: bool,
+    /// Bytes ever written, and how many of them were when a segment that may be small last went out.
+    pub written: u64,
+    small: u64,
     /// Not told yet.
     pub error: Option<Errno>,
     /// When it became an orphan, or when anything last happened: monotonic nanoseconds.
@@ -83,6 +91,10 @@ impl Flow {
             queued: 0,
             starved: false,
             finished: false,
+            silence: None,
+            no_delay: false,
+            written: 0,
+            small: 0,
             error: None,
             since: 0,
             timer: u64::MAX,
@@ -102,7 +114,6 @@ impl Flow {
             socket.abort();
             socket.set_timeout(Some(SYN_TIMEOUT));
             socket.set_keep_alive(None);
-            socket.set_nagle_enabled(true);
             self.handle = self.set.add(socket);
         }
         self.owner = owner;
@@ -110,8 +121,40 @@ impl Flow {
         self.queued = 0;
         self.starved = false;
         self.finished = false;
+        self.silence = None;
+        self.no_delay = false;
+        self.written = 0;
+        self.small = 0;
         self.error = None;
         self.since = now;
+    }
+
+    /// Before sending: a small segment waits only for the acknowledgement of a small one (Minshall's
+    /// variant of Nagle's algorithm, as in Linux), so that the end of a burst goes with it.
+    pub fn decide_nagle(&mut self) {
+        let acknowledged = self.written.saturating_sub(self.socket().send_queue() as u64);
+        let hold = !self.no_delay && self.small > acknowledged;
+        self.socket().set_nagle_enabled(hold);
+        if !hold {
+            self.small = self.written;
+        }
+    }
+
+    /// Sets or ends the questions for signs of life; false if that changes nothing.
+    pub fn keep_alive(&mut self, times: Option<KeepAlive>) -> bool {
+        let interval = times.map(|times| Duration::from_secs(times.idle.into()));
+        let silence = times.map(|times| Duration::from_secs(times.dead.into()));
+        if (self.socket().keep_alive(), self.silence) == (interval, silence) {
+            return false;
+        }
+        self.silence = silence;
+        let socket = self.socket();
+        socket.set_keep_alive(interval);
+        // During the handshake its own timeout holds.
+        if !matches!(socket.state(), State::SynSent | State::SynReceived) {
+            socket.set_timeout(silence);
+        }
+        true
     }
 
     /// Looks at what became of the socket of a connection; gives the `POLL*` bits to wake for.
@@ -124,7 +167,8 @@ impl Flow {
         if state != self.state {
             let connecting = matches!(self.state, State::SynSent | State::SynReceived);
             if connecting && state != State::SynReceived {
-                self.socket().set_timeout(None);
+                let silence = self.silence;
+                self.socket().set_timeout(silence);
             }
             self.finished = finished;
             self.since = now;

@@ -5,12 +5,18 @@ use core::net::SocketAddr;
 use rkt_netdev::{Checksum, ETHERNET_HEADER_LEN};
 
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 const PROTOCOL_TCP: u8 = 6;
 const PROTOCOL_UDP: u8 = 17;
 /// TCP flags (RFC 9293 §3.1).
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
+
+/// Whether a frame is of ARP.
+pub(super) fn is_arp(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&ETHERTYPE_ARP)
+}
 
 /// Where the TCP or UDP part of a frame lies.
 pub(super) struct Transport {

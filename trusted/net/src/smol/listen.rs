@@ -6,7 +6,7 @@ use super::flow::{Owner, Pair};
 use super::table::Slot;
 use crate::stack::Acceptor;
 use alloc::sync::{Arc, Weak};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use rkt_sched::WaitQueue;
 use smoltcp::socket::tcp::State;
 use smoltcp::wire::IpListenEndpoint;
@@ -71,13 +71,8 @@ impl Inner {
 
     /// Finds or makes what answers a SYN from a pair of addresses without a flow.
     pub fn answer(&mut self, pair: Pair) -> Answer {
-        let (local, _) = pair;
-        // Of listeners with the same port, SO_REUSEPORT's, the one with fewest handshakes.
-        let fits =
-            |port: &&mut Port| port.port == local.port() && port.address.is_none_or(|ip| IpAddr::V4(ip) == local.ip());
-        let Some(port) = self.ports.iter_mut().filter(fits).min_by_key(|port| port.handshakes) else {
-            return Answer::Refusal;
-        };
+        let (local, peer) = pair;
+        let Some(port) = self.choose(local, peer) else { return Answer::Refusal };
         if port.handshakes >= MAX_HANDSHAKES || !port.acceptor.has_room() {
             return Answer::Silence;
         }
@@ -92,6 +87,18 @@ impl Inner {
             flow.state = State::Listen;
         }
         Answer::Socket(slot)
+    }
+
+    /// The listener for a connection: one of this address before one of all, and of several of
+    /// the same (SO_REUSEPORT) always the same for the same peer.
+    fn choose(&mut self, local: SocketAddr, peer: SocketAddr) -> Option<&mut Port> {
+        let exact = |port: &Port| port.address.is_some_and(|ip| IpAddr::V4(ip) == local.ip());
+        let here = |port: &&mut Port| port.port == local.port();
+        let any_exact = self.ports.iter_mut().filter(here).any(|port| exact(port));
+        let fits = |port: &&mut Port| here(port) && if any_exact { exact(port) } else { port.address.is_none() };
+        let count = self.ports.iter_mut().filter(fits).count();
+        let nth = usize::from(peer.port()).checked_rem(count)?;
+        self.ports.iter_mut().filter(fits).nth(nth)
     }
 
     /// Looks at what became of a handshake.

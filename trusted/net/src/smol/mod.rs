@@ -103,6 +103,10 @@ impl Stack for Smol {
 
     fn connect(&self, local: SocketAddr, to: SocketAddr, queue: Arc<WaitQueue>) -> Result<Arc<dyn Connection>> {
         self.source(to.ip())?;
+        let IpAddr::V4(ip) = to.ip() else { return Err(Errno::ENETUNREACH) };
+        if ip.is_multicast() || ip.is_broadcast() || ip == self.interface.broadcast() {
+            return Err(Errno::ENETUNREACH);
+        }
         self.with(|inner, events| {
             let slot = inner.connect((local, to), queue.clone(), events)?;
             inner.connection(slot, queue, (local, to)).ok_or(Errno::ENETDOWN)

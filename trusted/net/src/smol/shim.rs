@@ -36,7 +36,9 @@ pub(super) enum Incoming {
     Segment(Pair, bool),
     /// A UDP datagram to this port.
     Datagram(u16),
-    /// Anything else: ARP, ICMP, fragments.
+    /// ARP: a hardware address may be known now.
+    Arp,
+    /// Anything else: ICMP, fragments.
     Other,
 }
 
@@ -138,7 +140,9 @@ impl Receiver {
     /// Whom a frame is for; none if it is damaged.
     fn classify(&self, len: usize, checksum: Checksum) -> Option<Incoming> {
         let bytes = self.buffer.get(..len)?;
-        let Some(transport) = frame::Transport::find(bytes) else { return Some(Incoming::Other) };
+        let Some(transport) = frame::Transport::find(bytes) else {
+            return Some(if frame::is_arp(bytes) { Incoming::Arp } else { Incoming::Other });
+        };
         // The device's word on a checksum is the host's, who could forge the bytes as well.
         let sound = checksum != Checksum::Plain || transport.verify(bytes);
         sound.then(|| transport.incoming(bytes))

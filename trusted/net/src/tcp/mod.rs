@@ -11,7 +11,7 @@ use crate::options::{Kind, Options, from_int};
 use crate::patience::Patience;
 use crate::ports::{Binding, Sharing, random};
 use crate::socket::{Outgoing, Received, Shutdown, Socket};
-use crate::stack::{Connection, Guard, Phase, StreamOption};
+use crate::stack::{Connection, Guard, KeepAlive, Phase, StreamOption};
 use crate::{NetStack, address};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -132,7 +132,8 @@ impl TcpSocket {
         let tcp = self.tcp.lock();
         connection.set(StreamOption::NoDelay(tcp.no_delay));
         let keep_alive = self.options.lock().keep_alive;
-        connection.set(StreamOption::KeepAlive(keep_alive.then_some(tcp.keep_idle)));
+        let times = KeepAlive { idle: tcp.keep_idle, dead: tcp.dead_after() };
+        connection.set(StreamOption::KeepAlive(keep_alive.then_some(times)));
     }
 
     /// Back to where it was before connect(2) or listen(2). The old role is for the caller to drop after the lock.
@@ -294,7 +295,7 @@ impl Socket for TcpSocket {
         let role = Role::Connected(connection.clone());
         let socket = Self::with_role(self.net.clone(), self.v6, queue, role, binding);
         socket.options.lock().inherit(&self.options.lock());
-        *socket.tcp.lock() = *self.tcp.lock();
+        *socket.tcp.lock() = self.tcp.lock().clone();
         socket.apply_options(&*connection);
         Ok((socket, Address::shown(peer, self.v6)))
     }

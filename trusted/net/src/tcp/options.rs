@@ -1,5 +1,6 @@
 //! Options of the TCP and IP levels (tcp(7), ip(7)).
 
+use crate::ip_options::IpOptions;
 use crate::options::{from_int, int};
 use crate::stack::{Phase, Status};
 use alloc::vec;
@@ -15,7 +16,7 @@ const TCP_INFO_LEN: usize = 240;
 const DEFAULT_MSS: i32 = 536;
 
 /// The values.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct TcpOptions {
     pub no_delay: bool,
     pub cork: bool,
@@ -27,8 +28,7 @@ pub(super) struct TcpOptions {
     quick_ack: bool,
     defer_accept: i32,
     fast_open: i32,
-    tos: i32,
-    ttl: i32,
+    ip: IpOptions,
 }
 
 impl Default for TcpOptions {
@@ -43,9 +43,15 @@ impl Default for TcpOptions {
             quick_ack: true,
             defer_accept: 0,
             fast_open: 0,
-            tos: 0,
-            ttl: 64,
+            ip: IpOptions::default(),
         }
+    }
+}
+
+impl TcpOptions {
+    /// Seconds without a word after which the peer counts as dead, once it is asked for signs of life.
+    pub fn dead_after(&self) -> u32 {
+        self.keep_idle.saturating_add((self.keep_interval * self.keep_count).max(0) as u32)
     }
 }
 
@@ -60,25 +66,24 @@ impl TcpOptions {
     /// # Errors
     /// `ENOPROTOOPT`, `EINVAL`.
     pub fn set(&mut self, level: u32, name: u32, value: &[u8]) -> Result<()> {
-        // ip(7): options of the IP level may be given as a byte.
-        let value = match (level, value) {
-            (SOL_TCP, _) if name == TCP_CONGESTION => return Err(Errno::ENOENT),
-            (SOL_IP, [byte]) => i32::from(*byte),
-            _ => int(value)?,
-        };
-        match (level, name) {
-            (SOL_TCP, TCP_NODELAY) => self.no_delay = value != 0,
-            (SOL_TCP, TCP_CORK) => self.cork = value != 0,
-            (SOL_TCP, TCP_KEEPIDLE) => self.keep_idle = within(value, 1..=32767)? as u32,
-            (SOL_TCP, TCP_KEEPINTVL) => self.keep_interval = within(value, 1..=32767)?,
-            (SOL_TCP, TCP_KEEPCNT) => self.keep_count = within(value, 1..=127)?,
-            (SOL_TCP, TCP_USER_TIMEOUT) => self.user_timeout = within(value, 0..=i32::MAX)?,
-            (SOL_TCP, TCP_QUICKACK) => self.quick_ack = value != 0,
-            (SOL_TCP, TCP_DEFER_ACCEPT) => self.defer_accept = value.max(0),
-            (SOL_TCP, TCP_FASTOPEN) => self.fast_open = within(value, 0..=i32::MAX)?,
-            (SOL_IP, IP_TOS) | (SOL_IPV6, IPV6_TCLASS) => self.tos = value & 0xff,
-            (SOL_IP, IP_TTL) | (SOL_IPV6, IPV6_UNICAST_HOPS) if value == -1 => self.ttl = 64,
-            (SOL_IP, IP_TTL) | (SOL_IPV6, IPV6_UNICAST_HOPS) => self.ttl = within(value, 1..=255)?,
+        if level != SOL_TCP {
+            return self.ip.set(level, name, value);
+        }
+        if name == TCP_CONGESTION {
+            // The algorithm is chosen by where the peer is.
+            return Err(Errno::ENOENT);
+        }
+        let value = int(value)?;
+        match name {
+            TCP_NODELAY => self.no_delay = value != 0,
+            TCP_CORK => self.cork = value != 0,
+            TCP_KEEPIDLE => self.keep_idle = within(value, 1..=32767)? as u32,
+            TCP_KEEPINTVL => self.keep_interval = within(value, 1..=32767)?,
+            TCP_KEEPCNT => self.keep_count = within(value, 1..=127)?,
+            TCP_USER_TIMEOUT => self.user_timeout = within(value, 0..=i32::MAX)?,
+            TCP_QUICKACK => self.quick_ack = value != 0,
+            TCP_DEFER_ACCEPT => self.defer_accept = value.max(0),
+            TCP_FASTOPEN => self.fast_open = within(value, 0..=i32::MAX)?,
             _ => return Err(Errno::ENOPROTOOPT),
         }
         Ok(())
@@ -89,20 +94,21 @@ impl TcpOptions {
     /// # Errors
     /// `ENOPROTOOPT`.
     pub fn get(&self, level: u32, name: u32) -> Result<Vec<u8>> {
-        Ok(match (level, name) {
-            (SOL_TCP, TCP_NODELAY) => from_int(self.no_delay),
-            (SOL_TCP, TCP_CORK) => from_int(self.cork),
-            (SOL_TCP, TCP_MAXSEG) => from_int(DEFAULT_MSS),
-            (SOL_TCP, TCP_KEEPIDLE) => from_int(self.keep_idle),
-            (SOL_TCP, TCP_KEEPINTVL) => from_int(self.keep_interval),
-            (SOL_TCP, TCP_KEEPCNT) => from_int(self.keep_count),
-            (SOL_TCP, TCP_USER_TIMEOUT) => from_int(self.user_timeout),
-            (SOL_TCP, TCP_QUICKACK) => from_int(self.quick_ack),
-            (SOL_TCP, TCP_DEFER_ACCEPT) => from_int(self.defer_accept),
-            (SOL_TCP, TCP_FASTOPEN) => from_int(self.fast_open),
-            (SOL_TCP, TCP_CONGESTION) => b"reno\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(),
-            (SOL_IP, IP_TOS) | (SOL_IPV6, IPV6_TCLASS) => from_int(self.tos),
-            (SOL_IP, IP_TTL) | (SOL_IPV6, IPV6_UNICAST_HOPS) => from_int(self.ttl),
+        if level != SOL_TCP {
+            return self.ip.get(level, name);
+        }
+        Ok(match name {
+            TCP_NODELAY => from_int(self.no_delay),
+            TCP_CORK => from_int(self.cork),
+            TCP_MAXSEG => from_int(DEFAULT_MSS),
+            TCP_KEEPIDLE => from_int(self.keep_idle),
+            TCP_KEEPINTVL => from_int(self.keep_interval),
+            TCP_KEEPCNT => from_int(self.keep_count),
+            TCP_USER_TIMEOUT => from_int(self.user_timeout),
+            TCP_QUICKACK => from_int(self.quick_ack),
+            TCP_DEFER_ACCEPT => from_int(self.defer_accept),
+            TCP_FASTOPEN => from_int(self.fast_open),
+            TCP_CONGESTION => b"reno\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(),
             _ => return Err(Errno::ENOPROTOOPT),
         })
     }
