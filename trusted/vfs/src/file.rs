@@ -329,7 +329,9 @@ impl OpenFile {
         if !self.readable() {
             return Err(Errno::EBADF);
         }
-        self.ops.read(self, &mut offset, into)
+        let result = self.ops.read(self, &mut offset, into);
+        notify::accessed(&self.path);
+        result
     }
 
     /// pwrite(2) and pwritev(2).

@@ -96,11 +96,12 @@ pub trait Inode: Any + Send + Sync {
         Err(if FileType::from_mode(new.mode) == Some(FileType::Regular) { Errno::EACCES } else { Errno::EPERM })
     }
 
-    /// Makes a regular file without a name (`O_TMPFILE`).
+    /// Makes a regular file without a name (`O_TMPFILE`), which it may be given later if it is
+    /// `linkable` (no `O_EXCL`).
     ///
     /// # Errors
     /// `EOPNOTSUPP`, `ENOSPC`.
-    fn create_unnamed(&self, new: &NewInode<'_>) -> Result<Arc<dyn Inode>> {
+    fn create_unnamed(&self, new: &NewInode<'_>, linkable: bool) -> Result<Arc<dyn Inode>> {
         Err(Errno::EOPNOTSUPP)
     }
 

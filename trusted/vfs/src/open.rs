@@ -65,7 +65,7 @@ fn open_unnamed(context: &FsContext, dir: &Path, flags: u32, mode: u32) -> Resul
     dir.mount.check_writable()?;
     context.credentials.check(&dir.inode().access(), MAY_WRITE | MAY_EXEC)?;
     let new = ops::new_inode(context, dir, S_IFREG | mode & 0o7777 & !context.umask);
-    let inode = dir.inode().create_unnamed(&new)?;
+    let inode = dir.inode().create_unnamed(&new, flags & O_EXCL == 0)?;
     let name = alloc::format!("#{}", inode.metadata().ino);
     let dentry = crate::Dentry::unnamed(inode, dir.dentry.clone(), name.as_bytes());
     open_path(context, dir.with(dentry), flags & !O_DIRECTORY, true)

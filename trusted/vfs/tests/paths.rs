@@ -250,5 +250,7 @@ fn removed_names_are_shown_as_such() {
         assert_eq!(unnamed.inode().kind(), FileType::Regular);
         ops::link(&context, unnamed.path(), None, b"dir/named").unwrap();
         assert_eq!(unnamed.metadata().nlink, 1);
+        let private = open_flags(&context, "dir", O_TMPFILE | O_RDWR | O_EXCL).unwrap();
+        assert_eq!(errno(ops::link(&context, private.path(), None, b"dir/other")), Some(Errno::ENOENT));
     });
 }

@@ -388,10 +388,10 @@ impl Inode for TmpInode {
         Ok(inode)
     }
 
-    fn create_unnamed(&self, new: &NewInode<'_>) -> Result<Arc<dyn Inode>> {
+    fn create_unnamed(&self, new: &NewInode<'_>, linkable: bool) -> Result<Arc<dyn Inode>> {
         let inode = TmpInode::new(&self.shared, new, None, Time::now())?;
         inode.unname();
-        inode.linkable.store(true, Ordering::Relaxed);
+        inode.linkable.store(linkable, Ordering::Relaxed);
         Ok(inode)
     }
 
