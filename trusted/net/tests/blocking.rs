@@ -119,7 +119,7 @@ fn nets() -> Vec<Arc<NetStack>> {
 fn bytes_keep_their_order_over_the_wire() {
     each_seed(SEEDS / 6, |seed| {
         simulate(seed, || {
-            let net = joined(Wire { offloads: true, loss: 0 });
+            let net = joined(Wire { offloads: true, ..Wire::default() });
             *NETS.lock().unwrap() = vec![net.a.clone(), net.b.clone()];
             rkt_sched::set_poller(Poller {
                 poll: || nets().iter().fold(false, |any, net| net.poll() | any),

@@ -239,7 +239,7 @@ fn datagrams() {
 fn datagrams_over_the_wire() {
     run(|| {
         for offloads in [false, true] {
-            let net = joined(Wire { offloads, loss: 0 });
+            let net = joined(Wire { offloads, ..Wire::default() });
             let (server, client) = (udp(&net.b), udp(&net.a));
             server.bind(&inet(Ipv4Addr::UNSPECIFIED, 53)).unwrap();
             client.connect(&inet(B, 53), true).unwrap();

@@ -7,6 +7,7 @@ use rkt_linux_abi::Errno;
 use rkt_linux_abi::general::*;
 use rkt_linux_abi::net::*;
 use rkt_net::{Shutdown, Socket};
+use rkt_platform_mock::{Config, each_seed};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -74,7 +75,7 @@ fn transfer(net: &Joined, from: &dyn Socket, to: &dyn Socket, bytes: &[u8], step
 fn ten_mebibytes_arrive_both_ways() {
     run(|| {
         for offloads in [false, true] {
-            let net = joined(Wire { offloads, loss: 0 });
+            let net = joined(Wire { offloads, ..Wire::default() });
             let (client, server) = connected(&net);
             let bytes = pattern(10 << 20);
             transfer(&net, &*client, &*server, &bytes, 0);
@@ -86,7 +87,7 @@ fn ten_mebibytes_arrive_both_ways() {
 #[test]
 fn lost_frames_are_sent_again() {
     run(|| {
-        let net = joined(Wire { offloads: true, loss: 50 });
+        let net = joined(Wire { offloads: true, loss: 50, ..Wire::default() });
         let listening = listener(&net, 16);
         let client = tcp(&net.a);
         assert_eq!(client.connect(&inet(B, PORT), true), Err(Errno::EINPROGRESS));
@@ -367,5 +368,41 @@ fn a_silent_peer_is_given_up() {
             net.a.poll();
         }
         assert_eq!(recv(&*client, 1), Err(Errno::ETIMEDOUT));
+    });
+}
+
+#[test]
+fn nonsense_from_the_wire_does_no_harm() {
+    each_seed(40, |seed| {
+        let config = Config { cpus: 1, preemption: 0, spurious: 0, ..Config::new(seed) };
+        config.run(move || {
+            let net = joined(Wire { offloads: seed % 2 == 0, loss: 0, lies: 3 });
+            let listening = listener(&net, 16);
+            let receiver = udp(&net.b);
+            receiver.bind(&inet([0, 0, 0, 0].into(), 53)).unwrap();
+            let mut servers = Vec::new();
+            for _ in 0..20 {
+                let client = tcp(&net.a);
+                let _ = client.connect(&inet(B, PORT), true);
+                let datagrams = udp(&net.a);
+                for _ in 0..20 {
+                    let _ = send_to(&*datagrams, &[1; 300], &inet(B, 53));
+                    let _ = send(&*client, &[2; 3000]);
+                    for _ in 0..50 {
+                        net.a.poll();
+                        net.b.poll();
+                    }
+                    advance(100);
+                    servers.extend(listening.accept(true));
+                    for (server, _) in &servers {
+                        let _ = recv(&**server, 2000);
+                        let _ = send(&**server, b"answer");
+                        server.poll();
+                    }
+                    let _ = recv(&*receiver, 400);
+                    let _ = recv(&*client, 100);
+                }
+            }
+        });
     });
 }

@@ -4,7 +4,7 @@
 use rkt_linux_abi::{Errno, Result};
 use rkt_net::{Address, Card, Hooks, NetStack, Outgoing, Received, Socket, UnixNode};
 use rkt_netdev::{Capabilities, Checksum, Down, NetDevice, NetStats, RxMeta, TxError, TxMeta};
-use rkt_platform_mock::{Config, chance};
+use rkt_platform_mock::{Config, chance, pick};
 use rkt_user::{IoSink, IoSource};
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -30,6 +30,8 @@ pub struct Wire {
     pub offloads: bool,
     /// One in so many frames is lost; 0: none.
     pub loss: u64,
+    /// One in so many frames is changed, and the device says that its checksum is right; 0: none.
+    pub lies: u64,
 }
 
 /// One end of the wire.
@@ -59,7 +61,19 @@ impl NetDevice for WireCard {
         if self.broken.load(Ordering::Relaxed) {
             return Err(Down);
         }
-        let Some((meta, frame)) = self.into.lock().unwrap().pop_front() else { return Ok(None) };
+        let Some((mut meta, mut frame)) = self.into.lock().unwrap().pop_front() else { return Ok(None) };
+        if chance(self.wire.lies) {
+            meta.checksum = Checksum::Valid;
+            for _ in 0..=pick(3) {
+                // Mostly the headers.
+                let most = if pick(2) == 0 { frame.len().min(60) } else { frame.len() };
+                let at = pick(most as u64) as usize;
+                frame[at] = pick(256) as u8;
+            }
+            if pick(4) == 0 {
+                frame.truncate(pick(frame.len() as u64) as usize);
+            }
+        }
         into[..frame.len()].copy_from_slice(&frame);
         Ok(Some(RxMeta { len: frame.len(), checksum: meta.checksum, gso: meta.gso }))
     }
