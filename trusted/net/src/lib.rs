@@ -2,7 +2,7 @@
 //!
 //! The system-call layer sees [`NetStack`], which makes sockets, and [`Socket`], what can be done
 //! with one. Behind them:
-//! - [`tcp`](self) and `udp` give Linux's semantics to whatever carries the bytes: a [`Connection`]
+//! - `tcp` and `udp` give Linux's semantics to whatever carries the bytes: a [`Connection`]
 //!   inside the enclave (loopback: a pair of byte rings, no packets) or one of the [`Stack`];
 //! - the [`Stack`] speaks TCP/IP over a network card. `smol` implements it with smoltcp; another
 //!   one takes its place without a change elsewhere;
