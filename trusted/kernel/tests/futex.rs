@@ -111,7 +111,7 @@ fn requeued_waiters_are_woken_one_by_one() {
 #[test]
 fn waits_end_in_time() {
     each_seed(20, |seed| {
-        run(seed, &[2], |program| {
+        run(seed, &[1], |program| {
             let at = program.scratch();
             program.store(at, 0);
             program.store(at + 8, 1_000_000);

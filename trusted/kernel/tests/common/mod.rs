@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use rkt_kernel::files::FileTable;
-use rkt_kernel::mm::{MapRequest, Mm, Placement};
+use rkt_kernel::mm::{Area, Backing, Mm};
 use rkt_kernel::process::{self, Process};
 use rkt_kernel::syscall;
 use rkt_kernel::task::Task;
@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 /// Memory that all programs have.
 pub const MEMORY: u64 = 0x1000_0000;
 const MEMORY_LEN: u64 = 1 << 20;
+const RW: Protection = Protection { read: true, write: true, execute: false };
 /// The top of the stack of the first task; each further one has its own 32 KiB below.
 const STACK: u64 = MEMORY + MEMORY_LEN;
 /// Where a program "is" when it calls, and where handlers begin and return to.
@@ -39,7 +40,11 @@ pub fn run(seed: u64, processes: &[usize], program: impl Fn(&mut Program<'_>) + 
             program(&mut program_context);
             program_context.user.syscall(60, [0; 6]);
         });
-        let all: Vec<_> = processes.iter().enumerate().map(|(n, &tasks)| start(n, tasks)).collect();
+        // Several processes have the same memory here, which none may take away at its end: they do not
+        // know of it.
+        rkt_platform::map_anon(MEMORY, MEMORY_LEN, RW).unwrap();
+        let all: Vec<_> =
+            processes.iter().enumerate().map(|(n, &tasks)| start(n, tasks, processes.len() == 1)).collect();
         for process in &all {
             let threads: Vec<_> = process.tasks().iter().filter_map(|task| task.thread()).collect();
             threads.iter().for_each(|thread| thread.wake());
@@ -51,21 +56,22 @@ pub fn run(seed: u64, processes: &[usize], program: impl Fn(&mut Program<'_>) + 
     });
 }
 
-fn start(number: usize, tasks: usize) -> Arc<Process> {
+fn start(number: usize, tasks: usize, owns_memory: bool) -> Arc<Process> {
     let root = Mount::new_root(TmpFs::new(1 << 20, 100, 0o755).unwrap(), "none", 0).root();
     let fs = FsContext { cwd: root.clone(), root, umask: 0o022, credentials: Arc::new(Credentials::root()) };
     let mm = Mm::new(SpaceId::FIRST);
-    if number == 0 {
-        mm.map(MapRequest {
-            placement: Placement::Fixed(MEMORY),
-            len: MEMORY_LEN,
-            protection: Protection { read: true, write: true, execute: false },
-            shared: false,
-            file: None,
-            populate: false,
-            name: None,
-        })
-        .unwrap();
+    if owns_memory {
+        mm.lock()
+            .insert(Area {
+                start: MEMORY,
+                end: MEMORY + MEMORY_LEN,
+                protection: RW,
+                backing: Backing::Anonymous,
+                name: None,
+                shared: false,
+                dont_fork: false,
+            })
+            .unwrap();
     }
     // The first id is that of the program's first process, with which everything would end.
     let pid = process::allocate_id().max(2);
