@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// What makes the image a static PIE; `-nostdlib` and the like stand in its build script.
 const IMAGE_FLAGS: &str = "-C relocation-model=pie -C target-feature=+crt-static";
 /// With a target named, the flags reach the image alone and not the build scripts.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The rkt-io command.
 pub fn command() -> PathBuf {

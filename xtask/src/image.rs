@@ -56,7 +56,7 @@ fn self_contained(file: &ElfFile64<'_>, bytes: &[u8]) -> Result<()> {
     let undefined = |symbol: &object::read::elf::ElfSymbol64<'_, '_>| {
         symbol.is_undefined() && !symbol.name_bytes().is_ok_and(<[u8]>::is_empty)
     };
-    for symbol in file.symbols().chain(file.dynamic_symbols()).filter(undefined) {
+    if let Some(symbol) = file.symbols().chain(file.dynamic_symbols()).find(undefined) {
         bail!("{} is not defined", symbol.name()?);
     }
     Ok(())

@@ -1,11 +1,18 @@
 //! Every developer command: `cargo xtask --help`.
+#![forbid(unsafe_code)]
 
 mod build;
+mod fuzz;
 mod image;
+mod packages;
 mod shell;
+mod tally;
+mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use rkt_tests_rules::syscalls;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +28,12 @@ struct Cli {
 enum Command {
     /// Build the rkt-io command and the enclave image, and check what the image consists of.
     Build,
+    /// Run everything that CI runs.
+    Test(test::Options),
+    /// Feed the fuzz targets.
+    Fuzz(fuzz::Options),
+    /// Write docs/syscalls.md from the table of system calls.
+    Syscalls,
     /// Check an enclave image alone.
     CheckImage {
         /// The image.
@@ -39,6 +52,14 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Build => build::build(),
+        Command::Test(options) => test::test(&options),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Syscalls => syscalls(),
         Command::CheckImage { image } => image::check(&image).map(|facts| println!("{facts}")),
     }
+}
+
+fn syscalls() -> Result<()> {
+    let table = fs::read_to_string(shell::root().join(syscalls::TABLE))?;
+    Ok(fs::write(shell::root().join(syscalls::PAGE), syscalls::page(&table)?)?)
 }

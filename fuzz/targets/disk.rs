@@ -1,0 +1,4 @@
+//! The driver of a disk that bytes script.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rkt_tests_hostile::fuzz_blk(data));
