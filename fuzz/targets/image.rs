@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rkt_image_format::{CHUNK_ENTRY_LEN, ChunkEntry, Extent, Image, ImageSource, SUPERBLOCK_LEN, SourceError, Superblock};
+use rkt_image_format::{
+    CHUNK_ENTRY_LEN, ChunkEntry, Extent, Image, ImageSource, SUPERBLOCK_LEN, SourceError, Superblock,
+};
 
 struct Bytes<'a>(&'a [u8]);
 
@@ -26,5 +28,5 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(chunk.encode(), entry);
         }
     }
-    let _extent = Extent::decode(rest, superblock.data_length());
+    let _extent = Extent::decode(rest, &superblock);
 });

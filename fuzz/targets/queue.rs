@@ -14,7 +14,9 @@ const AREA: usize = 16384;
 fuzz_target!(|data: &[u8]| {
     let mut script = Script::new(data);
     let window = rkt_fuzz::shared(MIN_LEN);
-    let mut setup = QueueSetup { size: SIZE, vcpu: 0, desc: DMA as u64, driver: DMA as u64 + 4096, device: DMA as u64 + 8192 };
+    window.zero(DMA, AREA).expect("the area");
+    let mut setup =
+        QueueSetup { size: SIZE, vcpu: 0, desc: DMA as u64, driver: DMA as u64 + 4096, device: DMA as u64 + 8192 };
     if script.one_in(8) {
         setup = QueueSetup { size: script.u16(), desc: script.u64(), ..setup };
     }

@@ -10,6 +10,7 @@ const CAPACITY: usize = 256;
 fuzz_target!(|data: &[u8]| {
     let mut script = Script::new(data);
     let region = rkt_fuzz::shared(ByteRing::region_len(CAPACITY));
+    region.zero(0, region.len()).expect("all of the region");
     let side = if script.one_in(2) { Side::Producer } else { Side::Consumer };
     let Ok(mut ring) = ByteRing::open(region, side) else { return };
     let mut buffer = [0; CAPACITY * 2];

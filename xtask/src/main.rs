@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod demo;
 mod fuzz;
 mod image;
 mod packages;
@@ -30,6 +31,8 @@ enum Command {
     Build,
     /// Run everything that CI runs.
     Test(test::Options),
+    /// Run Redis in an enclave, look at it, and measure it beside native Redis.
+    Demo,
     /// Feed the fuzz targets.
     Fuzz(fuzz::Options),
     /// Write docs/syscalls.md from the table of system calls.
@@ -53,6 +56,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Build => build::build(),
         Command::Test(options) => test::test(&options),
+        Command::Demo => demo::demo(),
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Syscalls => syscalls(),
         Command::CheckImage { image } => image::check(&image).map(|facts| println!("{facts}")),

@@ -41,6 +41,27 @@ pub fn window_of(supervisor: Pid) -> Vec<u8> {
     fs::read(paths.find(is_window).expect("the supervisor holds the window")).expect("the window can be read")
 }
 
+/// The calls that the image's own text may make once it runs (DESIGN §3.4).
+pub const MAY_CALL: [&str; 17] = [
+    "futex",
+    "mmap",
+    "munmap",
+    "mremap",
+    "mprotect",
+    "madvise",
+    "clone",
+    "rt_sigreturn",
+    "sigaltstack",
+    "rt_sigprocmask",
+    "timer_create",
+    "timer_settime",
+    "timer_gettime",
+    "timer_getoverrun",
+    "timer_delete",
+    "exit",
+    "exit_group",
+];
+
 /// A system call in a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {

@@ -1,6 +1,6 @@
 //! Debian's redis-server over a TAP, its clients, and what the host sees of it.
 
-use rkt_tests_e2e::{Finished, Running, descriptors, enclave_of, finish, rkt_io, trace, until, window_of};
+use rkt_tests_e2e::{Finished, MAY_CALL, Running, descriptors, enclave_of, finish, rkt_io, trace, until, window_of};
 use std::process::{Command, Stdio};
 
 const GUEST: &str = "10.0.3.2";
@@ -53,26 +53,6 @@ fn every_test_of_the_benchmark_finishes() {
     let pipelined = server.benchmark(&["--csv", "-t", "set,get", "-n", "20000", "-P", "16"]);
     assert_eq!(pipelined.lines().count(), 3, "{pipelined}");
 }
-
-/// DESIGN §3.4.
-const MAY_CALL: [&str; 16] = [
-    "futex",
-    "mmap",
-    "munmap",
-    "mremap",
-    "mprotect",
-    "madvise",
-    "clone",
-    "rt_sigreturn",
-    "sigaltstack",
-    "rt_sigprocmask",
-    "timer_create",
-    "timer_settime",
-    "timer_gettime",
-    "timer_delete",
-    "exit",
-    "exit_group",
-];
 
 #[test]
 fn the_enclave_makes_no_call_outside_of_the_list() {

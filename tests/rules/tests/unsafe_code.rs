@@ -1,6 +1,5 @@
 //! Where `unsafe` may be (DESIGN §2), and what stands beside it (§3.9).
 
-use rkt_tests_rules::measure;
 use rkt_tests_rules::source::{File, files};
 use rkt_tests_rules::workspace::{Workspace, root};
 use std::collections::BTreeSet;
@@ -35,7 +34,7 @@ fn crates_outside_of_the_list_forbid_unsafe_code() {
 /// Modules of a crate that are allowed what the crate denies.
 fn modules_that_allow(folder: &std::path::Path) -> usize {
     let own = folder.strip_prefix(root()).unwrap().join("src");
-    let rust = files().unwrap().into_iter().filter(|file| file.is_rust() && file.is_in(&own));
+    let rust = files().unwrap().into_iter().filter(|file| file.is_rust() && file.is_in(&own) && !file.is_test());
     rust.map(|file| file.text.matches("allow(unsafe_code)").count()).sum()
 }
 
@@ -44,10 +43,10 @@ fn listed_crates_contain_some() {
     let listed = listed();
     for package in Workspace::load().unwrap().members().filter(|package| listed.contains(&package.name)) {
         let own = package.folder().strip_prefix(root()).unwrap().join("src");
+        // In macros, too, whose insides the parser does not see.
+        let is_unsafe = |text: &str| text.contains("unsafe {") || text.contains("#[unsafe(");
         let all = files().unwrap();
-        let mut rust = all.iter().filter(|file| file.is_rust() && file.is_in(&own));
-        let some =
-            rust.any(|file| measure::count(&file.text).unwrap().unsafe_code > 0 || file.text.contains("#[unsafe("));
+        let some = all.iter().any(|file| file.is_rust() && file.is_in(&own) && is_unsafe(&file.text));
         assert!(some, "{} has no unsafe code: take it from {LIST}", package.name);
     }
 }
