@@ -10,6 +10,7 @@
 mod client;
 mod conditions;
 mod cpu;
+mod folder;
 mod measure;
 mod net;
 mod pairs;
@@ -28,6 +29,7 @@ pub use report::{Cost, Figure, Report, Unit};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
+use folder::Folder;
 use place::Places;
 use std::path::{Path, PathBuf};
 
@@ -85,7 +87,7 @@ pub fn run(command: &Command, rkt_io: &Path) -> Result<()> {
         Command::Syscalls(options) => &options.common,
         Command::Redis(options) => &options.common,
     };
-    let folder = tempfile::Builder::new().prefix("rkt-bench-").tempdir().context("cannot make a temporary folder")?;
+    let folder = Folder::new()?;
     let places = match std::env::var_os(SELF_VARIABLE) {
         Some(_) => Places::native_twice(folder.path()),
         None => Places::new(rkt_io, common.poll, folder.path()),

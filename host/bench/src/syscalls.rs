@@ -16,7 +16,7 @@ pub struct Options {
     #[command(flatten)]
     pub common: Common,
     /// Time for each measure in each run.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub time: u32,
 }
 
