@@ -3,7 +3,7 @@
 use crate::attr::{FileType, Metadata, SetAttributes};
 use crate::inode::{Inode, new_anonymous_inode_number};
 use crate::mount::anonymous_device;
-use rkt_linux_abi::Result;
+use rkt_linux_abi::{Errno, Result};
 
 /// An inode without content, only there to be looked at with fstat(2).
 pub struct AnonInode {
@@ -32,7 +32,7 @@ impl Inode for AnonInode {
         Metadata::anonymous(anonymous_device(), self.ino, self.mode)
     }
 
-    fn set_attributes(&self, _change: &SetAttributes) -> Result<()> {
-        Ok(())
+    fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
+        if change.size.is_some() { Err(Errno::EINVAL) } else { Ok(()) }
     }
 }

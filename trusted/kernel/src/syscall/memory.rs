@@ -11,6 +11,9 @@ use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Protection;
 use rkt_user::UserSlice;
 
+/// /dev/zero (Linux' devices.txt).
+const ZERO_DEVICE: u64 = 1 << 8 | 5;
+
 fn protection(prot: u32) -> Result<Protection> {
     if prot & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM) != 0 {
         return Err(Errno::EINVAL);
@@ -41,6 +44,8 @@ pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd:
         return Err(Errno::EINVAL);
     }
     let file = if anonymous { None } else { Some((call.task.process.file(fd)?, offset)) };
+    // A private mapping of /dev/zero is anonymous memory (zero(4)).
+    let file = file.filter(|(file, _)| shared || file.metadata().rdev != ZERO_DEVICE);
     let placement = if flags & MAP_FIXED_NOREPLACE != 0 {
         Placement::FixedNoReplace(addr)
     } else if flags & MAP_FIXED != 0 {
