@@ -16,7 +16,7 @@ pub fn end_current(task: &Arc<Task>) -> ! {
     task.dying.store(true, Ordering::SeqCst);
     release_user_words(task);
     let process = task.process.clone();
-    if let Some(thread) = task.thread() {
+    if let Some(thread) = task.release_thread() {
         process.dead_ns.fetch_add(thread.ran_ns(), Ordering::Relaxed);
     }
     if process.remove_task(task.tid) == 0 {

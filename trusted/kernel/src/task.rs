@@ -2,10 +2,10 @@
 
 use crate::process::Process;
 use crate::signal::TaskSignals;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use rkt_sched::Thread;
-use rkt_sync::{Mutex, OnceCell};
+use rkt_sync::Mutex;
 
 /// A task.
 pub struct Task {
@@ -13,7 +13,8 @@ pub struct Task {
     pub tid: i32,
     /// The process that it belongs to.
     pub process: Arc<Process>,
-    thread: OnceCell<Weak<Thread>>,
+    /// Kept alive by the task while it lives: a parked thread is on no run queue.
+    thread: Mutex<Option<Arc<Thread>>>,
     /// Signals for this task alone, and its mask.
     pub signals: TaskSignals,
     /// Address to clear and wake when the task ends (CLONE_CHILD_CLEARTID); 0 = none.
@@ -38,7 +39,7 @@ impl Task {
         Arc::new(Task {
             tid,
             process,
-            thread: OnceCell::new(),
+            thread: Mutex::new(None),
             signals: TaskSignals::default(),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
@@ -52,12 +53,17 @@ impl Task {
 
     /// Ties the task to the thread that runs it.
     pub fn set_thread(&self, thread: &Arc<Thread>) {
-        let _ = self.thread.set(Arc::downgrade(thread));
+        *self.thread.lock() = Some(thread.clone());
     }
 
     /// The thread that runs it; none once it has ended.
     pub fn thread(&self) -> Option<Arc<Thread>> {
-        self.thread.get()?.upgrade()
+        self.thread.lock().clone()
+    }
+
+    /// Lets go of the thread: the task has ended.
+    pub fn release_thread(&self) -> Option<Arc<Thread>> {
+        self.thread.lock().take()
     }
 
     /// Makes the task look at its signals soon: it leaves interruptible waits.
