@@ -10,4 +10,4 @@ mod run;
 
 pub use build::{C, Toolchain, build};
 pub use inspect::{Call, MAY_CALL, Traced, descriptors, enclave_of, trace, window_of};
-pub use run::{Finished, Running, finish, in_enclave, natively, rkt_io, same, until};
+pub use run::{Finished, Running, finish, in_enclave, natively, rkt_io, same, same_in, until};

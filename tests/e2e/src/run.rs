@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Long enough for any program here on a busy machine: reaching it means that something hangs.
-const WATCHDOG: Duration = Duration::from_secs(180);
+const WATCHDOG: Duration = Duration::from_secs(90);
 
 /// The command, beside the tests' own target folder.
 pub fn rkt_io() -> PathBuf {
@@ -61,7 +61,12 @@ pub fn natively(program: &[&str]) -> Command {
 
 /// Checks that a program does in the enclave what it does natively.
 pub fn same(options: &[&str], program: &[&str]) {
-    let native = finish(&mut natively(program), b"");
+    same_in(Path::new("/"), options, program);
+}
+
+/// As [`same`], natively in this working directory.
+pub fn same_in(folder: &Path, options: &[&str], program: &[&str]) {
+    let native = finish(natively(program).current_dir(folder), b"");
     let enclave = finish(&mut in_enclave(options, program), b"");
     assert_eq!(enclave.stderr, native.stderr, "standard error of {program:?}");
     assert_eq!(String::from_utf8_lossy(&enclave.stdout), String::from_utf8_lossy(&native.stdout), "{program:?}");
