@@ -7,7 +7,7 @@
 
 use crate::place::{require, tool};
 use crate::process::Process;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,6 +24,7 @@ const PREFIX: u8 = 30;
 const LINKS_A_RUN: u32 = 2;
 const RUNS: u32 = 1 << 14;
 const NAMESPACE_LIMIT: Duration = Duration::from_secs(5);
+const INTERFACE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The addresses and the host's interface of a link.
 struct Plan {
@@ -103,6 +104,20 @@ impl Link {
         let options = ["--net", &format!("tap={interface}"), "--ip", &format!("{server}/{PREFIX}")];
         let gateway = ["--gateway", &host.to_string()];
         [options.as_slice(), &gateway].concat().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Waits until the last enclave's TAP has gone, which the kernel does a little after its end.
+    ///
+    /// # Errors
+    /// If it stays.
+    pub fn settle(&self) -> Result<()> {
+        let interface = Path::new("/sys/class/net").join(&self.plan.interface);
+        let deadline = Instant::now() + INTERFACE_LIMIT;
+        while self.namespace.is_none() && interface.exists() {
+            ensure!(Instant::now() < deadline, "TAP {} outlives its enclave", self.plan.interface);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// The server's address.

@@ -114,7 +114,7 @@ fn of_load(load: &Load, found: &Found, cost: f64) -> [Reading; 3] {
 }
 
 fn of_idle(server: &Server, place: &Place, time: Duration) -> Result<Vec<Reading>> {
-    let idle = server.idle(time)?;
+    let idle = server.idle(place.is_enclave(), time)?;
     let percent = |name: &str, part: f64| Reading {
         name: name.into(),
         unit: Unit::PercentOfCore,

@@ -4,7 +4,7 @@ use crate::net::Link;
 use crate::place::Ready;
 use crate::process::Process;
 use crate::{cpu, place};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Stdio;
@@ -44,6 +44,7 @@ impl Server {
     /// # Errors
     /// If it does not; with its last words.
     pub fn start(ready: &Ready, cpus: u32, link: &Link, cpu: Option<usize>) -> Result<Self> {
+        link.settle()?;
         let mut command = ready.command(cpus, &link.options());
         let mut command = link.wrap(command.args(ARGUMENTS))?;
         let process = Process::spawn(command.stdout(Stdio::null()), cpu)?;
@@ -65,24 +66,25 @@ impl Server {
         self.process.terminate(STOP_LIMIT);
     }
 
-    /// Watches it wait, for as long.
+    /// Watches it wait, for as long. An `enclave` is a child of what was started.
     ///
     /// # Errors
     /// If it has ended.
-    pub fn idle(&self, time: Duration) -> Result<Idle> {
+    pub fn idle(&self, enclave: bool, time: Duration) -> Result<Idle> {
         sleep(SETTLE);
-        let (before, start) = (self.used()?, Instant::now());
+        let (before, start) = (self.used(enclave)?, Instant::now());
         sleep(time);
-        let (after, elapsed) = (self.used()?, start.elapsed().as_secs_f64());
+        let (after, elapsed) = (self.used(enclave)?, start.elapsed().as_secs_f64());
         let part = |before: Duration, after: Duration| after.saturating_sub(before).as_secs_f64() / elapsed;
         Ok(Idle { own: part(before.0, after.0), children: part(before.1, after.1) })
     }
 
     /// Processor time of the process and of its children.
-    fn used(&self) -> Result<(Duration, Duration)> {
+    fn used(&self, enclave: bool) -> Result<(Duration, Duration)> {
         let own = cpu::process(self.process.id()).context("the server has ended")?;
-        let children = cpu::children(self.process.id()).into_iter().filter_map(cpu::process).sum();
-        Ok((own, children))
+        let children = cpu::children(self.process.id());
+        ensure!(!enclave || !children.is_empty(), "the enclave's process is not found");
+        Ok((own, children.into_iter().filter_map(cpu::process).sum()))
     }
 }
 
