@@ -3,7 +3,7 @@
 use crate::process::Process;
 use crate::signal::TaskSignals;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rkt_sched::Thread;
 use rkt_sync::Mutex;
 
@@ -25,8 +25,8 @@ pub struct Task {
     pub futex: crate::futex::Waiter,
     /// Name (PR_SET_NAME), padded with zeroes.
     pub name: Mutex<[u8; 16]>,
-    /// System calls left until devices are looked after (`syscall::dispatch`).
-    pub until_poll: AtomicU32,
+    /// System calls made so far. Only the task itself counts.
+    pub calls: AtomicU64,
     /// Whether the task is to end at the next return to the application.
     pub dying: AtomicBool,
     /// Nanoseconds of the monotonic clock at which the task was made.
@@ -45,7 +45,7 @@ impl Task {
             robust_list: AtomicU64::new(0),
             futex: crate::futex::Waiter::default(),
             name: Mutex::new(name),
-            until_poll: AtomicU32::new(0),
+            calls: AtomicU64::new(0),
             dying: AtomicBool::new(false),
             started: rkt_platform::now(),
         })
@@ -109,8 +109,7 @@ pub fn try_current() -> Option<Arc<Task>> {
 /// Calls `f` with the running task without counting a reference: for the fast paths.
 pub fn with_current<R>(f: impl FnOnce(&Arc<Task>, &rkt_sched::CurrentThread) -> R) -> Option<R> {
     let thread = rkt_sched::current();
-    let any: &(dyn core::any::Any + Send + Sync) = &**thread.data()?;
-    let handle = any.downcast_ref::<TaskHandle>()?;
+    let handle = thread.data_as::<TaskHandle>()?;
     Some(f(&handle.0, &thread))
 }
 

@@ -44,6 +44,8 @@ pub struct Carrier {
     pub space: SpaceId,
     /// What the carrier sleeps on while another one holds the slot: see `Mail`.
     mail: AtomicU32,
+    /// Extended components that may not be in their initial state in this processor.
+    pub live: u64,
     /// A fault on its way from the signal handler to the kernel stack.
     pub fault: Option<Fault>,
     alt_stack: usize,
@@ -100,6 +102,7 @@ impl Carrier {
             iret: [0, 0x33, 0, 0, 0x2b],
             space,
             mail: AtomicU32::new(MAIL_NONE),
+            live: u64::MAX,
             fault: None,
             alt_stack,
             stack_top,

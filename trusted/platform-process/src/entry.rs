@@ -25,6 +25,9 @@ const _: () = assert!(offset_of!(Registers, rsp) == 144);
 const _: () = assert!(offset_of!(Registers, full) == 152);
 const _: () = assert!(offset_of!(UserState, xsave) == 0);
 
+/// Flags that only `popfq` restores: trap, direction, alignment check, identification.
+const UNUSUAL_FLAGS: u32 = 0x24_0500;
+
 /// Entry of a system call from a trampoline. Saves what a call must keep: general registers,
 /// flags, and the sixteen xmm registers, which our own code uses (the upper halves it does not).
 #[unsafe(naked)]
@@ -57,6 +60,24 @@ pub unsafe extern "C" fn syscall_entry() {
         "movups xmm12, [rsp+192]", "movups xmm13, [rsp+208]", "movups xmm14, [rsp+224]", "movups xmm15, [rsp+240]",
         "add rsp, 256",
         // rbx, rbp and r12 to r15 came back from the call as they were.
+        "mov eax, [rsp+136]",
+        "test eax, {unusual}",
+        "jnz 3f",
+        // The arithmetic flags without `popfq`, which takes as long as all of the above: OF by an
+        // addition that overflows if it was set, the others by `sahf`.
+        "mov ecx, eax",
+        "shr ecx, 11",
+        "and ecx, 1",
+        "shl eax, 8",
+        "mov al, cl",
+        "add al, 127",
+        "sahf",
+        "mov r10, [rsp+56]", "mov r9, [rsp+64]", "mov r8, [rsp+72]",
+        "mov rax, [rsp+80]", "mov rdx, [rsp+96]", "mov rsi, [rsp+104]", "mov rdi, [rsp+112]",
+        "mov rcx, [rsp+128]", "mov r11, [rsp+136]",
+        "mov rsp, [rsp+144]",
+        "jmp rcx",
+        "3:",
         "mov r10, [rsp+56]", "mov r9, [rsp+64]", "mov r8, [rsp+72]",
         "mov rax, [rsp+80]", "mov rdx, [rsp+96]", "mov rsi, [rsp+104]", "mov rdi, [rsp+112]",
         "mov rcx, [rsp+128]", "mov r11, [rsp+136]",
@@ -64,6 +85,7 @@ pub unsafe extern "C" fn syscall_entry() {
         "popfq",
         "mov rsp, [rsp]",
         "jmp rcx",
+        unusual = const UNUSUAL_FLAGS,
         scratch = const offset::SCRATCH,
         stack = const offset::KERNEL_STACK,
         dispatch = sym dispatch,

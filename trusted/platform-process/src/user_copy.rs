@@ -1,16 +1,42 @@
 //! Copies to and from the application that end, rather than fault, where memory is missing.
 //!
-//! Each routine has one instruction that touches user memory, between the labels `_at` and
-//! `_out` or `_fail`. The handler for SIGSEGV and SIGBUS finds the former in the table and goes
-//! on at the latter; `rep` keeps in rcx what is left.
+//! The handler for SIGSEGV and SIGBUS finds the instruction that touched user memory in the table
+//! and goes on where that says: a word that cannot be copied whole is copied by bytes, up to the
+//! one that is missing; rcx always holds what is left.
 
 use core::arch::global_asm;
 
 global_asm!(
-    ".global rkt_user_copy, rkt_user_copy_at, rkt_user_copy_out",
+    // Short copies go by words: `rep` takes as long to start as to copy a hundred bytes.
+    ".global rkt_user_copy, rkt_user_copy_rep, rkt_user_copy_load8, rkt_user_copy_store8",
+    ".global rkt_user_copy_load1, rkt_user_copy_store1, rkt_user_copy_bytes, rkt_user_copy_out",
     "rkt_user_copy:",
     "mov rcx, rdx",
-    "rkt_user_copy_at:",
+    "cmp rcx, 96",
+    "ja rkt_user_copy_rep",
+    "2:",
+    "cmp rcx, 8",
+    "jb rkt_user_copy_bytes",
+    "rkt_user_copy_load8:",
+    "mov rax, qword ptr [rsi]",
+    "rkt_user_copy_store8:",
+    "mov qword ptr [rdi], rax",
+    "add rsi, 8",
+    "add rdi, 8",
+    "sub rcx, 8",
+    "jmp 2b",
+    "rkt_user_copy_bytes:",
+    "test rcx, rcx",
+    "jz rkt_user_copy_out",
+    "rkt_user_copy_load1:",
+    "mov al, byte ptr [rsi]",
+    "rkt_user_copy_store1:",
+    "mov byte ptr [rdi], al",
+    "inc rsi",
+    "inc rdi",
+    "dec rcx",
+    "jmp rkt_user_copy_bytes",
+    "rkt_user_copy_rep:",
     "rep movsb",
     "rkt_user_copy_out:",
     "mov rax, rcx",
@@ -40,7 +66,7 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    /// `rep movsb`; returns the number of bytes that were not copied. The kernel's side must be
+    /// Copies; returns the number of bytes that were not copied. The kernel's side must be
     /// valid for `len` bytes; the other side must be a user range.
     #[link_name = "rkt_user_copy"]
     pub fn copy(to: *mut u8, from: *const u8, len: usize) -> usize;
@@ -56,7 +82,12 @@ unsafe extern "C" {
     #[link_name = "rkt_user_exchange"]
     pub fn compare_exchange(at: *mut u32, old: u32, new: u32) -> u64;
 
-    static rkt_user_copy_at: u8;
+    static rkt_user_copy_load8: u8;
+    static rkt_user_copy_store8: u8;
+    static rkt_user_copy_load1: u8;
+    static rkt_user_copy_store1: u8;
+    static rkt_user_copy_rep: u8;
+    static rkt_user_copy_bytes: u8;
     static rkt_user_copy_out: u8;
     static rkt_user_clear_at: u8;
     static rkt_user_clear_out: u8;
@@ -67,8 +98,13 @@ unsafe extern "C" {
 /// Where to go on after a fault at this instruction; none if it is not one of ours.
 pub fn fixup(rip: usize) -> Option<usize> {
     let fail = &raw const rkt_user_word_fail;
+    let out = &raw const rkt_user_copy_out;
     let table = [
-        (&raw const rkt_user_copy_at, &raw const rkt_user_copy_out),
+        (&raw const rkt_user_copy_load8, &raw const rkt_user_copy_bytes),
+        (&raw const rkt_user_copy_store8, &raw const rkt_user_copy_bytes),
+        (&raw const rkt_user_copy_load1, out),
+        (&raw const rkt_user_copy_store1, out),
+        (&raw const rkt_user_copy_rep, out),
         (&raw const rkt_user_clear_at, &raw const rkt_user_clear_out),
         (load as *const u8, fail),
         (&raw const rkt_user_exchange_at, fail),

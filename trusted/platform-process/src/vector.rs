@@ -86,6 +86,7 @@ pub fn save(state: &mut UserState) {
     // SAFETY: 4 bytes within the area.
     unsafe { asm!("stmxcsr [{}]", in(reg) state.xsave.as_mut_ptr().add(MXCSR), options(nostack, preserves_flags)) };
     state.in_use = live();
+    carrier::me().live = state.in_use;
     if state.in_use != 0 {
         xsave(state, state.in_use);
     }
@@ -99,7 +100,11 @@ pub fn load(state: &mut UserState) {
     if state.saved {
         return; // the return to the application loads everything
     }
-    let mask = state.in_use | live();
+    // What the thread before left behind; asking the processor again would take longer than the
+    // rest of the switch.
+    let me = carrier::me();
+    let mask = state.in_use | me.live;
+    me.live = state.in_use;
     if mask != 0 {
         set_word(state, XSTATE_BV, state.in_use);
         set_word(state, XCOMP_BV, 0);
@@ -188,6 +193,7 @@ pub unsafe fn take_from_frame(state: &mut UserState, fpstate: *const u8) {
 /// The state is about to be loaded: from now on it lives in the processor.
 pub fn before_full_return() {
     let me = carrier::me();
+    me.live = XCR0.load(Ordering::Relaxed) & !SSE;
     // SAFETY: the current thread's state, set by `load`.
     if let Some(state) = unsafe { (me.state as *mut UserState).as_mut() } {
         state.saved = false;

@@ -66,8 +66,7 @@ impl Cpu {
         let pinned = thread.affinity() != u64::MAX;
         let mut queue = self.queue.lock();
         queue.push_back(Ready { thread, pinned });
-        self.queued.store(queue.len(), Ordering::SeqCst);
-        self.stealable.fetch_add(usize::from(!pinned), Ordering::SeqCst);
+        self.count(queue.len(), self.stealable.load(Ordering::Relaxed) + usize::from(!pinned));
         queue.len() == 1
     }
 
@@ -79,9 +78,15 @@ impl Cpu {
         let mut queue = self.queue.lock();
         let at = queue.iter().position(|ready| ready.thread.may_run_on(index))?;
         let Ready { thread, pinned } = queue.remove(at)?;
-        self.queued.store(queue.len(), Ordering::SeqCst);
-        self.stealable.fetch_sub(usize::from(!pinned), Ordering::SeqCst);
+        self.count(queue.len(), self.stealable.load(Ordering::Relaxed) - usize::from(!pinned));
         Some(thread)
+    }
+
+    /// Publishes the lengths; only with the queue locked. A vCPU that parks looks at them once
+    /// more behind the fence of its doorbell, and whoever pushed rings behind another.
+    fn count(&self, queued: usize, stealable: usize) {
+        self.queued.store(queued, Ordering::Release);
+        self.stealable.store(stealable, Ordering::Release);
     }
 }
 
@@ -196,7 +201,8 @@ pub fn yield_now() {
 /// Switches from the running thread to the next one, or to the idle loop.
 pub(crate) fn leave(why: Leave) {
     let me = current();
-    charge(&me);
+    let now = rkt_platform::tsc();
+    charge(&me, now);
     let next = if why == Leave::Exit { None } else { pick_for_this_space() };
     let me_arc = {
         // SAFETY: the vCPU's own reference count, taken over from `current`.
@@ -210,7 +216,7 @@ pub(crate) fn leave(why: Leave) {
     let this = own();
     this.left = Some((me_arc, why));
     let to = match next {
-        Some(thread) => become_current(thread),
+        Some(thread) => become_current(thread, now),
         None => {
             rkt_platform::set_current(0, 0);
             this.idle_sp
@@ -233,11 +239,12 @@ fn pick_for_this_space() -> Option<Arc<Thread>> {
 }
 
 /// Makes a thread the current one of this vCPU; gives its stack pointer.
-fn become_current(thread: Arc<Thread>) -> usize {
+fn become_current(thread: Arc<Thread>, now: u64) -> usize {
     let index = rkt_platform::cpu();
     thread.last_cpu.store(index, Ordering::Release);
-    cpu(index).switches.fetch_add(1, Ordering::Relaxed);
-    own().slice_start = rkt_platform::tsc();
+    let switches = &cpu(index).switches;
+    switches.store(switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    own().slice_start = now;
     // SAFETY: whoever takes a thread from a run queue may use its cells.
     let (sp, state) = unsafe { (*thread.sp.get(), &mut *thread.user.get()) };
     rkt_platform::load(state);
@@ -249,7 +256,7 @@ fn become_current(thread: Arc<Thread>) -> usize {
 /// Runs a thread from the idle loop until something lets the idle loop run again.
 pub(crate) fn run(thread: Arc<Thread>) {
     let save = &raw mut own().idle_sp;
-    let to = become_current(thread);
+    let to = become_current(thread, rkt_platform::tsc());
     // SAFETY: as in `leave`.
     unsafe { context::switch(save, to) };
     finish_switch();
@@ -272,12 +279,17 @@ pub(crate) fn finish_switch() {
 /// Nanoseconds of processor time that the running thread has had since it was last switched in:
 /// what [`Thread::ran_ns`] does not count yet.
 pub fn slice_ns() -> u64 {
-    let ticks = rkt_platform::tsc().saturating_sub(own().slice_start);
-    ticks.saturating_mul(1000) / rkt_platform::tsc_per_us().max(1)
+    ticks_to_ns(rkt_platform::tsc().saturating_sub(own().slice_start))
 }
 
-fn charge(thread: &Thread) {
-    thread.ran_ns.fetch_add(slice_ns(), Ordering::Relaxed);
+pub(crate) fn ticks_to_ns(ticks: u64) -> u64 {
+    (u128::from(ticks) * 1000 / u128::from(rkt_platform::tsc_per_us().max(1))) as u64
+}
+
+/// Only the vCPU that runs a thread charges it: no two add at the same time.
+fn charge(thread: &Thread, now: u64) {
+    let ran = thread.ran_ticks.load(Ordering::Relaxed) + now.saturating_sub(own().slice_start);
+    thread.ran_ticks.store(ran, Ordering::Relaxed);
 }
 
 /// Drops every thread that is ready or was being switched.

@@ -5,7 +5,7 @@ use crate::cpu;
 use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::any::Any;
+use core::any::{Any, TypeId};
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -32,7 +32,8 @@ pub struct Thread {
     pub(crate) user: UnsafeCell<Box<UserState>>,
     entry: UnsafeCell<Option<Box<dyn FnOnce() + Send>>>,
     data: OnceCell<Arc<dyn Any + Send + Sync>>,
-    pub(crate) ran_ns: AtomicU64,
+    data_type: Option<TypeId>,
+    pub(crate) ran_ticks: AtomicU64,
 }
 
 // SAFETY: the cells are used only by the vCPU that runs or switches the thread; the park token
@@ -53,6 +54,7 @@ impl Thread {
     ) -> Option<Arc<Thread>> {
         let stack = Folio::new(&rkt_heap::REGION, KERNEL_STACK_LEN / rkt_heap::PAGE)?;
         let cell = OnceCell::new();
+        let data_type = data.as_ref().map(|data| data.as_ref().type_id());
         if let Some(data) = data {
             let _ = cell.set(data);
         }
@@ -68,7 +70,8 @@ impl Thread {
             user: UnsafeCell::new(Box::new(UserState::new())),
             entry: UnsafeCell::new(Some(entry)),
             data: cell,
-            ran_ns: AtomicU64::new(0),
+            data_type,
+            ran_ticks: AtomicU64::new(0),
         };
         // Leave room for the entry frame (registers and xmm) at the top.
         let top = thread.stack_top() - 1024;
@@ -87,6 +90,18 @@ impl Thread {
         SpaceId(self.space.load(Ordering::Relaxed))
     }
 
+    /// What the kernel attached to the thread, if it is of this type. Without a virtual call:
+    /// every system call asks.
+    #[inline]
+    pub fn data_as<T: Any + Send + Sync>(&self) -> Option<&T> {
+        if self.data_type != Some(TypeId::of::<T>()) {
+            return None;
+        }
+        let data = self.data.get()?;
+        // SAFETY: the type of the value was noted when it was attached, and it never changes.
+        Some(unsafe { &*Arc::as_ptr(data).cast::<T>() })
+    }
+
     /// What the kernel attached to the thread.
     pub fn data(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
         self.data.get()
@@ -94,7 +109,7 @@ impl Thread {
 
     /// Nanoseconds of processor time the thread has had, without its current slice.
     pub fn ran_ns(&self) -> u64 {
-        self.ran_ns.load(Ordering::Relaxed)
+        cpu::ticks_to_ns(self.ran_ticks.load(Ordering::Relaxed))
     }
 
     /// vCPUs that may run the thread, a bit each.

@@ -69,10 +69,15 @@ impl From<u64> for Outcome {
 /// A handler's result.
 pub type Answer = Result<Outcome>;
 
-/// Every call of these polls the devices of a busy vCPU once.
-const CALLS_PER_POLL: u32 = 32;
+/// Every so many calls of a task, it is time to look whether devices want to be polled.
+const CALLS_PER_LOOK: u64 = 32;
+/// They are if this time has passed since the last poll, in microseconds.
+const POLL_US: u64 = 10;
 
+/// Calls served, in steps of [`CALLS_PER_LOOK`].
 static COUNT: AtomicU64 = AtomicU64::new(0);
+/// Time-stamp counter at the last poll by a busy vCPU.
+static LAST_POLL: AtomicU64 = AtomicU64::new(0);
 static UNKNOWN: AtomicU64 = AtomicU64::new(0);
 
 /// Calls served and calls unknown so far.
@@ -110,9 +115,9 @@ pub fn enter32(registers: &mut Registers) {
 }
 
 fn serve(call: &mut Call<'_>) {
-    let number = call.registers.rax;
+    // The number is an int: its upper half is not looked at (Linux' do_syscall_64).
+    let number = call.registers.rax as i32 as u64;
     call.registers.orig_rax = number;
-    COUNT.fetch_add(1, Ordering::Relaxed);
     let traced = strace::enabled();
     if traced {
         strace::before(call);
@@ -141,12 +146,22 @@ fn leave(task: &Arc<Task>, thread: &CurrentThread, registers: &mut Registers) {
     if task.is_dying() {
         exit::end_current(task);
     }
-    let left = task.until_poll.load(Ordering::Relaxed);
-    if left == 0 {
-        task.until_poll.store(CALLS_PER_POLL, Ordering::Relaxed);
+    let calls = task.calls.load(Ordering::Relaxed) + 1;
+    task.calls.store(calls, Ordering::Relaxed);
+    if calls.is_multiple_of(CALLS_PER_LOOK) {
+        look_after_devices();
+    }
+}
+
+/// A busy vCPU polls now and then, so that whoever computes and calls a lot need not wait for
+/// the tick to see packets.
+fn look_after_devices() {
+    COUNT.fetch_add(CALLS_PER_LOOK, Ordering::Relaxed);
+    let now = rkt_platform::tsc();
+    let last = LAST_POLL.load(Ordering::Relaxed);
+    if now.saturating_sub(last) > POLL_US * rkt_platform::tsc_per_us() {
+        LAST_POLL.store(now, Ordering::Relaxed);
         crate::boot::poll();
-    } else {
-        task.until_poll.store(left - 1, Ordering::Relaxed);
     }
 }
 
