@@ -41,8 +41,9 @@ pub fn window_of(supervisor: Pid) -> Vec<u8> {
     fs::read(paths.find(is_window).expect("the supervisor holds the window")).expect("the window can be read")
 }
 
-/// The calls that the image's own text may make once it runs (DESIGN §3.4).
-pub const MAY_CALL: [&str; 17] = [
+/// The calls that the image's own text may make once it runs (DESIGN §3.4). `restart_syscall` is
+/// the host's way to go on with a `futex` wait after a stop (restart_syscall(2)).
+pub const MAY_CALL: [&str; 18] = [
     "futex",
     "mmap",
     "munmap",
@@ -60,6 +61,7 @@ pub const MAY_CALL: [&str; 17] = [
     "timer_delete",
     "exit",
     "exit_group",
+    "restart_syscall",
 ];
 
 /// A system call in a trace.

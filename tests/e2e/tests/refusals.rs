@@ -126,13 +126,6 @@ fn too_little_memory_to_boot() {
 }
 
 #[test]
-fn a_program_that_wants_more_memory_than_there_is() {
-    let program = "try:\n  bytearray(1 << 46)\nexcept MemoryError:\n  print('refused')";
-    let finished = finish(&mut in_enclave(&[], &["/usr/bin/python3", "-c", program]), b"");
-    assert_eq!((finished.status, finished.stdout.as_slice()), (0, b"refused\n".as_slice()), "{finished:?}");
-}
-
-#[test]
 fn no_right_to_the_tap() {
     // As nobody, who may not make one.
     let mut command = Command::new("setpriv");

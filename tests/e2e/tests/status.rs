@@ -78,6 +78,23 @@ fn the_enclave_dies_with_its_supervisor() {
 }
 
 #[test]
+fn a_stopped_enclave_goes_on() {
+    let program = "import time; print('ready', flush=True); time.sleep(2); print('slept')";
+    let mut command = in_enclave(&[], &["/usr/bin/python3", "-c", program]);
+    let mut running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+    let enclave = enclave_of(running.pid());
+    let mut lines = BufReader::new(running.child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    for _ in 0..3 {
+        rustix::process::kill_process(enclave, Signal::STOP).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        rustix::process::kill_process(enclave, Signal::CONT).unwrap();
+    }
+    assert_eq!(running.wait(), 0);
+    assert_eq!(lines.next().unwrap().unwrap(), "slept");
+}
+
+#[test]
 fn a_killed_enclave_is_reported() {
     let mut command = in_enclave(&["-i"], &["/bin/cat"]);
     let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()));
