@@ -101,7 +101,7 @@ fn first_process(manifest: &Manifest, root: &Path) -> core::result::Result<Arc<P
         uid: user.uid,
         gid: user.gid,
         groups: user.groups.clone(),
-        capabilities: if user.uid == 0 { crate::syscall::identity::ALL_CAPABILITIES } else { 0 },
+        capabilities: if user.uid == 0 { crate::identity::ALL_CAPABILITIES } else { 0 },
     };
     let mut context =
         FsContext { root: root.clone(), cwd: root.clone(), umask: 0o022, credentials: Arc::new(credentials) };
@@ -173,7 +173,7 @@ fn spawn_first(process: &Arc<Process>, manifest: &'static Manifest) -> core::res
     })?;
     let task = Task::new(process.pid, process.clone(), prepared.task_name());
     process.add_task(&task);
-    let registers = prepared.load(process, &process.mm()).map_err(shown)?;
+    let registers = prepared.load(process, &process.mm(), false).map_err(shown)?;
     start_task(&task, SpaceId::FIRST, &registers, 0).map_err(shown)
 }
 

@@ -18,6 +18,7 @@ pub mod exec;
 pub mod exit;
 pub mod files;
 pub mod futex;
+pub mod identity;
 pub mod log;
 pub mod mm;
 pub mod process;

@@ -1,6 +1,7 @@
 //! Processes: what tasks share, and the tree of parents and children.
 
 use crate::files::FileTable;
+use crate::identity::Ids;
 use crate::mm::Mm;
 use crate::signal::ProcessSignals;
 use crate::task::Task;
@@ -50,6 +51,8 @@ pub struct Process {
     pub files: RwLock<Arc<FileTable>>,
     /// Root, working directory, umask and credentials.
     pub fs: Mutex<FsContext>,
+    /// User and group ids. Locked before `fs`.
+    pub ids: Mutex<Ids>,
     /// Signal actions and signals for the process as a whole.
     pub signals: ProcessSignals,
     /// The program.
@@ -177,6 +180,7 @@ impl Process {
         child.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
         child.exit_signal.store(exit_signal, Ordering::Relaxed);
         child.nice.store(parent.nice.load(Ordering::Relaxed), Ordering::Relaxed);
+        *child.ids.lock() = *parent.ids.lock();
         *child.limits.lock() = *parent.limits.lock();
         *child.exe.lock() = parent.exe.lock().clone();
         *child.command_line.lock() = parent.command_line.lock().clone();
@@ -207,6 +211,7 @@ impl Process {
             tasks: Mutex::new(Vec::new()),
             mm: RwLock::new(Arc::new(mm)),
             files: RwLock::new(files),
+            ids: Mutex::new(Ids::of(&fs.credentials)),
             fs: Mutex::new(fs),
             signals,
             exe: Mutex::new(None),
@@ -286,12 +291,11 @@ impl Process {
 
     /// Removes a task; gives the number that remain.
     pub fn remove_task(&self, tid: i32) -> usize {
+        // Off the books first: execve gives the number away as soon as the list is short enough.
+        REGISTRY.lock().tasks.remove(&tid);
         let mut tasks = self.tasks.lock();
         tasks.retain(|task| task.tid != tid);
-        let remaining = tasks.len();
-        drop(tasks);
-        REGISTRY.lock().tasks.remove(&tid);
-        remaining
+        tasks.len()
     }
 
     /// Living tasks.

@@ -10,6 +10,7 @@ use crate::notify;
 use crate::park_lock::ParkLock;
 use crate::pipe::Pipe;
 use crate::poll::{PollTable, READABLE, WRITABLE};
+use crate::text::TextGuard;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -183,11 +184,24 @@ pub struct OpenFile {
     credentials: Arc<Credentials>,
     owner: Mutex<Owner>,
     watchers: Watchers,
+    /// Held while it is open for writing, or runs.
+    _text: Option<TextGuard>,
 }
 
 impl OpenFile {
     /// `flags` are those of open(2), which creation flags do not belong to any more.
     pub fn new(path: Path, ops: Arc<dyn FileOps>, flags: u32, credentials: Arc<Credentials>) -> Arc<Self> {
+        Self::guarded(path, ops, flags, credentials, None)
+    }
+
+    /// As [`OpenFile::new`]; the guard is held as long as the file is open.
+    pub(crate) fn guarded(
+        path: Path,
+        ops: Arc<dyn FileOps>,
+        flags: u32,
+        credentials: Arc<Credentials>,
+        text: Option<TextGuard>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             ops,
             path,
@@ -197,6 +211,7 @@ impl OpenFile {
             credentials,
             owner: Mutex::new(Owner::default()),
             watchers: Watchers::default(),
+            _text: text,
         })
     }
 

@@ -5,6 +5,7 @@ use crate::file::{FileOps, OpenFile};
 use crate::lock::FileLocks;
 use crate::mount::Path;
 use crate::pipe::Pipe;
+use crate::text::TextUse;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -174,6 +175,11 @@ pub trait Inode: Any + Send + Sync {
 
     /// The locks on the file, if there ever was one.
     fn existing_locks(&self) -> Option<&FileLocks> {
+        None
+    }
+
+    /// Who writes or runs a regular file; none where nobody counts.
+    fn text_use(&self) -> Option<&TextUse> {
         None
     }
 

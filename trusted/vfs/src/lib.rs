@@ -31,6 +31,7 @@ pub mod pipe;
 mod poll;
 pub mod pseudo;
 mod rename;
+mod text;
 pub mod timerfd;
 pub mod tmpfs;
 mod walk;
@@ -47,8 +48,9 @@ pub use inode::{
 };
 pub use inotify::Inotify;
 pub use mount::{Mount, Path, anonymous_device, mountinfo_text, mounts_text};
-pub use open::{OpenHow, open, open_path};
+pub use open::{OpenHow, open, open_path, open_program};
 pub use park_lock::{ParkGuard, ParkLock};
 pub use poll::{PollRequest, PollTable, READABLE, WRITABLE, poll, poll_with};
 pub use rename::rename;
+pub use text::{TextGuard, TextUse};
 pub use walk::{FsContext, Last, NAME_MAX, PATH_MAX, Parent, Resolve};

@@ -6,6 +6,7 @@ use crate::file::{DirectoryFile, FileOps, OpenFile, PathOnly};
 use crate::inode::NewInode;
 use crate::mount::Path;
 use crate::ops;
+use crate::text::TextGuard;
 use crate::walk::{Followed, FsContext, Last, Parent, Resolve};
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
@@ -130,6 +131,31 @@ fn create_in(context: &FsContext, parent: &Parent, flags: u32, mode: u32) -> Res
 /// # Errors
 /// As open(2).
 pub fn open_path(context: &FsContext, at: Path, flags: u32, created: bool) -> Result<Arc<OpenFile>> {
+    if !created && flags & O_PATH == 0 {
+        may_open(context, &at, flags)?;
+    }
+    let writes = flags & O_PATH == 0 && flags & O_ACCMODE != O_RDONLY;
+    let text = if writes { Some(TextGuard::writing(at.inode())?) } else { None };
+    open_guarded(context, at, flags, created, text)
+}
+
+/// Opens a program to be run, whose content nobody may write as long as it is open. Whether it
+/// may be executed is the caller's to check.
+///
+/// # Errors
+/// As open(2); `ETXTBSY` if somebody has it open for writing.
+pub fn open_program(context: &FsContext, at: Path) -> Result<Arc<OpenFile>> {
+    let text = TextGuard::running(at.inode())?;
+    open_guarded(context, at, O_RDONLY, true, Some(text))
+}
+
+fn open_guarded(
+    context: &FsContext,
+    at: Path,
+    flags: u32,
+    created: bool,
+    text: Option<TextGuard>,
+) -> Result<Arc<OpenFile>> {
     let inode = at.inode().clone();
     let kind = inode.kind();
     if flags & O_DIRECTORY != 0 && kind != FileType::Directory {
@@ -138,9 +164,6 @@ pub fn open_path(context: &FsContext, at: Path, flags: u32, created: bool) -> Re
     let credentials = context.credentials.clone();
     if flags & O_PATH != 0 {
         return Ok(OpenFile::new(at, Arc::new(PathOnly), flags & !O_CLOEXEC, credentials));
-    }
-    if !created {
-        may_open(context, &at, flags)?;
     }
     if flags & O_NOATIME != 0 && !credentials.owns(&inode.access()) {
         return Err(Errno::EPERM);
@@ -157,7 +180,7 @@ pub fn open_path(context: &FsContext, at: Path, flags: u32, created: bool) -> Re
         ops::truncate_inode(&inode, 0, &credentials)?;
         crate::notify::modified(&at);
     }
-    let file = OpenFile::new(at, operations, kept, credentials);
+    let file = OpenFile::guarded(at, operations, kept, credentials, text);
     inode.opened(&file);
     crate::notify::opened(file.path());
     Ok(file)

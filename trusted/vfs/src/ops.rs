@@ -6,6 +6,7 @@ use crate::dentry::Dentry;
 use crate::file::resize;
 use crate::inode::{Inode, LinkTarget, NewInode};
 use crate::mount::Path;
+use crate::text::TextGuard;
 use crate::walk::{FsContext, Last, PATH_MAX, Resolve};
 use crate::{notify, xattr};
 use alloc::sync::Arc;
@@ -344,6 +345,7 @@ pub fn truncate(context: &FsContext, base: Option<&Path>, path: &[u8], len: i64)
     }
     at.mount.check_writable()?;
     context.credentials.check(&at.inode().access(), MAY_WRITE)?;
+    let _writing = TextGuard::writing(at.inode())?;
     truncate_inode(at.inode(), len, &context.credentials)?;
     notify::modified(&at);
     Ok(())

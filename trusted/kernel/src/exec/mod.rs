@@ -13,7 +13,7 @@ use rkt_linux_abi::general::O_RDONLY;
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Registers;
 use rkt_user::IoSink;
-use rkt_vfs::{FileType, MAY_EXEC, OpenFile, Path, Resolve};
+use rkt_vfs::{FileType, FsContext, MAY_EXEC, OpenFile, Path, Resolve};
 
 /// Most interpreters in a row (execve(2)).
 const MAX_DEPTH: usize = 5;
@@ -54,6 +54,18 @@ pub fn elf_errno(error: ElfError) -> Errno {
 /// # Errors
 /// `ENOENT`, `EACCES`, and the rest of execve(2).
 pub fn open(process: &Process, base: Option<&Path>, path: &[u8], how: Resolve) -> Result<Arc<OpenFile>> {
+    let (context, at) = find(process, base, path, how)?;
+    rkt_vfs::open_program(&context, at)
+}
+
+/// Opens the interpreter of a program: it may be written while it runs, as any library.
+fn open_interpreter(process: &Process, path: &[u8]) -> Result<Arc<OpenFile>> {
+    let (context, at) = find(process, None, path, Resolve::FOLLOW)?;
+    // The file is read on behalf of the kernel: execute permission is enough.
+    rkt_vfs::open_path(&context, at, O_RDONLY, true)
+}
+
+fn find(process: &Process, base: Option<&Path>, path: &[u8], how: Resolve) -> Result<(FsContext, Path)> {
     let context = process.fs.lock().clone();
     let at = context.resolve(base, path, how)?;
     if at.inode().kind() == FileType::Symlink {
@@ -63,8 +75,7 @@ pub fn open(process: &Process, base: Option<&Path>, path: &[u8], how: Resolve) -
         return Err(Errno::EACCES);
     }
     rkt_vfs::ops::access(&context, &at, MAY_EXEC)?;
-    // The file is read on behalf of the kernel: execute permission is enough.
-    rkt_vfs::open_path(&context, at, O_RDONLY, true)
+    Ok((context, at))
 }
 
 /// Looks at the file, follows `#!` lines and finds the interpreter.
@@ -95,7 +106,7 @@ fn prepare_elf(process: &Process, program: Program, head: &[u8]) -> Result<Prepa
     let interpreter = match image.interpreter_path()? {
         None => None,
         Some(path) => {
-            let file = open(process, None, &path, Resolve::FOLLOW)?;
+            let file = open_interpreter(process, &path)?;
             let head = load::read_head(&file)?;
             Some(load::Image::parse(&file, &head).map_err(|_| Errno::ELIBBAD)?)
         }
@@ -105,11 +116,11 @@ fn prepare_elf(process: &Process, program: Program, head: &[u8]) -> Result<Prepa
 
 impl Prepared {
     /// Maps the program into an empty address space and gives the registers to start with.
-    /// Runs in that address space.
+    /// Runs in that address space. `secure`: the program has more rights than its caller.
     ///
     /// # Errors
     /// `ENOMEM` and other failures of mapping; the address space is then useless.
-    pub fn load(self, process: &Process, mm: &Mm) -> Result<Registers> {
+    pub fn load(self, process: &Process, mm: &Mm, secure: bool) -> Result<Registers> {
         let main = self.image.map(mm, load::PROGRAM_BASE)?;
         let entry = match &self.interpreter {
             None => main,
@@ -121,7 +132,7 @@ impl Prepared {
             let brk = main.end;
             inner.layout = Layout { brk_start: brk, brk, code: main.code, ..Layout::default() };
         }
-        let sp = stack::build(process, mm, &self.program, &main, base)?;
+        let sp = stack::build(process, mm, &self.program, &main, base, secure)?;
         *process.exe.lock() = Some(self.program.file.path().clone());
         let joined = |strings: &[Vec<u8>]| strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect();
         *process.command_line.lock() = joined(&self.program.argv);
@@ -164,6 +175,7 @@ pub(crate) fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<u
 pub fn replace(task: &Arc<Task>, prepared: Prepared, registers: &mut Registers) -> Result<()> {
     let process = &task.process;
     let name = prepared.task_name();
+    let secure = process.ids_for_exec(&prepared.program.file);
     process.mm().clear();
     rkt_platform::reset_space();
     let mm = Mm::new(process.mm().space());
@@ -175,7 +187,7 @@ pub fn replace(task: &Arc<Task>, prepared: Prepared, registers: &mut Registers) 
     task.robust_list.store(0, core::sync::atomic::Ordering::Relaxed);
     process.executed.store(true, core::sync::atomic::Ordering::Relaxed);
     *task.name.lock() = name;
-    match prepared.load(process, &process.mm()) {
+    match prepared.load(process, &process.mm(), secure) {
         Ok(fresh) => {
             rkt_sched::current().with_user(|state| {
                 rkt_platform::complete(state);

@@ -40,7 +40,14 @@ impl Strings {
 }
 
 /// Makes the stack and fills it; gives the stack pointer.
-pub fn build(process: &Process, mm: &Mm, program: &Program, main: &Mapped, interpreter: u64) -> Result<u64> {
+pub fn build(
+    process: &Process,
+    mm: &Mm,
+    program: &Program,
+    main: &Mapped,
+    interpreter: u64,
+    secure: bool,
+) -> Result<u64> {
     let (top, bottom) = map_stack(process, mm)?;
     let total: usize =
         program.argv.iter().chain(&program.envp).map(|string| string.len() + 1 + 8).sum::<usize>() + program.name.len();
@@ -61,7 +68,7 @@ pub fn build(process: &Process, mm: &Mm, program: &Program, main: &Mapped, inter
     let random_at = strings.push(base, &random, false);
     write(base, &strings.bytes)?;
 
-    let auxv = auxiliary(process, main, interpreter, execfn, platform, random_at);
+    let auxv = auxiliary(process, main, interpreter, execfn, platform, random_at, secure);
     let mut words: Vec<u64> = Vec::with_capacity(argv.len() + envp.len() + auxv.len() * 2 + 4);
     words.push(argv.len() as u64);
     words.extend_from_slice(&argv);
@@ -111,9 +118,9 @@ fn auxiliary(
     execfn: u64,
     platform: u64,
     random: u64,
+    secure: bool,
 ) -> Vec<(u32, u64)> {
-    let credentials = process.credentials();
-    let (uid, gid) = (u64::from(credentials.uid), u64::from(credentials.gid));
+    let ids = *process.ids.lock();
     let xsave = rkt_platform::xsave_size().0 as u64;
     // No AT_SYSINFO_EHDR: there is no vDSO. AT_HWCAP2 hides FSGSBASE: GS is the kernel's.
     Vec::from([
@@ -126,11 +133,11 @@ fn auxiliary(
         (AT_BASE, interpreter),
         (AT_FLAGS, 0),
         (AT_ENTRY, main.entry),
-        (AT_UID, uid),
-        (AT_EUID, uid),
-        (AT_GID, gid),
-        (AT_EGID, gid),
-        (AT_SECURE, 0),
+        (AT_UID, ids.user.real.into()),
+        (AT_EUID, ids.user.effective.into()),
+        (AT_GID, ids.group.real.into()),
+        (AT_EGID, ids.group.effective.into()),
+        (AT_SECURE, secure.into()),
         (AT_RANDOM, random),
         (AT_HWCAP2, 0),
         (AT_EXECFN, execfn),

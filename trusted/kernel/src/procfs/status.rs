@@ -5,7 +5,7 @@ use super::process::Subject;
 use super::{cpu_list, line};
 use crate::process::Process;
 use crate::signal::SigSet;
-use crate::syscall::identity::ALL_CAPABILITIES;
+use crate::identity::ALL_CAPABILITIES;
 use crate::task::{self, Task};
 use alloc::format;
 use alloc::string::String;
@@ -87,8 +87,10 @@ fn identity(text: &mut String, of: &Subject, process: &Process, task: Option<&Ar
     writeln!(text, "Tgid:\t{}\nNgid:\t0\nPid:\t{id}\nPPid:\t{}", process.pid, process.parent_id())?;
     writeln!(text, "TracerPid:\t0")?;
     let credentials = process.credentials();
-    let (uid, gid) = (credentials.uid, credentials.gid);
-    writeln!(text, "Uid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{gid}\t{gid}\t{gid}\t{gid}")?;
+    let ids = *process.ids.lock();
+    for (name, set, file) in [("Uid", ids.user, credentials.uid), ("Gid", ids.group, credentials.gid)] {
+        writeln!(text, "{name}:\t{}\t{}\t{}\t{file}", set.real, set.effective, set.saved)?;
+    }
     let descriptors = process.files().numbers().last().map_or(0, |&fd| fd as usize + 1);
     writeln!(text, "FDSize:\t{}", descriptors.next_power_of_two().max(64))?;
     text.push_str("Groups:\t");
@@ -129,8 +131,9 @@ fn rest(text: &mut String, process: &Process, task: Option<&Arc<Task>>) -> core:
     writeln!(text, "SigQ:\t{queued}/{}", process.limit(11))?; // RLIMIT_SIGPENDING
     writeln!(text, "SigPnd:\t{own:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{blocked:016x}")?;
     writeln!(text, "SigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}")?;
-    let held = process.credentials().capabilities & ALL_CAPABILITIES;
-    writeln!(text, "CapInh:\t{:016x}\nCapPrm:\t{held:016x}\nCapEff:\t{held:016x}", 0)?;
+    let ids = *process.ids.lock();
+    let effective = process.credentials().capabilities & ALL_CAPABILITIES;
+    writeln!(text, "CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{effective:016x}", ids.inheritable, ids.permitted)?;
     writeln!(text, "CapBnd:\t{ALL_CAPABILITIES:016x}\nCapAmb:\t{:016x}", 0)?;
     writeln!(text, "NoNewPrivs:\t{}", u8::from(process.flags.no_new_privs.load(Ordering::Relaxed)))?;
     writeln!(text, "Seccomp:\t0\nSeccomp_filters:\t0")?;

@@ -1,17 +1,15 @@
 //! Who a process is: ids, groups, sessions, capabilities.
 
 use super::Call;
+use crate::identity::{ALL_CAPABILITIES, Change, IdSet, Kind};
 use crate::process::{self, Process};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use rkt_linux_abi::general::{CAP_SETGID, CAP_SETUID};
+use rkt_linux_abi::general::{CAP_SETGID, CAP_SETPCAP};
 use rkt_linux_abi::{Errno, Result};
-use rkt_user::{UserPtr, UserSlice};
-use rkt_vfs::Credentials;
+use rkt_user::UserPtr;
 
-/// All capabilities that Linux 6 knows (CAP_LAST_CAP = 40).
-pub const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
 /// Most supplementary groups.
 const GROUPS_MAX: usize = 65_536;
 
@@ -32,114 +30,87 @@ pub fn getppid(call: &mut Call<'_>) -> Result<u64> {
     Ok(call.task.process.parent_id() as u64)
 }
 
-/// getuid(2) and geteuid(2): the kernel keeps one user id a process.
+/// getuid(2).
 pub fn getuid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.task.process.fs.lock().credentials.uid))
+    Ok(u64::from(call.task.process.ids.lock().user.real))
 }
 
-/// getgid(2) and getegid(2).
+/// geteuid(2).
+pub fn geteuid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(u64::from(call.task.process.ids.lock().user.effective))
+}
+
+/// getgid(2).
 pub fn getgid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.task.process.fs.lock().credentials.gid))
+    Ok(u64::from(call.task.process.ids.lock().group.real))
 }
 
-/// Replaces the credentials of the process.
-fn change(process: &Process, change: impl FnOnce(&mut Credentials)) {
-    let mut fs = process.fs.lock();
-    let mut credentials = (*fs.credentials).clone();
-    change(&mut credentials);
-    fs.credentials = Arc::new(credentials);
+/// getegid(2).
+pub fn getegid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(u64::from(call.task.process.ids.lock().group.effective))
 }
 
-fn may_become(process: &Process, id: u32, user: bool) -> Result<()> {
-    if id == u32::MAX {
-        return Err(Errno::EINVAL);
-    }
-    let credentials = process.credentials();
-    let own = if user { credentials.uid } else { credentials.gid };
-    let capability = if user { CAP_SETUID } else { CAP_SETGID };
-    if id == own || credentials.capable(capability) { Ok(()) } else { Err(Errno::EPERM) }
-}
-
-fn become_user(process: &Process, uid: u32) -> Result<u64> {
-    may_become(process, uid, true)?;
-    change(process, |credentials| {
-        credentials.uid = uid;
-        if uid != 0 {
-            credentials.capabilities = 0;
-        }
-    });
-    Ok(0)
-}
-
-fn become_group(process: &Process, gid: u32) -> Result<u64> {
-    may_become(process, gid, false)?;
-    change(process, |credentials| credentials.gid = gid);
-    Ok(0)
-}
-
-/// The one id that several arguments ask for; `None` if all are -1. Different ids for real,
-/// effective and saved would need three: refused.
-fn single(ids: &[u32]) -> Result<Option<u32>> {
-    let mut wanted = ids.iter().copied().filter(|&id| id != u32::MAX);
-    let Some(first) = wanted.next() else { return Ok(None) };
-    if wanted.all(|id| id == first) { Ok(Some(first)) } else { Err(Errno::EPERM) }
+fn change(call: &Call<'_>, kind: Kind, change: Change) -> Result<u64> {
+    call.task.process.change_ids(kind, change).map(|()| 0)
 }
 
 /// setuid(2).
 pub fn setuid(call: &mut Call<'_>, uid: u32) -> Result<u64> {
-    become_user(&call.task.process, uid)
+    change(call, Kind::User, Change::One(uid))
 }
 
 /// setgid(2).
 pub fn setgid(call: &mut Call<'_>, gid: u32) -> Result<u64> {
-    become_group(&call.task.process, gid)
+    change(call, Kind::Group, Change::One(gid))
 }
 
 /// setreuid(2).
 pub fn setreuid(call: &mut Call<'_>, real: u32, effective: u32) -> Result<u64> {
-    single(&[real, effective])?.map_or(Ok(0), |uid| become_user(&call.task.process, uid))
+    change(call, Kind::User, Change::Two(real, effective))
 }
 
 /// setregid(2).
 pub fn setregid(call: &mut Call<'_>, real: u32, effective: u32) -> Result<u64> {
-    single(&[real, effective])?.map_or(Ok(0), |gid| become_group(&call.task.process, gid))
+    change(call, Kind::Group, Change::Two(real, effective))
 }
 
 /// setresuid(2).
 pub fn setresuid(call: &mut Call<'_>, real: u32, effective: u32, saved: u32) -> Result<u64> {
-    single(&[real, effective, saved])?.map_or(Ok(0), |uid| become_user(&call.task.process, uid))
+    change(call, Kind::User, Change::Three([real, effective, saved]))
 }
 
 /// setresgid(2).
 pub fn setresgid(call: &mut Call<'_>, real: u32, effective: u32, saved: u32) -> Result<u64> {
-    single(&[real, effective, saved])?.map_or(Ok(0), |gid| become_group(&call.task.process, gid))
+    change(call, Kind::Group, Change::Three([real, effective, saved]))
 }
 
-/// setfsuid(2): the id is that of the process; gives it.
-pub fn setfsuid(call: &mut Call<'_>, _uid: u32) -> Result<u64> {
-    getuid(call)
+/// setfsuid(2).
+pub fn setfsuid(call: &mut Call<'_>, uid: u32) -> Result<u64> {
+    Ok(u64::from(call.task.process.change_file_id(Kind::User, uid)))
 }
 
 /// setfsgid(2).
-pub fn setfsgid(call: &mut Call<'_>, _gid: u32) -> Result<u64> {
-    getgid(call)
+pub fn setfsgid(call: &mut Call<'_>, gid: u32) -> Result<u64> {
+    Ok(u64::from(call.task.process.change_file_id(Kind::Group, gid)))
 }
 
-fn write_three(id: u64, to: [u64; 3]) -> Result<u64> {
-    for address in to {
-        UserPtr::<u32>::new(address).write(&(id as u32))?;
+fn write_three(ids: IdSet, to: [u64; 3]) -> Result<u64> {
+    for (address, id) in to.into_iter().zip([ids.real, ids.effective, ids.saved]) {
+        UserPtr::<u32>::new(address).write(&id)?;
     }
     Ok(0)
 }
 
 /// getresuid(2).
 pub fn getresuid(call: &mut Call<'_>, real: u64, effective: u64, saved: u64) -> Result<u64> {
-    write_three(getuid(call)?, [real, effective, saved])
+    let ids = call.task.process.ids.lock().user;
+    write_three(ids, [real, effective, saved])
 }
 
 /// getresgid(2).
 pub fn getresgid(call: &mut Call<'_>, real: u64, effective: u64, saved: u64) -> Result<u64> {
-    write_three(getgid(call)?, [real, effective, saved])
+    let ids = call.task.process.ids.lock().group;
+    write_three(ids, [real, effective, saved])
 }
 
 /// getgroups(2).
@@ -164,7 +135,7 @@ pub fn setgroups(call: &mut Call<'_>, size: usize, list: u64) -> Result<u64> {
     }
     let mut groups: Vec<u32> = UserPtr::<u32>::new(list).read_array(size)?;
     groups.sort_unstable();
-    change(&call.task.process, |credentials| credentials.groups = groups);
+    call.task.process.change_credentials(|credentials| credentials.groups = groups);
     Ok(0)
 }
 
@@ -262,32 +233,38 @@ pub fn capget(call: &mut Call<'_>, header: u64, data: u64) -> Result<u64> {
     if data == 0 {
         return Ok(0);
     }
-    let set = process.credentials().capabilities & ALL_CAPABILITIES;
+    let ids = *process.ids.lock();
+    let effective = process.credentials().capabilities & ALL_CAPABILITIES;
     for n in 0..words {
-        let part = (set >> (32 * n)) as u32;
-        // Effective, permitted, inheritable.
-        UserSlice::new(data + 12 * n as u64, 12)?.write_all(zerocopy::IntoBytes::as_bytes(&[part, part, 0u32]))?;
+        let sets = [effective, ids.permitted, ids.inheritable].map(|set| (set >> (32 * n)) as u32);
+        UserPtr::<u32>::new(data).nth(3 * n)?.write_array(&sets)?;
     }
     Ok(0)
 }
 
-/// capset(2): capabilities can be given up.
+/// capset(2).
 pub fn capset(call: &mut Call<'_>, header: u64, data: u64) -> Result<u64> {
     let (words, pid) = capability_words(header)?;
-    if pid != 0 && pid != call.task.process.pid {
+    let process = &call.task.process;
+    if pid != 0 && pid != process.pid {
         return Err(Errno::EPERM);
     }
-    let mut effective = 0u64;
-    let mut permitted = 0u64;
-    for n in 0..words {
-        let part = UserPtr::<u32>::new(data).nth(3 * n)?;
-        effective |= u64::from(part.read()?) << (32 * n);
-        permitted |= u64::from(part.nth(1)?.read()?) << (32 * n);
+    let mut sets = [0u64; 3];
+    for (n, word) in UserPtr::<u32>::new(data).read_array(3 * words)?.into_iter().enumerate() {
+        if let Some(set) = sets.get_mut(n % 3) {
+            *set |= u64::from(word) << (32 * (n / 3)) & ALL_CAPABILITIES;
+        }
     }
-    let held = call.task.process.credentials().capabilities;
-    if permitted & !held & ALL_CAPABILITIES != 0 || effective & !permitted != 0 {
+    let [effective, permitted, inheritable] = sets;
+    let mut ids = process.ids.lock();
+    // The permitted set only shrinks, and bounds both others unless CAP_SETPCAP lets the
+    // inheritable one grow to the bounding set, which holds everything here.
+    let inherits = process.credentials().capable(CAP_SETPCAP) || inheritable & !(ids.inheritable | ids.permitted) == 0;
+    if permitted & !ids.permitted != 0 || effective & !permitted != 0 || !inherits {
         return Err(Errno::EPERM);
     }
-    change(&call.task.process, |credentials| credentials.capabilities = effective);
+    ids.permitted = permitted;
+    ids.inheritable = inheritable;
+    process.change_credentials(|credentials| credentials.capabilities = effective);
     Ok(0)
 }

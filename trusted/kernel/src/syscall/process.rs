@@ -14,7 +14,7 @@ use rkt_linux_abi::general::{
     CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_NEWCGROUP, CLONE_NEWIPC,
     CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_PARENT_SETTID, CLONE_PTRACE,
     CLONE_SETTLS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, P_ALL, P_PGID,
-    P_PID, SIGCHLD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
+    P_PID, SIGCHLD, SIGKILL, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{SpaceId, USER_END};
@@ -266,7 +266,31 @@ pub fn execveat(call: &mut Call<'_>, dirfd: i32, path: u64, argv: u64, envp: u64
     exit::end_others(call.task);
     exec::replace(call.task, prepared, call.registers)?;
     process.changed.wake_all(0);
+    if !call.task.is_leader() && !call.task.is_dying() {
+        go_on_as_leader(call);
+    }
     Ok(Outcome::Done)
+}
+
+/// The program of an execve that another thread than the first one made starts as the first
+/// one, whose number is that of the process; the caller ends.
+fn go_on_as_leader(call: &mut Call<'_>) -> ! {
+    let process = &call.task.process;
+    let leader = Task::new(process.pid, process.clone(), *call.task.name.lock());
+    leader.signals.inherit(&call.task.signals, true);
+    match boot::prepare_task(&leader, call.thread.space()) {
+        Ok(thread) => {
+            thread.set_affinity(call.thread.affinity());
+            thread.prepare_user(call.registers, |_| {});
+            process.add_task(&leader);
+            if process.ended.lock().is_some() {
+                leader.kill();
+            }
+            thread.wake();
+        }
+        Err(_) => process.end(Ended::Signal(SIGKILL as u8, false)),
+    }
+    exit::end_current(call.task)
 }
 
 /// Which children a wait is for.

@@ -124,8 +124,8 @@ pub fn prctl(call: &mut Call<'_>, option: u32, arg2: u64, arg3: u64, arg4: u64, 
         // Timers are as exact as the poller; the wish is noted nowhere, as nothing depends on it.
         PR_GET_TIMERSLACK => return Ok(50_000),
         PR_SET_TIMERSLACK => {}
-        PR_GET_KEEPCAPS => return Ok(0),
-        PR_SET_KEEPCAPS if arg2 == 0 => {}
+        PR_GET_KEEPCAPS => return Ok(u64::from(process.ids.lock().keep_capabilities)),
+        PR_SET_KEEPCAPS if arg2 <= 1 => process.ids.lock().keep_capabilities = arg2 == 1,
         PR_GET_SECCOMP => return Ok(0),
         PR_CAPBSET_READ if arg2 <= 40 => return Ok(1),
         PR_CAPBSET_DROP => return Err(Errno::EPERM),

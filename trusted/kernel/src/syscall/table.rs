@@ -177,28 +177,28 @@ table! {
     102 getuid() = identity::getuid, Full;
     103 syslog(type_: u32, bufp: Pointer, len: i32) = system::syslog, Partial;
     104 getgid() = identity::getgid, Full;
-    105 setuid(uid: u32) = identity::setuid, Partial;
-    106 setgid(gid: u32) = identity::setgid, Partial;
-    107 geteuid() = identity::getuid, Full;
-    108 getegid() = identity::getgid, Full;
+    105 setuid(uid: u32) = identity::setuid, Full;
+    106 setgid(gid: u32) = identity::setgid, Full;
+    107 geteuid() = identity::geteuid, Full;
+    108 getegid() = identity::getegid, Full;
     109 setpgid(pid: i32, pgid: i32) = identity::setpgid, Full;
     110 getppid() = identity::getppid, Full;
     111 getpgrp() = identity::getpgrp, Full;
     112 setsid() = identity::setsid, Full;
-    113 setreuid(ruid: u32, euid: u32) = identity::setreuid, Partial;
-    114 setregid(rgid: u32, egid: u32) = identity::setregid, Partial;
+    113 setreuid(ruid: u32, euid: u32) = identity::setreuid, Full;
+    114 setregid(rgid: u32, egid: u32) = identity::setregid, Full;
     115 getgroups(size: i32, list: Pointer) = identity::getgroups, Full;
     116 setgroups(size: usize, list: Pointer) = identity::setgroups, Full;
-    117 setresuid(ruid: u32, euid: u32, suid: u32) = identity::setresuid, Partial;
+    117 setresuid(ruid: u32, euid: u32, suid: u32) = identity::setresuid, Full;
     118 getresuid(ruid: Pointer, euid: Pointer, suid: Pointer) = identity::getresuid, Full;
-    119 setresgid(rgid: u32, egid: u32, sgid: u32) = identity::setresgid, Partial;
+    119 setresgid(rgid: u32, egid: u32, sgid: u32) = identity::setresgid, Full;
     120 getresgid(rgid: Pointer, egid: Pointer, sgid: Pointer) = identity::getresgid, Full;
     121 getpgid(pid: i32) = identity::getpgid, Full;
-    122 setfsuid(fsuid: u32) = identity::setfsuid, Partial;
-    123 setfsgid(fsgid: u32) = identity::setfsgid, Partial;
+    122 setfsuid(fsuid: u32) = identity::setfsuid, Full;
+    123 setfsgid(fsgid: u32) = identity::setfsgid, Full;
     124 getsid(pid: i32) = identity::getsid, Full;
     125 capget(hdrp: Pointer, datap: Pointer) = identity::capget, Full;
-    126 capset(hdrp: Pointer, datap: Pointer) = identity::capset, Partial;
+    126 capset(hdrp: Pointer, datap: Pointer) = identity::capset, Full;
     127 rt_sigpending(set: Pointer, sigsetsize: usize) = signal::rt_sigpending, Full;
     128 rt_sigtimedwait(set: Pointer, info: Pointer, timeout: Pointer, sigsetsize: usize) = signal::rt_sigtimedwait, Full;
     129 rt_sigqueueinfo(pid: i32, sig: u32, info: Pointer) = signal::rt_sigqueueinfo, Full;
@@ -334,28 +334,56 @@ table! {
     452 fchmodat2(dirfd: Fd, pathname: PathPointer, mode: u32, flags: Flags) = attributes::fchmodat2, Full;
 }
 
-/// The number on x86-64 of a call of the 32-bit ABI whose arguments mean the same there.
+/// The number on x86-64 of a call of the 32-bit ABI (Linux' syscall_32.tbl) whose arguments mean
+/// the same there.
 pub fn from_ia32(number: u64) -> Option<u64> {
     Some(match number {
-        1 => 60,   // exit
-        3 => 0,    // read
-        4 => 1,    // write
-        5 => 2,    // open
-        6 => 3,    // close
-        19 => 8,   // lseek
-        20 => 39,  // getpid
-        24 => 102, // getuid
-        33 => 21,  // access
-        37 => 62,  // kill
-        41 => 32,  // dup
-        47 => 104, // getgid
-        49 => 107, // geteuid
-        50 => 108, // getegid
-        64 => 110, // getppid
-        63 => 33,  // dup2
-        158 => 24, // sched_yield
-        224 => 186, // gettid
-        252 => 231, // exit_group
+        1 => 60,         // exit
+        3 => 0,          // read
+        4 => 1,          // write
+        5 => 2,          // open
+        6 => 3,          // close
+        8 => 85,         // creat
+        9 => 86,         // link
+        10 => 87,        // unlink
+        12 => 80,        // chdir
+        15 => 90,        // chmod
+        20 => 39,        // getpid
+        24 | 199 => 102, // getuid, getuid32
+        33 => 21,        // access
+        36 => 162,       // sync
+        37 => 62,        // kill
+        38 => 82,        // rename
+        39 => 83,        // mkdir
+        40 => 84,        // rmdir
+        41 => 32,        // dup
+        42 => 22,        // pipe
+        47 | 200 => 104, // getgid, getgid32
+        49 | 201 => 107, // geteuid, geteuid32
+        50 | 202 => 108, // getegid, getegid32
+        57 => 109,       // setpgid
+        60 => 95,        // umask
+        63 => 33,        // dup2
+        64 => 110,       // getppid
+        65 => 111,       // getpgrp
+        66 => 112,       // setsid
+        83 => 88,        // symlink
+        85 => 89,        // readlink
+        118 => 74,       // fsync
+        132 => 121,      // getpgid
+        133 => 81,       // fchdir
+        147 => 124,      // getsid
+        148 => 75,       // fdatasync
+        158 => 24,       // sched_yield
+        183 => 79,       // getcwd
+        224 => 186,      // gettid
+        238 => 200,      // tkill
+        252 => 231,      // exit_group
+        270 => 234,      // tgkill
+        328 => 290,      // eventfd2
+        330 => 292,      // dup3
+        331 => 293,      // pipe2
+        355 => 318,      // getrandom
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ use crate::file::{FileOps, OpenFile};
 use crate::inode::{DirEntry, EntrySink, Inode, LinkTarget, NewInode};
 use crate::lock::FileLocks;
 use crate::pipe::Pipe;
+use crate::text::TextUse;
 use crate::xattr::Xattrs;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -52,6 +53,8 @@ pub struct Regular {
     pub seals: AtomicU32,
     /// Shared mappings that may write.
     pub writable_maps: AtomicU32,
+    /// Who writes or runs it.
+    pub text_use: TextUse,
 }
 
 impl Regular {
@@ -63,6 +66,7 @@ impl Regular {
             backing,
             seals: AtomicU32::new(seals),
             writable_maps: AtomicU32::new(0),
+            text_use: TextUse::default(),
         }
     }
 }
@@ -485,6 +489,13 @@ impl Inode for TmpInode {
 
     fn existing_locks(&self) -> Option<&FileLocks> {
         self.locks.get().map(|locks| &**locks)
+    }
+
+    fn text_use(&self) -> Option<&TextUse> {
+        match &self.content {
+            Content::Regular(regular) => Some(&regular.text_use),
+            _ => None,
+        }
     }
 
     fn xattr(&self, name: &[u8]) -> Result<Vec<u8>> {

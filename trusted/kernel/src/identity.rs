@@ -1,0 +1,256 @@
+//! User and group ids of a process, and how its capabilities follow them (credentials(7),
+//! capabilities(7)). What file access is judged by, the file-system ids and the effective
+//! capabilities, lies in the `Credentials` of the file-system context.
+
+use crate::process::Process;
+use alloc::sync::Arc;
+use rkt_linux_abi::general::{
+    CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE,
+    CAP_MKNOD, CAP_SETGID, CAP_SETUID, S_IXGRP, S_ISGID, S_ISUID,
+};
+use rkt_linux_abi::{Errno, Result};
+use rkt_vfs::{Credentials, OpenFile};
+
+/// All capabilities that Linux 6 knows (CAP_LAST_CAP = 40).
+pub const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
+
+/// Capabilities that come and go with a file-system user id of 0 (capabilities(7), "Effect of
+/// user ID changes").
+const FILE_CAPABILITIES: u64 = 1 << CAP_CHOWN
+    | 1 << CAP_DAC_OVERRIDE
+    | 1 << CAP_DAC_READ_SEARCH
+    | 1 << CAP_FOWNER
+    | 1 << CAP_FSETID
+    | 1 << CAP_LINUX_IMMUTABLE
+    | 1 << CAP_MAC_OVERRIDE
+    | 1 << CAP_MKNOD;
+
+/// "Leave it as it is" in the arguments of setresuid(2) and its kin.
+const KEEP: u32 = u32::MAX;
+
+/// Real, effective and saved id, of users or of groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdSet {
+    /// Who started the process.
+    pub real: u32,
+    /// Whose rights it has.
+    pub effective: u32,
+    /// Whose rights it may take back.
+    pub saved: u32,
+}
+
+/// User ids or group ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Users.
+    User,
+    /// Groups.
+    Group,
+}
+
+/// The ids of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Ids {
+    /// User ids.
+    pub user: IdSet,
+    /// Group ids.
+    pub group: IdSet,
+    /// Capabilities that may be made effective.
+    pub permitted: u64,
+    /// Capabilities that execve keeps for programs that inherit them.
+    pub inheritable: u64,
+    /// PR_SET_KEEPCAPS: giving up user 0 keeps the permitted capabilities.
+    pub keep_capabilities: bool,
+}
+
+impl IdSet {
+    fn all(id: u32) -> Self {
+        Self { real: id, effective: id, saved: id }
+    }
+
+    fn contains(self, id: u32) -> bool {
+        id == self.real || id == self.effective || id == self.saved
+    }
+
+    /// setuid(2), setgid(2).
+    fn set(self, id: u32, privileged: bool) -> Result<Self> {
+        match id {
+            KEEP => Err(Errno::EINVAL),
+            id if privileged => Ok(Self::all(id)),
+            id if id == self.real || id == self.saved => Ok(Self { effective: id, ..self }),
+            _ => Err(Errno::EPERM),
+        }
+    }
+
+    /// setreuid(2), setregid(2).
+    fn set_two(self, real: u32, effective: u32, privileged: bool) -> Result<Self> {
+        let may_real = real == KEEP || real == self.real || real == self.effective;
+        let may_effective = effective == KEEP || self.contains(effective);
+        if !privileged && !(may_real && may_effective) {
+            return Err(Errno::EPERM);
+        }
+        let new = self.replaced(real, effective, KEEP);
+        let follows = real != KEEP || effective != KEEP && effective != self.real;
+        Ok(if follows { Self { saved: new.effective, ..new } } else { new })
+    }
+
+    /// setresuid(2), setresgid(2).
+    fn set_three(self, ids: [u32; 3], privileged: bool) -> Result<Self> {
+        if !privileged && !ids.iter().all(|&id| id == KEEP || self.contains(id)) {
+            return Err(Errno::EPERM);
+        }
+        let [real, effective, saved] = ids;
+        Ok(self.replaced(real, effective, saved))
+    }
+
+    fn replaced(self, real: u32, effective: u32, saved: u32) -> Self {
+        let pick = |new, old| if new == KEEP { old } else { new };
+        Self {
+            real: pick(real, self.real),
+            effective: pick(effective, self.effective),
+            saved: pick(saved, self.saved),
+        }
+    }
+}
+
+/// A change that a system call asks for.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    /// setuid(2), setgid(2).
+    One(u32),
+    /// setreuid(2), setregid(2): real and effective.
+    Two(u32, u32),
+    /// setresuid(2), setresgid(2): real, effective and saved.
+    Three([u32; 3]),
+}
+
+impl Ids {
+    /// Ids of a process that has these credentials from its start.
+    pub fn of(credentials: &Credentials) -> Self {
+        Self {
+            user: IdSet::all(credentials.uid),
+            group: IdSet::all(credentials.gid),
+            permitted: credentials.capabilities & ALL_CAPABILITIES,
+            inheritable: 0,
+            keep_capabilities: false,
+        }
+    }
+
+    /// User or group ids.
+    pub fn get(&self, kind: Kind) -> IdSet {
+        match kind {
+            Kind::User => self.user,
+            Kind::Group => self.group,
+        }
+    }
+
+    /// Capabilities after the user ids changed from `before`; `effective` are those until now.
+    fn follow_user(&mut self, before: IdSet, effective: u64) -> u64 {
+        if before.contains(0) && !self.user.contains(0) && !self.keep_capabilities {
+            self.permitted = 0;
+        }
+        match (before.effective, self.user.effective) {
+            (0, 0) => effective,
+            (0, _) => 0,
+            (_, 0) => self.permitted,
+            _ => effective & self.permitted,
+        }
+    }
+}
+
+fn privilege(kind: Kind) -> u32 {
+    match kind {
+        Kind::User => CAP_SETUID,
+        Kind::Group => CAP_SETGID,
+    }
+}
+
+impl Process {
+    /// Changes the credentials that file access is judged by.
+    pub fn change_credentials(&self, change: impl FnOnce(&mut Credentials)) {
+        let mut fs = self.fs.lock();
+        let mut credentials = (*fs.credentials).clone();
+        change(&mut credentials);
+        fs.credentials = Arc::new(credentials);
+    }
+
+    /// Changes user or group ids; the file-system id follows the effective one.
+    ///
+    /// # Errors
+    /// `EPERM`, `EINVAL`.
+    pub fn change_ids(&self, kind: Kind, change: Change) -> Result<()> {
+        let mut ids = self.ids.lock();
+        let before = ids.get(kind);
+        let privileged = self.credentials().capable(privilege(kind));
+        let after = match change {
+            Change::One(id) => before.set(id, privileged)?,
+            Change::Two(real, effective) => before.set_two(real, effective, privileged)?,
+            Change::Three(three) => before.set_three(three, privileged)?,
+        };
+        match kind {
+            Kind::Group => {
+                ids.group = after;
+                self.change_credentials(|credentials| credentials.gid = after.effective);
+            }
+            Kind::User => {
+                ids.user = after;
+                self.change_credentials(|credentials| {
+                    credentials.uid = after.effective;
+                    credentials.capabilities = ids.follow_user(before, credentials.capabilities);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// setfsuid(2), setfsgid(2); gives the id until now. There are no errors.
+    pub fn change_file_id(&self, kind: Kind, id: u32) -> u32 {
+        let ids = self.ids.lock();
+        let credentials = self.credentials();
+        let before = if kind == Kind::User { credentials.uid } else { credentials.gid };
+        let may = ids.get(kind).contains(id) || credentials.capable(privilege(kind));
+        if id == KEEP || id == before || !may {
+            return before;
+        }
+        self.change_credentials(|credentials| match kind {
+            Kind::Group => credentials.gid = id,
+            Kind::User => {
+                credentials.uid = id;
+                if before == 0 {
+                    credentials.capabilities &= !FILE_CAPABILITIES;
+                } else if id == 0 {
+                    credentials.capabilities |= ids.permitted & FILE_CAPABILITIES;
+                }
+            }
+        });
+        before
+    }
+
+    /// What execve does to the ids: set-id bits of the program, and the capabilities of user 0.
+    /// Says whether the program runs with more rights than its caller (AT_SECURE).
+    pub fn ids_for_exec(&self, program: &OpenFile) -> bool {
+        let mut ids = self.ids.lock();
+        let about = program.metadata();
+        if !self.flags.no_new_privs.load(core::sync::atomic::Ordering::Relaxed) {
+            if about.mode & S_ISUID != 0 {
+                ids.user.effective = about.uid;
+            }
+            if about.mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP {
+                ids.group.effective = about.gid;
+            }
+        }
+        ids.user.saved = ids.user.effective;
+        ids.group.saved = ids.group.effective;
+        ids.keep_capabilities = false;
+        let root = ids.user.effective == 0 || ids.user.real == 0;
+        // The bounding set is never reduced; files carry no capabilities of their own here.
+        ids.permitted = if root { ALL_CAPABILITIES } else { 0 };
+        let effective = if ids.user.effective == 0 { ids.permitted } else { 0 };
+        self.change_credentials(|credentials| {
+            credentials.uid = ids.user.effective;
+            credentials.gid = ids.group.effective;
+            credentials.capabilities = effective;
+        });
+        ids.user.real != ids.user.effective || ids.group.real != ids.group.effective
+    }
+}
