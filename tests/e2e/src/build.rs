@@ -28,13 +28,16 @@ pub enum C {
     MuslStatic,
 }
 
-/// Builds `programs/NAME` and returns the executable, whose name no other test uses.
+/// Builds `programs/NAME` and returns the executable. Tests may build the same one at a time: it is
+/// made in a folder of its own and then moved into its place.
 pub fn build(toolchain: Toolchain, name: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(name);
     let folder = env::current_exe().expect("own path").with_file_name("e2e-programs");
     fs::create_dir_all(&folder).expect("a folder for programs");
     let output = folder.join(format!("{}-{toolchain:?}", name.replace('.', "-")).replace(['(', ')'], "-"));
-    let (source, target) = (text(&source), text(&output));
+    let scratch = tempfile::tempdir_in(&folder).expect("a folder of its own");
+    let fresh = scratch.path().join("program");
+    let (source, target) = (text(&source), text(&fresh));
     let mut command = match toolchain {
         Toolchain::C(C::Glibc) => compiler("gcc", &["-O2", "-pthread", "-o", target, source]),
         Toolchain::C(C::MuslStatic) => compiler("musl-gcc", &["-O2", "-static", "-pthread", "-o", target, source]),
@@ -43,6 +46,7 @@ pub fn build(toolchain: Toolchain, name: &str) -> PathBuf {
         Toolchain::Rust => compiler("rustc", &["-O", "--edition=2024", "-o", target, source]),
     };
     finish(&mut command, b"").succeeded();
+    fs::rename(fresh, &output).expect("a place in the same folder");
     output
 }
 
