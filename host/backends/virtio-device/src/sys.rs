@@ -3,7 +3,7 @@
 //! The kernel reads and writes the window directly, so no byte is copied in this process and no
 //! Rust reference to window memory is made.
 
-use arrayvec::ArrayVec;
+use smallvec::SmallVec;
 use rkt_window::Region;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -38,8 +38,10 @@ fn timespec(d: Duration) -> libc::timespec {
 }
 
 /// The parts of a vectored transfer: window regions, and bytes of this process around them.
+///
+/// A few lie in place, so that making and passing the list on costs next to nothing.
 #[derive(Default)]
-pub struct Parts(ArrayVec<libc::iovec, MAX_PARTS>);
+pub struct Parts(SmallVec<[libc::iovec; 6]>);
 
 impl Parts {
     /// The regions, [`MAX_PARTS`] at most.
@@ -61,7 +63,11 @@ impl Parts {
     }
 
     fn push_raw(&mut self, address: usize, len: usize) -> bool {
-        self.0.try_push(libc::iovec { iov_base: address as *mut libc::c_void, iov_len: len }).is_ok()
+        let room = self.0.len() < MAX_PARTS;
+        if room {
+            self.0.push(libc::iovec { iov_base: address as *mut libc::c_void, iov_len: len });
+        }
+        room
     }
 
     /// Bytes in all parts.
@@ -121,7 +127,10 @@ impl Parts {
     /// Those of the call, `EAGAIN` among them; `InvalidInput` beyond [`MAX_PARTS`].
     pub fn send_with_prefix(mut self, fd: BorrowedFd<'_>, prefix: &[u8]) -> io::Result<usize> {
         let first = libc::iovec { iov_base: prefix.as_ptr().cast_mut().cast(), iov_len: prefix.len() };
-        self.0.try_insert(0, first).map_err(|_| io::ErrorKind::InvalidInput)?;
+        if self.0.len() >= MAX_PARTS {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.0.insert(0, first);
         // SAFETY: all zeroes is an empty message.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         message.msg_iov = self.0.as_mut_ptr();
@@ -179,7 +188,7 @@ fn check(returned: isize) -> io::Result<usize> {
 /// # Errors
 /// Those of `ppoll(2)` but for `EINTR`, which counts as a wake-up.
 pub(crate) fn poll_two(fd: Option<(BorrowedFd<'_>, i16)>, other: BorrowedFd<'_>, timeout: Duration) -> io::Result<()> {
-    let mut fds = ArrayVec::<libc::pollfd, 2>::new();
+    let mut fds = SmallVec::<[libc::pollfd; 2]>::new();
     fds.push(libc::pollfd { fd: other.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     if let Some((fd, events)) = fd {
         fds.push(libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 });
