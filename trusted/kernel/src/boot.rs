@@ -2,7 +2,7 @@
 
 use crate::exec::{self, Program};
 use crate::files::FileTable;
-use crate::mm::Mm;
+use crate::mm::{Area, Backing, Mm};
 use crate::process::Process;
 use crate::task::{Task, TaskHandle};
 use crate::{console, log, rootfs, syscall};
@@ -231,8 +231,11 @@ fn reserve_near(near: u64, len: u64) -> Option<u64> {
 fn patch(page: u64, len: u64, apply: &mut dyn FnMut()) -> bool {
     let mm = crate::task::current().process.mm();
     let inner = mm.lock();
-    let good = inner.is_covered(page, page + len)
-        && inner.overlapping(page, page + len).all(|area| area.protection.execute && !area.protection.write);
+    // A restarted call traps at the `syscall` of its own trampoline: that is none of the program's.
+    let is_text = |area: &Area| {
+        area.protection.execute && !area.protection.write && !matches!(area.backing, Backing::Reserved)
+    };
+    let good = inner.is_covered(page, page + len) && inner.overlapping(page, page + len).all(is_text);
     if good {
         apply();
     }

@@ -17,7 +17,7 @@ pub fn end_current(task: &Arc<Task>) -> ! {
     release_user_words(task);
     let process = task.process.clone();
     if let Some(thread) = task.release_thread() {
-        process.dead_ns.fetch_add(thread.ran_ns(), Ordering::Relaxed);
+        process.dead_ns.fetch_add(thread.ran_ns() + rkt_sched::slice_ns(), Ordering::Relaxed);
     }
     if process.remove_task(task.tid) == 0 {
         end_process(&process);

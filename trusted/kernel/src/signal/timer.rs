@@ -124,7 +124,7 @@ pub fn tick(task: &Task) {
     if !timers.any.load(Ordering::Relaxed) {
         return;
     }
-    let now = task.process.cpu_ns();
+    let now = task.process.cpu_ns() + rkt_sched::slice_ns();
     let expired = {
         let mut settings = timers.settings.lock();
         settings.each_mut().map(|setting| setting.advance(now) > 0)

@@ -36,7 +36,9 @@ impl Clock {
         match id as u32 {
             CLOCK_REALTIME | CLOCK_TAI => Ok(Self::Realtime),
             CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(Self::Monotonic),
-            CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_REALTIME_COARSE => Err(Errno::EOPNOTSUPP),
+            CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_REALTIME_COARSE | CLOCK_THREAD_CPUTIME_ID => {
+                Err(Errno::EOPNOTSUPP)
+            }
             _ => Err(Errno::EINVAL),
         }
     }
@@ -199,6 +201,8 @@ pub fn getrusage(call: &mut Call<'_>, who: i32, to: UserPtr<Rusage>) -> Result<u
         RUSAGE_CHILDREN => process.children_ns.load(Ordering::Relaxed),
         _ => return Err(Errno::EINVAL),
     };
-    to.write(&Rusage::of_ns(ns))?;
+    // Which pages are resident only the host knows: what is mapped is the most that can be.
+    let maxrss = if who == RUSAGE_CHILDREN { 0 } else { (process.mm().lock().total >> 10) as i64 };
+    to.write(&Rusage { maxrss, ..Rusage::of_ns(ns) })?;
     Ok(0)
 }
