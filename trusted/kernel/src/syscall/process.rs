@@ -10,11 +10,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 use rkt_linux_abi::general::{
-    __WALL, __WCLONE, __WNOTHREAD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CLD_DUMPED, CLD_EXITED, CLD_KILLED,
+    __WALL, __WCLONE, __WNOTHREAD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED,
     CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_NEWCGROUP, CLONE_NEWIPC,
     CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_PARENT_SETTID, CLONE_PTRACE,
     CLONE_SETTLS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, P_ALL, P_PGID,
-    P_PID, SIGCHLD, SIGKILL, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
+    P_PID, SIGCHLD, SIGCONT, SIGKILL, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{SpaceId, USER_END};
@@ -302,8 +302,11 @@ enum Whom {
 }
 
 impl Whom {
-    fn matches(self, child: &Process) -> bool {
-        match self {
+    fn matches(self, child: &Process, options: u32) -> bool {
+        // Clone children are those that end with another signal than SIGCHLD, or none.
+        let clone = child.exit_signal.load(Ordering::Relaxed) != SIGCHLD;
+        let kind = options & __WALL != 0 || clone == (options & __WCLONE != 0);
+        kind && match self {
             Self::Any => true,
             Self::Pid(pid) => child.pid == pid,
             Self::Group(group) => child.group.load(Ordering::Relaxed) == group,
@@ -311,17 +314,65 @@ impl Whom {
     }
 }
 
-/// Waits for a dead child; gives it, still on the list, and how it ended. None with WNOHANG.
-fn wait_for(call: &Call<'_>, whom: Whom, options: u32) -> Result<Option<(Arc<Process>, Ended)>> {
+/// What wait(2) reports of a child.
+#[derive(Clone, Copy)]
+enum Report {
+    Ended(Ended),
+    Stopped(u32),
+    Continued,
+}
+
+impl Report {
+    /// The word that wait4 stores.
+    fn status(self) -> u32 {
+        match self {
+            Self::Ended(how) => how.wait_status(),
+            Self::Stopped(signal) => signal << 8 | 0x7f,
+            Self::Continued => 0xffff,
+        }
+    }
+
+    /// `si_code` and `si_status` of waitid.
+    fn code(self) -> (u32, u32) {
+        match self {
+            Self::Ended(Ended::Code(code)) => (CLD_EXITED, code.into()),
+            Self::Ended(Ended::Signal(signal, true)) => (CLD_DUMPED, signal.into()),
+            Self::Ended(Ended::Signal(signal, false)) => (CLD_KILLED, signal.into()),
+            Self::Stopped(signal) => (CLD_STOPPED, signal),
+            Self::Continued => (CLD_CONTINUED, SIGCONT),
+        }
+    }
+
+    /// What there is to report of a child; not of its end. Taken unless with WNOWAIT.
+    fn of_living(child: &Process, options: u32) -> Option<Self> {
+        let has = |flag| options & flag != 0;
+        match child.signals.wait_status(has(WSTOPPED), has(WCONTINUED), !has(WNOWAIT))? {
+            0xffff => Some(Self::Continued),
+            status => Some(Self::Stopped(status >> 8)),
+        }
+    }
+}
+
+/// Waits for a child to change, and takes it off the list if it is dead, unless with WNOWAIT.
+/// None with WNOHANG.
+fn wait_for(call: &Call<'_>, whom: Whom, options: u32) -> Result<Option<(Arc<Process>, Report)>> {
     let parent = &call.task.process;
     let look = || {
-        let children = parent.children.lock();
+        let mut children = parent.children.lock();
         let mut any = false;
-        for child in children.iter().filter(|child| whom.matches(child)) {
+        for at in 0..children.len() {
+            let Some(child) = children.get(at).filter(|child| whom.matches(child, options)).cloned() else { continue };
             any = true;
-            if options & WEXITED != 0 && child.zombie.load(Ordering::SeqCst) {
-                let how = child.ended.lock().unwrap_or(Ended::Code(0));
-                return Some(Ok(Some((child.clone(), how))));
+            if child.zombie.load(Ordering::SeqCst) {
+                if options & WEXITED != 0 {
+                    let how = child.ended.lock().unwrap_or(Ended::Code(0));
+                    if options & WNOWAIT == 0 {
+                        children.remove(at);
+                    }
+                    return Some(Ok(Some((child, Report::Ended(how)))));
+                }
+            } else if let Some(report) = Report::of_living(&child, options) {
+                return Some(Ok(Some((child, report))));
             }
         }
         if !any {
@@ -329,14 +380,15 @@ fn wait_for(call: &Call<'_>, whom: Whom, options: u32) -> Result<Option<(Arc<Pro
         }
         (options & WNOHANG != 0).then_some(Ok(None))
     };
-    parent.child_changed.wait(None, look).map_err(|_| Errno::ERESTARTSYS)?
-}
-
-fn collect(call: &Call<'_>, child: &Arc<Process>) {
-    if exit::collect(&call.task.process, child.pid).is_some() {
+    let found = parent.child_changed.wait(None, look).map_err(|_| Errno::ERESTARTSYS)??;
+    if let Some((child, Report::Ended(_))) = &found
+        && options & WNOWAIT == 0
+    {
+        process::forget(child.pid);
         let total = child.cpu_ns() + child.children_ns.load(Ordering::Relaxed);
-        call.task.process.children_ns.fetch_add(total, Ordering::Relaxed);
+        parent.children_ns.fetch_add(total, Ordering::Relaxed);
     }
+    Ok(found)
 }
 
 fn rusage(child: &Process) -> super::abi::Rusage {
@@ -355,10 +407,9 @@ pub fn wait4(call: &mut Call<'_>, pid: i32, status: u64, options: u32, usage: u6
         pid if pid < 0 => Whom::Group(-pid),
         pid => Whom::Pid(pid),
     };
-    let Some((child, how)) = wait_for(call, whom, options | WEXITED)? else { return Ok(0) };
-    UserPtr::<u32>::new(status).write_nullable(&how.wait_status())?;
+    let Some((child, report)) = wait_for(call, whom, options | WEXITED)? else { return Ok(0) };
+    UserPtr::<u32>::new(status).write_nullable(&report.status())?;
     UserPtr::new(usage).write_nullable(&rusage(&child))?;
-    collect(call, &child);
     Ok(child.pid as u64)
 }
 
@@ -378,26 +429,17 @@ pub fn waitid(call: &mut Call<'_>, kind: u32, id: i32, info: u64, options: u32, 
     let found = wait_for(call, whom, options)?;
     let (signal, code, pid, uid, status) = match &found {
         None => (0, 0, 0, 0, 0),
-        Some((child, how)) => {
-            let (code, status) = match *how {
-                Ended::Code(code) => (CLD_EXITED, i32::from(code)),
-                Ended::Signal(signal, true) => (CLD_DUMPED, i32::from(signal)),
-                Ended::Signal(signal, false) => (CLD_KILLED, i32::from(signal)),
-            };
-            (SIGCHLD as i32, code as i32, child.pid, child.credentials().uid as i32, status)
+        Some((child, report)) => {
+            let (code, status) = report.code();
+            (SIGCHLD, code, child.pid as u32, child.ids.lock().user.real, status)
         }
     };
     if info != 0 {
         // si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
-        let words = [signal, 0, code, 0, pid, uid, status];
-        let bytes: Vec<u8> = words.iter().flat_map(|word: &i32| word.to_ne_bytes()).collect();
-        UserSlice::new(info, bytes.len())?.write_all(&bytes)?;
+        UserPtr::<u32>::new(info).write_array(&[signal, 0, code, 0, pid, uid, status])?;
     }
     if let Some((child, _)) = &found {
         UserPtr::new(usage).write_nullable(&rusage(child))?;
-        if options & WNOWAIT == 0 {
-            collect(call, child);
-        }
     }
     Ok(0)
 }
