@@ -148,6 +148,9 @@ fn plan(after: u64) -> Option<Plan> {
     let mut text = ArrayBuf::new();
     text.push(&[0xe9, 0, 0, 0, 0]);
     let replaced = match before {
+        // Replaced already: a restarted call comes here by its `syscall`, which has to stay, since
+        // the trampoline returns behind it.
+        [_, _, 0xe9, ..] | [0xe9, _, _, _, _, 0x66, 0x90] => return None,
         [0x48, 0xc7, 0xc0, _, _, _, _] => before,
         [_, _, tail @ ..] if matches!(tail, [0xb8, _, _, _, _] | [0x4c, 0x8b, 0x4c, 0x24, 0x08]) => tail,
         _ => {
