@@ -16,7 +16,7 @@ func main() {
 	results := make(chan string, 16)
 	for worker := 0; worker < 100; worker++ {
 		wait.Add(1)
-		go func() {
+		go func(worker int) {
 			defer wait.Done()
 			garbage := make([][]byte, 0)
 			for i := 0; i < 100; i++ {
@@ -24,7 +24,7 @@ func main() {
 			}
 			time.Sleep(time.Millisecond)
 			results <- fmt.Sprintf("%03d %x %d", worker, sha256.Sum256([]byte(fmt.Sprint(worker))), len(garbage))
-		}()
+		}(worker)
 	}
 	go func() { wait.Wait(); close(results) }()
 	lines := []string{}
