@@ -65,6 +65,8 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     if rkt_platform::window().read_u32(header::POLL).unwrap_or(0) == 1 {
         rkt_sched::set_spin(u64::MAX);
     }
+    rkt_user::set_prefault(crate::mm::prefault);
+    rkt_vfs::ops::on_shortened(crate::mm::shortened);
     let process = first_process(manifest, &root)?;
     spawn_first(&process, manifest)?;
     rkt_platform::start(Upcalls {

@@ -2,6 +2,7 @@
 //! iovec) or the kernel's own.
 
 use crate::UserSlice;
+use crate::prefault::prefault;
 use arrayvec::ArrayVec;
 use rkt_linux_abi::{Errno, Result};
 
@@ -48,12 +49,15 @@ impl IoVec {
         }
     }
 
-    fn total(&self) -> usize {
-        let slices: &[UserSlice] = match self {
+    fn slices(&self) -> &[UserSlice] {
+        match self {
             Self::Few(v) => v,
             Self::Many(v) => v,
-        };
-        slices.iter().map(UserSlice::len).fold(0, usize::saturating_add)
+        }
+    }
+
+    fn total(&self) -> usize {
+        self.slices().iter().map(UserSlice::len).fold(0, usize::saturating_add)
     }
 }
 
@@ -81,6 +85,12 @@ macro_rules! common {
         impl $type<'_> {
             /// Over one range of user memory.
             pub fn user(slice: UserSlice) -> Self {
+                prefault(slice.addr(), slice.len());
+                Self::mapped(slice)
+            }
+
+            /// Over one range of user memory that the kernel has just mapped.
+            pub fn mapped(slice: UserSlice) -> Self {
                 let mut few = ArrayVec::new();
                 few.push(slice);
                 Self { memory: Memory::User(IoVec::Few(few)), remaining: slice.len(), done: 0 }
@@ -89,12 +99,12 @@ macro_rules! common {
             /// Over ranges of user memory in the order given.
             pub fn user_vec(mut slices: alloc::vec::Vec<UserSlice>) -> Self {
                 slices.reverse();
-                let vec = IoVec::Many(slices);
-                Self { remaining: vec.total(), memory: Memory::User(vec), done: 0 }
+                Self::ranges(IoVec::Many(slices))
             }
 
             /// Over ranges of user memory in their order.
             pub fn ranges(ranges: IoVec) -> Self {
+                ranges.slices().iter().for_each(|slice| prefault(slice.addr(), slice.len()));
                 Self { remaining: ranges.total(), memory: Memory::User(ranges), done: 0 }
             }
 

@@ -7,6 +7,8 @@ extern crate alloc;
 
 mod io;
 mod pointer;
+mod prefault;
 
 pub use io::{IoSink, IoSource, IoVec};
 pub use pointer::{UserPtr, UserSlice, read_c_string};
+pub use prefault::{set_prefault, watch_copies};

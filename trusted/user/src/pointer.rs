@@ -1,5 +1,6 @@
 //! Checked pointers and slices of user memory.
 
+use crate::prefault::prefault;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use rkt_linux_abi::{Errno, Result};
@@ -56,6 +57,7 @@ impl UserSlice {
     /// the first fault.
     pub fn read(&self, into: &mut [u8]) -> usize {
         let n = self.len.min(into.len());
+        prefault(self.addr, n);
         n - rkt_platform::copy_from_user(into.as_mut_ptr(), self.addr, n)
     }
 
@@ -63,6 +65,7 @@ impl UserSlice {
     /// the first fault.
     pub fn write(&self, from: &[u8]) -> usize {
         let n = self.len.min(from.len());
+        prefault(self.addr, n);
         n - rkt_platform::copy_to_user(self.addr, from.as_ptr(), n)
     }
 
@@ -87,6 +90,7 @@ impl UserSlice {
 
     /// Clears the range; gives the number of bytes cleared before the first fault.
     pub fn clear(&self) -> usize {
+        prefault(self.addr, self.len);
         self.len - rkt_platform::clear_user(self.addr, self.len)
     }
 }
@@ -194,6 +198,7 @@ impl UserPtr<u32> {
             return Err(Errno::EINVAL);
         }
         UserSlice::new(self.addr, 4)?;
+        prefault(self.addr, 4);
         Ok(self.addr)
     }
 

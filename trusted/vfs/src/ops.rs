@@ -13,6 +13,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rkt_linux_abi::general::{CAP_CHOWN, CAP_FSETID, CAP_MKNOD, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID, S_ISUID, S_IXGRP};
 use rkt_linux_abi::{Errno, Result};
+use rkt_sync::OnceCell;
 
 /// Checks that names may be added to a directory. It is locked.
 pub(crate) fn may_create(context: &FsContext, dir: &Path) -> Result<()> {
@@ -356,7 +357,20 @@ pub(crate) fn truncate_inode(inode: &Arc<dyn Inode>, len: u64, credentials: &Cre
     let mode = inode.access().mode;
     let stripped = without_privileges(mode);
     let mode = (stripped != mode && !credentials.capable(CAP_FSETID)).then_some(stripped & 0o7777);
-    inode.set_attributes(&SetAttributes { mode, ..resize(len) })
+    let shorter = inode.metadata().size > len;
+    inode.set_attributes(&SetAttributes { mode, ..resize(len) })?;
+    if let Some(observer) = SHORTENED.get().filter(|_| shorter) {
+        observer(inode);
+    }
+    Ok(())
+}
+
+/// Who is told of files that became shorter.
+static SHORTENED: OnceCell<fn(&Arc<dyn Inode>)> = OnceCell::new();
+
+/// Says who is told of files that became shorter: mappings end there, too.
+pub fn on_shortened(observer: fn(&Arc<dyn Inode>)) {
+    let _ = SHORTENED.set(observer);
 }
 
 /// setxattr(2), after the path was resolved.

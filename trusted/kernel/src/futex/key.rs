@@ -39,8 +39,8 @@ impl Key {
             let inner = mm.lock();
             let area = inner.find(address).ok_or(Errno::EFAULT)?;
             match &area.backing {
-                Backing::File { object, offset, .. } | Backing::Shared { object, offset, .. } if area.shared => {
-                    Some((object.clone(), offset + (address - area.start)))
+                Backing::File(view) | Backing::Shared(view) if area.shared => {
+                    Some((view.object.clone(), view.offset + (address - area.start)))
                 }
                 _ => None,
             }

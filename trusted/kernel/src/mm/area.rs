@@ -1,29 +1,17 @@
 //! An area: a run of pages mapped alike (the kernel's `vm_area_struct`).
 
+use super::view::{Place, View};
 use alloc::sync::Arc;
-use rkt_heap::Folio;
 use rkt_platform::Protection;
-use rkt_vfs::{Mappable, OpenFile};
-use smallvec::SmallVec;
+use rkt_vfs::OpenFile;
 
 /// What an area shows.
 #[derive(Clone)]
 pub enum Backing {
     /// Zero pages of its own.
     Anonymous,
-    /// A file, aliased. The folios stay alive as long as some area shows them.
-    File {
-        /// The open file, for /proc/self/maps and for growth.
-        file: Arc<OpenFile>,
-        /// What is mapped.
-        object: Arc<dyn Mappable>,
-        /// Offset in the file of the area's first byte.
-        offset: u64,
-        /// The folios under the area.
-        folios: SmallVec<[Arc<Folio>; 2]>,
-        /// MAP_SHARED and opened for writing: stores reach the file.
-        writable: bool,
-    },
+    /// A file, aliased.
+    File(View),
     /// A private copy of a file's bytes, named in /proc/self/maps.
     Copy {
         /// The file.
@@ -31,15 +19,9 @@ pub enum Backing {
         /// Offset in the file of the area's first byte.
         offset: u64,
     },
-    /// Anonymous memory that forks share.
-    Shared {
-        /// The folios, in order; each as long as its pages.
-        folios: SmallVec<[Arc<Folio>; 2]>,
-        /// Offset in the shared object of the area's first byte.
-        offset: u64,
-        /// The object: a nameless file, so that forks and mremap find the same pages.
-        object: Arc<dyn Mappable>,
-    },
+    /// Anonymous memory that forks share: a nameless file, so that forks and mremap find the same
+    /// pages.
+    Shared(View),
     /// The platform's own: trampolines.
     Reserved,
 }
@@ -69,6 +51,11 @@ impl Area {
         self.end - self.start
     }
 
+    /// Where it lies.
+    pub fn place(&self) -> Place {
+        Place { start: self.start, end: self.end, protection: self.protection }
+    }
+
     /// Whether this area simply goes on in `next`.
     pub fn continues_in(&self, next: &Area) -> bool {
         self.end == next.start
@@ -76,27 +63,70 @@ impl Area {
             && self.shared == next.shared
             && self.dont_fork == next.dont_fork
             && self.name == next.name
-            && matches!((&self.backing, &next.backing), (Backing::Anonymous, Backing::Anonymous))
+            && match (&self.backing, &next.backing) {
+                (Backing::Anonymous, Backing::Anonymous) => true,
+                (Backing::File(a), Backing::File(b)) | (Backing::Shared(a), Backing::Shared(b)) => {
+                    a.continues_in(self.len(), b)
+                }
+                (Backing::Copy { file: a, offset: x }, Backing::Copy { file: b, offset: y }) => {
+                    Arc::ptr_eq(a, b) && x.checked_add(self.len()) == Some(*y)
+                }
+                _ => false,
+            }
+    }
+
+    /// One area of this one and the next, in which it continues.
+    pub fn join(mut self, next: Area) -> Area {
+        self.end = next.end;
+        if let (Some(view), Some(more)) = (self.backing.view_mut(), next.backing.into_view()) {
+            view.join(more);
+        }
+        self
     }
 
     /// The part of the area within `start..end`, which must overlap it.
     pub fn part(&self, start: u64, end: u64) -> Area {
         let (start, end) = (start.max(self.start), end.min(self.end));
-        let skipped = start - self.start;
-        let mut part = Area { start, end, ..self.clone() };
-        match &mut part.backing {
-            Backing::File { offset, .. } | Backing::Copy { offset, .. } | Backing::Shared { offset, .. } => {
-                *offset += skipped;
-            }
-            Backing::Anonymous | Backing::Reserved => {}
-        }
-        part
+        let (skipped, len) = (start - self.start, end - start);
+        let backing = match &self.backing {
+            Backing::File(view) => Backing::File(view.part(skipped, len)),
+            Backing::Shared(view) => Backing::Shared(view.part(skipped, len)),
+            Backing::Copy { file, offset } => Backing::Copy { file: file.clone(), offset: offset + skipped },
+            other => other.clone(),
+        };
+        Area { start, end, backing, ..*self }
     }
 
     /// The file that /proc/self/maps names, and the offset of the area's first byte in it.
     pub fn file(&self) -> Option<(&Arc<OpenFile>, u64)> {
         match &self.backing {
-            Backing::File { file, offset, .. } | Backing::Copy { file, offset } => Some((file, *offset)),
+            Backing::File(view) => Some((&view.file, view.offset)),
+            Backing::Copy { file, offset } => Some((file, *offset)),
+            _ => None,
+        }
+    }
+}
+
+impl Backing {
+    /// What of which file is shown, unless it is a copy.
+    pub fn view(&self) -> Option<&View> {
+        match self {
+            Self::File(view) | Self::Shared(view) => Some(view),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn view_mut(&mut self) -> Option<&mut View> {
+        match self {
+            Self::File(view) | Self::Shared(view) => Some(view),
+            _ => None,
+        }
+    }
+
+    fn into_view(self) -> Option<View> {
+        match self {
+            Self::File(view) | Self::Shared(view) => Some(view),
             _ => None,
         }
     }

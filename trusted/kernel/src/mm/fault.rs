@@ -2,7 +2,10 @@
 
 use super::area::Backing;
 use super::space::Mm;
+use crate::{process, task};
+use alloc::sync::Arc;
 use rkt_platform::Protection;
+use rkt_vfs::Inode;
 
 /// What is wrong with an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +16,8 @@ pub enum FaultCause {
     NotAllowed,
     /// The page lies behind the end of the file: SIGBUS, BUS_ADRERR.
     BehindEnd,
-    /// Nothing: the access was allowed by the time the question was asked (another thread
-    /// changed the mapping, or the host replaced the page).
+    /// Nothing any more: the page is shown now, another thread changed the mapping, or the host
+    /// replaced the page.
     Allowed,
 }
 
@@ -22,10 +25,10 @@ pub enum FaultCause {
 const WRITE: u64 = 2;
 const EXECUTE: u64 = 16;
 
-/// Looks up why an access at `addr` faulted.
+/// Looks up why an access at `addr` faulted; shows the page if that is all that is missing.
 pub fn classify(mm: &Mm, addr: u64, error: u64) -> FaultCause {
-    let inner = mm.lock();
-    let Some(area) = inner.find(addr) else { return FaultCause::NotMapped };
+    let mut inner = mm.lock();
+    let Some(area) = inner.find_mut(addr) else { return FaultCause::NotMapped };
     let Protection { read, write, execute } = area.protection;
     let allowed = match error {
         error if error & WRITE != 0 => write,
@@ -35,16 +38,63 @@ pub fn classify(mm: &Mm, addr: u64, error: u64) -> FaultCause {
     if !allowed {
         return FaultCause::NotAllowed;
     }
-    let behind = match &area.backing {
-        Backing::File { object, offset, .. } | Backing::Shared { object, offset, .. } => {
-            let at = offset + (addr - area.start);
-            at >= object.len().next_multiple_of(4096)
-        }
+    let place = area.place();
+    match &mut area.backing {
+        // No room for a hole's folio is SIGBUS as well.
+        Backing::File(view) | Backing::Shared(view) => match view.touch(place, addr) {
+            Ok(()) => FaultCause::Allowed,
+            Err(_) => FaultCause::BehindEnd,
+        },
         Backing::Copy { file, offset } => {
-            let at = offset + (addr - area.start);
-            file.ops().map(file).is_ok_and(|object| at >= object.len().next_multiple_of(4096))
+            let at = *offset + (addr - place.start);
+            let behind = file.ops().map(file).is_ok_and(|object| at >= object.len().next_multiple_of(4096));
+            if behind { FaultCause::BehindEnd } else { FaultCause::Allowed }
         }
-        Backing::Anonymous | Backing::Reserved => false,
-    };
-    if behind { FaultCause::BehindEnd } else { FaultCause::Allowed }
+        Backing::Anonymous | Backing::Reserved => FaultCause::Allowed,
+    }
+}
+
+/// Most bytes that are shown ahead of one copy: the copy ends there, if it is longer.
+const PREFAULT_MAX: u64 = 64 << 20;
+
+/// Shows what the kernel is about to copy from or to: its own accesses do not fault pages in.
+/// What cannot be shown is `EFAULT` in the copy.
+pub fn prefault(addr: u64, len: usize) {
+    let _ = task::with_current(|task, _| {
+        let mm = task.process.mm();
+        if !mm.hides() {
+            return;
+        }
+        let end = addr.saturating_add((len as u64).min(PREFAULT_MAX));
+        let mut inner = mm.lock();
+        let mut at = addr;
+        while at < end {
+            let Some(area) = inner.find_mut(at) else { return };
+            let place = area.place();
+            if let Some(view) = area.backing.view_mut()
+                && view.show_range(place, at, end.min(place.end)).is_err()
+            {
+                return;
+            }
+            at = place.end;
+        }
+    });
+}
+
+/// A file became shorter: mappings of what is gone fault from now on. Those of other address
+/// spaces are changed on their own next way out of the kernel.
+pub fn shortened(inode: &Arc<dyn Inode>) {
+    let own = task::try_current().map(|task| task.process.mm());
+    for process in process::all() {
+        let mm = process.mm();
+        if !mm.shows(inode) {
+            continue;
+        }
+        mm.note_shortened();
+        if own.as_ref().is_some_and(|own| Arc::ptr_eq(own, &mm)) {
+            mm.settle();
+        } else {
+            process.tasks().iter().for_each(|task| task.kick());
+        }
+    }
 }

@@ -2,14 +2,15 @@
 
 use super::area::{Area, Backing};
 use super::space::{Inner, Mm, map_errno};
+use super::view::View;
 use alloc::sync::Arc;
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_platform::{Protection, USER_END, USER_START};
 use rkt_user::{IoSink, UserSlice};
 use rkt_vfs::{Mappable, OpenFile};
-use smallvec::SmallVec;
 
-const PAGE: u64 = PAGE_SIZE as u64;
+/// Bytes of a page.
+pub const PAGE: u64 = PAGE_SIZE as u64;
 
 /// Where a mapping goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +62,11 @@ impl Mm {
         let mut inner = self.lock();
         let start = find_place(&mut inner, request.placement, len)?;
         let end = start + len;
-        if matches!(request.placement, Placement::Fixed(_)) {
-            drop_areas(inner.remove(start, end));
-            if inner.unreserved(start, end) != [(start, end)] {
-                return Err(Errno::ENOMEM);
-            }
+        let fixed = matches!(request.placement, Placement::Fixed(_));
+        // What was shown there is held until it is replaced.
+        let _replaced = fixed.then(|| inner.remove(start, end));
+        if fixed && inner.unreserved(start, end) != [(start, end)] {
+            return Err(Errno::ENOMEM);
         }
         let backing = match &request.file {
             None if request.shared => shared_memory(len)?,
@@ -81,7 +82,7 @@ impl Mm {
             shared: request.shared,
             dont_fork: false,
         };
-        let area = show(area).inspect_err(|_| {
+        let area = self.show(area).inspect_err(|_| {
             // The place may be half mapped: leave nothing behind.
             let _ = rkt_platform::unmap(start, len);
         })?;
@@ -103,11 +104,11 @@ impl Mm {
             return Err(Errno::EINVAL);
         }
         let mut inner = self.lock();
-        let removed = inner.remove(start, end);
+        // What is shown is held until it is unmapped.
+        let _removed = inner.remove(start, end);
         for (start, end) in inner.unreserved(start, end) {
             rkt_platform::unmap(start, end - start).map_err(map_errno)?;
         }
-        drop_areas(removed);
         Ok(())
     }
 
@@ -123,15 +124,18 @@ impl Mm {
         }
         let covered = inner.is_covered(start, end);
         let denied = protection.write
-            && inner.overlapping(start, end).any(|area| {
-                area.shared && matches!(&area.backing, Backing::File { file, .. } if !file.writable())
-            });
+            && inner
+                .overlapping(start, end)
+                .any(|area| area.shared && matches!(&area.backing, Backing::File(view) if !view.file.writable()));
         if denied {
             return Err(Errno::EACCES);
         }
         for mut area in inner.remove(start, end) {
-            if protection.write && !area.shared && matches!(area.backing, Backing::File { .. }) {
-                area = show(copy_of(area, protection))?;
+            if protection.write && !area.shared && matches!(area.backing, Backing::File(_)) {
+                area = self.show(copy_of(area, protection))?;
+            } else if area.backing.view().is_some() && self.hides() {
+                // The placeholders keep having no rights.
+                area = self.show(Area { protection, ..area })?;
             } else {
                 rkt_platform::protect(area.start, area.len(), protection).map_err(map_errno)?;
                 area.protection = protection;
@@ -150,11 +154,10 @@ impl Mm {
             return layout.brk;
         }
         if new < old {
-            let removed = inner.remove(new, old);
+            let _removed = inner.remove(new, old);
             if rkt_platform::unmap(new, old - new).is_err() {
                 return layout.brk;
             }
-            drop_areas(removed);
         } else if new > old {
             let protection = Protection { read: true, write: true, execute: false };
             let area = Area {
@@ -175,17 +178,34 @@ impl Mm {
         wanted
     }
 
+    /// Makes the platform's mappings for an area that is not shown yet.
+    pub(super) fn show(&self, mut area: Area) -> Result<Area> {
+        let place = area.place();
+        let (start, end, protection) = (area.start, area.end, area.protection);
+        match &mut area.backing {
+            Backing::Anonymous => rkt_platform::map_anon(start, end - start, protection).map_err(map_errno)?,
+            Backing::Copy { file, offset } => copy_file(file, *offset, start, end, protection)?,
+            Backing::File(view) | Backing::Shared(view) => {
+                if view.show(place)? {
+                    self.note_hidden();
+                }
+            }
+            Backing::Reserved => {}
+        }
+        Ok(area)
+    }
+
     /// Unmaps everything: execve, exit. Runs in the address space.
     pub fn clear(&self) {
         let areas = self.lock().clear();
         for area in &areas {
             let _ = rkt_platform::unmap(area.start, area.len());
         }
-        drop_areas(areas);
     }
 }
 
-fn page_up(addr: u64) -> u64 {
+/// The next page's first address.
+pub fn page_up(addr: u64) -> u64 {
     addr.saturating_add(PAGE - 1) & !(PAGE - 1)
 }
 
@@ -208,20 +228,11 @@ fn find_place(inner: &mut Inner, placement: Placement, len: u64) -> Result<u64> 
     }
 }
 
-/// The memory of areas that are no longer mapped here.
-pub fn drop_areas(areas: alloc::vec::Vec<Area>) {
-    for area in areas {
-        if let Backing::File { object, writable: true, .. } = &area.backing {
-            let _ = object.map_writable(false);
-        }
-    }
-}
-
 fn shared_memory(len: u64) -> Result<Backing> {
     let file = rkt_vfs::tmpfs::memfd(b"dev/zero", 0, Arc::default())?;
     file.truncate(i64::try_from(len).map_err(|_| Errno::ENOMEM)?)?;
     let object = file.ops().map(&file)?;
-    Ok(Backing::Shared { folios: SmallVec::new(), offset: 0, object })
+    Ok(Backing::Shared(View::new(file, object, 0, false)?))
 }
 
 fn file_backing(file: &Arc<OpenFile>, offset: u64, request: &MapRequest) -> Result<Backing> {
@@ -239,34 +250,17 @@ fn file_backing(file: &Arc<OpenFile>, offset: u64, request: &MapRequest) -> Resu
     if !request.shared && request.protection.write {
         return Ok(Backing::Copy { file: file.clone(), offset });
     }
-    let writable = request.shared && file.writable();
-    if writable {
-        object.map_writable(true)?;
-    }
-    Ok(Backing::File { file: file.clone(), object, offset, folios: SmallVec::new(), writable })
+    let writes = request.shared && file.writable();
+    Ok(Backing::File(View::new(file.clone(), object, offset, writes)?))
 }
 
 /// A private file area that is to become writable: its bytes are copied.
 fn copy_of(area: Area, protection: Protection) -> Area {
     let backing = match area.backing {
-        Backing::File { file, offset, .. } => Backing::Copy { file, offset },
+        Backing::File(view) => Backing::Copy { file: view.file, offset: view.offset },
         other => other,
     };
     Area { backing, protection, ..area }
-}
-
-/// Makes the platform's mappings for an area that is not shown yet.
-pub fn show(mut area: Area) -> Result<Area> {
-    let (start, end, protection) = (area.start, area.end, area.protection);
-    match &mut area.backing {
-        Backing::Anonymous => rkt_platform::map_anon(start, end - start, protection).map_err(map_errno)?,
-        Backing::Copy { file, offset } => copy_file(file, *offset, start, end, protection)?,
-        Backing::File { object, offset, folios, .. } | Backing::Shared { object, offset, folios } => {
-            alias(object, *offset, start, end, protection, folios)?;
-        }
-        Backing::Reserved => {}
-    }
-    Ok(area)
 }
 
 /// Fills fresh private memory with a file's bytes.
@@ -276,7 +270,7 @@ fn copy_file(file: &Arc<OpenFile>, offset: u64, start: u64, end: u64, protection
     let object = file.ops().map(file)?;
     let len = object.len().saturating_sub(offset).min(end - start);
     // The file may have been opened without O_RDONLY checks being due: mapping implies reading.
-    let mut sink = IoSink::user(UserSlice::new(start, len as usize)?);
+    let mut sink = IoSink::mapped(UserSlice::new(start, len as usize)?);
     let mut at = offset;
     while sink.remaining() > 0 {
         let piece = object.folio(at)?;
@@ -288,34 +282,11 @@ fn copy_file(file: &Arc<OpenFile>, offset: u64, start: u64, end: u64, protection
         at += n as u64;
     }
     hide_beyond(object.as_ref(), offset, start, end)?;
-    if protection == writable { Ok(()) } else { rkt_platform::protect(start, end - start, protection).map_err(map_errno) }
-}
-
-/// Aliases the folios of `object` from `offset` on.
-fn alias(
-    object: &Arc<dyn Mappable>,
-    offset: u64,
-    start: u64,
-    end: u64,
-    protection: Protection,
-    folios: &mut SmallVec<[Arc<rkt_heap::Folio>; 2]>,
-) -> Result<()> {
-    folios.clear();
-    let shown = object.len().saturating_sub(offset).min(end - start);
-    let shown_end = start + page_up(shown);
-    let mut at = start;
-    while at < shown_end {
-        let piece = object.folio(offset + (at - start))?;
-        let within = offset + (at - start) - piece.start;
-        let n = (piece.folio.size() as u64).saturating_sub(within).min(shown_end - at);
-        if n == 0 {
-            return Err(Errno::EIO);
-        }
-        rkt_platform::map_folio(at, piece.folio.addr() + within as usize, n, protection).map_err(map_errno)?;
-        folios.push(piece.folio);
-        at += n;
+    if protection == writable {
+        Ok(())
+    } else {
+        rkt_platform::protect(start, end - start, protection).map_err(map_errno)
     }
-    hide_beyond(object.as_ref(), offset, start, end)
 }
 
 /// Pages behind the file's last one are mapped without any right: touching them is SIGBUS.

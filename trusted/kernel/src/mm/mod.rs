@@ -10,8 +10,9 @@ mod fault;
 mod map;
 mod remap;
 mod space;
+mod view;
 
 pub use area::{Area, Backing};
-pub use fault::{FaultCause, classify};
+pub use fault::{FaultCause, classify, prefault, shortened};
 pub use map::{MapRequest, Placement};
 pub use space::{Layout, Mm};

@@ -2,10 +2,13 @@
 
 use super::area::{Area, Backing};
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{MapError, Protection, SpaceId, USER_END, USER_START};
 use rkt_sync::{Mutex, MutexGuard};
+use rkt_vfs::Inode;
 
 /// Top of the area that mmap(2) fills downwards; the stack lies above.
 const MMAP_TOP: u64 = USER_END - (64 << 30);
@@ -33,6 +36,10 @@ pub struct Layout {
 pub struct Mm {
     space: SpaceId,
     inner: Mutex<Inner>,
+    /// Whether pages may be hidden that the application may touch.
+    hides: AtomicBool,
+    /// Whether a file that is mapped here became shorter since the last [`Mm::settle`].
+    shortened: AtomicBool,
 }
 
 /// What the lock guards.
@@ -66,13 +73,9 @@ impl Mm {
         let top = MMAP_TOP - slide;
         Mm {
             space,
-            inner: Mutex::new(Inner {
-                areas: BTreeMap::new(),
-                cursor: top,
-                top,
-                total: 0,
-                layout: Layout::default(),
-            }),
+            inner: Mutex::new(Inner { areas: BTreeMap::new(), cursor: top, top, total: 0, layout: Layout::default() }),
+            hides: AtomicBool::new(false),
+            shortened: AtomicBool::new(false),
         }
     }
 
@@ -81,12 +84,50 @@ impl Mm {
         let inner = self.inner.lock();
         let areas = inner.areas.clone();
         let (cursor, top, total, layout) = (inner.cursor, inner.top, inner.total, inner.layout);
-        for area in areas.values() {
-            if let Backing::File { object, writable: true, .. } = &area.backing {
-                let _ = object.map_writable(true);
+        Mm {
+            space,
+            inner: Mutex::new(Inner { areas, cursor, top, total, layout }),
+            hides: AtomicBool::new(self.hides()),
+            shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Whether pages may be hidden that the application may touch.
+    pub fn hides(&self) -> bool {
+        self.hides.load(Ordering::Relaxed)
+    }
+
+    /// Pages are hidden from now on.
+    pub fn note_hidden(&self) {
+        self.hides.store(true, Ordering::Relaxed);
+        rkt_user::watch_copies();
+    }
+
+    /// Whether some area shows this file.
+    pub fn shows(&self, inode: &Arc<dyn Inode>) -> bool {
+        let inner = self.lock();
+        inner.iter().filter_map(|area| area.backing.view()).any(|view| Arc::ptr_eq(view.file.inode(), inode))
+    }
+
+    /// A file that is mapped here became shorter.
+    pub fn note_shortened(&self) {
+        self.shortened.store(true, Ordering::SeqCst);
+    }
+
+    /// Hides what lies behind the ends of files that became shorter. Runs in the address space.
+    pub fn settle(&self) {
+        if !self.shortened.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        self.note_hidden();
+        let mut inner = self.lock();
+        for area in inner.areas.values_mut() {
+            let place = area.place();
+            if let Some(view) = area.backing.view_mut() {
+                // Without memory for the placeholder the pages stay, as zeroes.
+                let _ = view.shorten(place);
             }
         }
-        Mm { space, inner: Mutex::new(Inner { areas, cursor, top, total, layout }) }
     }
 
     /// The platform's name for the address space.
@@ -109,6 +150,11 @@ impl Inner {
     /// The area with this address.
     pub fn find(&self, addr: u64) -> Option<&Area> {
         self.areas.range(..=addr).next_back().map(|(_, area)| area).filter(|area| addr < area.end)
+    }
+
+    /// The area with this address, to be changed.
+    pub fn find_mut(&mut self, addr: u64) -> Option<&mut Area> {
+        self.areas.range_mut(..=addr).next_back().map(|(_, area)| area).filter(|area| addr < area.end)
     }
 
     /// All areas that overlap `start..end`, in order.
@@ -197,15 +243,15 @@ impl Inner {
         self.total += area.len();
         if let Some((&start, before)) = self.areas.range(..area.start).next_back()
             && before.continues_in(&area)
+            && let Some(before) = self.areas.remove(&start)
         {
-            area.start = start;
-            self.areas.remove(&start);
+            area = before.join(area);
         }
         if let Some(next) = self.areas.get(&area.end)
             && area.continues_in(next)
+            && let Some(next) = self.areas.remove(&area.end)
         {
-            let next = self.areas.remove(&area.end);
-            area.end = next.map_or(area.end, |next| next.end);
+            area = area.join(next);
         }
         self.areas.insert(area.start, area);
         Ok(())

@@ -42,7 +42,7 @@ fn header(area: &Area, process: &Process) -> String {
             escape(&String::from_utf8_lossy(&file.path().to_bytes(&root)))
         }
         (None, Some(name), _) => String::from(name),
-        (None, None, Backing::Shared { .. }) => String::from("/dev/zero (deleted)"),
+        (None, None, Backing::Shared(_)) => String::from("/dev/zero (deleted)"),
         _ => return line,
     };
     let _ = write!(line, "{:1$}{name}", "", NAME_COLUMN.saturating_sub(line.len()));
@@ -102,8 +102,8 @@ impl Sums {
             let (kib, resident) = (area.len() / 1024, resident(area) / 1024);
             sums.total += kib;
             match &area.backing {
-                Backing::File { .. } | Backing::Copy { .. } => sums.file += resident,
-                Backing::Shared { .. } => sums.shared += resident,
+                Backing::File(_) | Backing::Copy { .. } => sums.file += resident,
+                Backing::Shared(_) => sums.shared += resident,
                 Backing::Anonymous | Backing::Reserved => sums.anonymous += resident,
             }
             if area.name == Some("[stack]") {

@@ -141,6 +141,7 @@ fn serve(call: &mut Call<'_>) {
 fn leave(task: &Arc<Task>, thread: &CurrentThread, registers: &mut Registers) {
     let restart = matches!(registers.rax as i64, -514 | -512) && registers.orig_rax != u64::MAX;
     if thread.interrupted() || restart {
+        task.process.mm().settle();
         signals::before_return(task, thread, registers);
     }
     if task.is_dying() {
@@ -173,6 +174,7 @@ pub fn tick(registers: &mut Registers) {
         rkt_sched::yield_now();
         signals::tick(task);
         if thread.interrupted() {
+            task.process.mm().settle();
             // A tick on the way out of a system call may find its registers not full.
             signals::before_return(task, thread, registers);
         }
