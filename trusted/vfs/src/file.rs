@@ -302,6 +302,7 @@ impl OpenFile {
         }
         let _guard = self.position_lock.lock();
         let mut at = self.position.load(Ordering::Relaxed);
+        check_end(at, into.remaining())?;
         let result = self.ops.read(self, &mut at, into);
         self.position.store(at, Ordering::Relaxed);
         notify::accessed(&self.path);
@@ -322,6 +323,7 @@ impl OpenFile {
         }
         let _guard = self.position_lock.lock();
         let mut at = self.position.load(Ordering::Relaxed);
+        check_end(at, from.remaining())?;
         let result = self.ops.write(self, &mut at, from);
         self.position.store(at, Ordering::Relaxed);
         notify::modified(&self.path);
@@ -344,6 +346,7 @@ impl OpenFile {
         if !self.readable() {
             return Err(Errno::EBADF);
         }
+        check_end(offset, into.remaining())?;
         let result = self.ops.read(self, &mut offset, into);
         notify::accessed(&self.path);
         result
@@ -365,6 +368,7 @@ impl OpenFile {
         if !self.writable() {
             return Err(Errno::EBADF);
         }
+        check_end(offset, from.remaining())?;
         let result = self.ops.write(self, &mut offset, from);
         notify::modified(&self.path);
         result
@@ -510,6 +514,12 @@ impl Drop for OpenFile {
             notify::closed(&self.path, self.writable());
         }
     }
+}
+
+/// No transfer reaches behind the largest offset (Linux' rw_verify_area).
+fn check_end(at: u64, len: usize) -> Result<()> {
+    let end = at.checked_add(len as u64).filter(|&end| end <= i64::MAX as u64);
+    end.map(drop).ok_or(Errno::EINVAL)
 }
 
 /// lseek(2) for files with a length.

@@ -8,7 +8,7 @@ use rkt_linux_abi::general::{
     CAP_SYS_RESOURCE, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE,
     F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP,
     F_OWNER_PID, F_OWNER_TID, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG,
-    F_UNLCK, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK, SYNC_FILE_RANGE_WAIT_AFTER, SYNC_FILE_RANGE_WAIT_BEFORE,
+    F_UNLCK, FALLOC_FL_KEEP_SIZE, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK, SYNC_FILE_RANGE_WAIT_AFTER, SYNC_FILE_RANGE_WAIT_BEFORE,
     SYNC_FILE_RANGE_WRITE,
 };
 use rkt_linux_abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
@@ -234,6 +234,10 @@ pub fn sync_file_range(call: &mut Call<'_>, fd: i32, offset: i64, len: i64, flag
 
 /// fallocate(2).
 pub fn fallocate(call: &mut Call<'_>, fd: i32, mode: u32, offset: i64, len: i64) -> Result<u64> {
-    call.task.process.file(fd)?.allocate(mode, offset, len)?;
+    let file = call.task.process.file(fd)?;
+    if file.writable() && mode & FALLOC_FL_KEEP_SIZE == 0 {
+        super::resource::check_size(call, file.metadata().size, offset.saturating_add(len))?;
+    }
+    file.allocate(mode, offset, len)?;
     Ok(0)
 }

@@ -10,6 +10,7 @@ use rkt_linux_abi::general::{
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Protection;
 use rkt_user::UserSlice;
+use rkt_vfs::OpenFile;
 
 /// /dev/zero (Linux' devices.txt).
 const ZERO_DEVICE: u64 = 1 << 8 | 5;
@@ -44,8 +45,13 @@ pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd:
         return Err(Errno::EINVAL);
     }
     let file = if anonymous { None } else { Some((call.task.process.file(fd)?, offset)) };
-    // A private mapping of /dev/zero is anonymous memory (zero(4)).
-    let file = file.filter(|(file, _)| shared || file.metadata().rdev != ZERO_DEVICE);
+    // A mapping of /dev/zero is anonymous memory (zero(4)).
+    let zero = file.as_ref().is_some_and(|(file, _)| file.metadata().rdev == ZERO_DEVICE);
+    let denied = |file: &OpenFile| !file.readable() || shared && prot & PROT_WRITE != 0 && !file.writable();
+    if zero && file.as_ref().is_some_and(|(file, _)| denied(file)) {
+        return Err(Errno::EACCES);
+    }
+    let file = file.filter(|_| !zero);
     let placement = if flags & MAP_FIXED_NOREPLACE != 0 {
         Placement::FixedNoReplace(addr)
     } else if flags & MAP_FIXED != 0 {

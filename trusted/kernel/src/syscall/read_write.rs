@@ -1,6 +1,6 @@
 //! read, write and their kin.
 
-use super::Call;
+use super::{Call, resource};
 use crate::signal::{self, Info};
 use rkt_linux_abi::general::{O_APPEND, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE};
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
@@ -81,8 +81,9 @@ pub fn read(call: &mut Call<'_>, fd: i32, buf: u64, count: usize) -> Result<u64>
 #[inline]
 pub fn write(call: &mut Call<'_>, fd: i32, buf: u64, count: usize) -> Result<u64> {
     let file = call.task.process.file(fd)?;
-    let result = file.write(&mut IoSource::user(range(buf, count)?));
-    written(call, result)
+    let mut from = IoSource::user(range(buf, count)?);
+    resource::fit_write(call, &file, None, &mut from)?;
+    written(call, file.write(&mut from))
 }
 
 /// pread64(2).
@@ -94,8 +95,9 @@ pub fn pread64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i64
 /// pwrite64(2).
 pub fn pwrite64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i64) -> Result<u64> {
     let file = call.task.process.file(fd)?;
-    let result = file.write_at(offset, &mut IoSource::user(range(buf, count)?));
-    written(call, result)
+    let mut from = IoSource::user(range(buf, count)?);
+    resource::fit_write(call, &file, Some(offset), &mut from)?;
+    written(call, file.write_at(offset, &mut from))
 }
 
 /// readv(2).
@@ -107,8 +109,9 @@ pub fn readv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u64
 /// writev(2).
 pub fn writev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u64> {
     let file = call.task.process.file(fd)?;
-    let result = file.write(&mut source(iov, count)?);
-    written(call, result)
+    let mut from = source(iov, count)?;
+    resource::fit_write(call, &file, None, &mut from)?;
+    written(call, file.write(&mut from))
 }
 
 /// preadv(2). The upper half of the offset is nothing on 64-bit processors.
@@ -120,8 +123,9 @@ pub fn preadv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64)
 /// pwritev(2).
 pub fn pwritev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64) -> Result<u64> {
     let file = call.task.process.file(fd)?;
-    let result = file.write_at(offset, &mut source(iov, count)?);
-    written(call, result)
+    let mut from = source(iov, count)?;
+    resource::fit_write(call, &file, Some(offset), &mut from)?;
+    written(call, file.write_at(offset, &mut from))
 }
 
 /// preadv2(2): offset -1 is the position.

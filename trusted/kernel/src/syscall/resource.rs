@@ -2,13 +2,16 @@
 
 use super::Call;
 use crate::process::{self, Process};
+use crate::signal::{self, Info};
 use alloc::sync::Arc;
-use rkt_linux_abi::general::CAP_SYS_RESOURCE;
+use rkt_linux_abi::general::{CAP_SYS_RESOURCE, O_APPEND, SIGXFSZ};
 use rkt_linux_abi::{Errno, Result};
-use rkt_user::UserPtr;
+use rkt_user::{IoSource, UserPtr};
+use rkt_vfs::{FileType, OpenFile};
 
 /// Largest limit of open files (fs.nr_open).
 const NR_OPEN: u64 = 1 << 20;
+const RLIMIT_FSIZE: u32 = 1;
 const RLIMIT_NOFILE: u32 = 7;
 
 fn get(process: &Process, resource: u32) -> Result<(u64, u64)> {
@@ -30,6 +33,46 @@ fn set(call: &Call<'_>, process: &Process, resource: u32, soft: u64, hard: u64) 
     }
     *limit = (soft, hard);
     Ok(())
+}
+
+fn too_large(call: &Call<'_>) -> Errno {
+    signal::send_to_task(call.task, Info::kernel(SIGXFSZ));
+    Errno::EFBIG
+}
+
+/// Cuts a write that would make a file longer than RLIMIT_FSIZE. `at` is where it goes; none for
+/// the position.
+///
+/// # Errors
+/// `EFBIG`, with SIGXFSZ, if nothing of it fits.
+pub fn fit_write(call: &Call<'_>, file: &OpenFile, at: Option<i64>, from: &mut IoSource<'_>) -> Result<()> {
+    if file.inode().kind() != FileType::Regular || from.is_full() || !file.writable() {
+        return Ok(());
+    }
+    let limit = call.task.process.limit(RLIMIT_FSIZE);
+    if limit == u64::MAX {
+        return Ok(());
+    }
+    let at = match at {
+        _ if file.flags() & O_APPEND != 0 => file.metadata().size,
+        Some(at) => u64::try_from(at).map_err(|_| Errno::EINVAL)?,
+        None => file.position(),
+    };
+    let room = limit.checked_sub(at).filter(|&room| room > 0).ok_or_else(|| too_large(call))?;
+    from.limit(usize::try_from(room).unwrap_or(usize::MAX));
+    Ok(())
+}
+
+/// Whether a file of `now` bytes may become `size` bytes long.
+///
+/// # Errors
+/// `EFBIG`, with SIGXFSZ, if that is longer than RLIMIT_FSIZE.
+pub fn check_size(call: &Call<'_>, now: u64, size: i64) -> Result<()> {
+    let grows = u64::try_from(size).ok().filter(|&size| size > now);
+    match grows {
+        Some(size) if size > call.task.process.limit(RLIMIT_FSIZE) => Err(too_large(call)),
+        _ => Ok(()),
+    }
 }
 
 /// prlimit64(2).
