@@ -67,7 +67,11 @@ pub fn event_of(error: &ImageError) -> Event {
 /// # Errors
 /// What is wrong with the image.
 pub fn open(image: Region, digest: &[u8; 32], memory: u64) -> core::result::Result<Arc<TmpFs>, Event> {
+    let present = image.len() as u64;
     let image = Image::open(Untrusted(image), digest).map_err(|error| event_of(&error))?;
+    if present < image.superblock().image_length() {
+        return Err(Event::ImageTruncated);
+    }
     let root = Arc::new(Root { image, caches: core::array::from_fn(|_| Mutex::default()) });
     let fs = TmpFs::of_type("rootfs", memory, u64::MAX, 0o755).map_err(|_| Event::NoMemory)?;
     fill(&fs, &root).map_err(|_| Event::ImageMalformed)?;

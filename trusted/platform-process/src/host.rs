@@ -27,6 +27,8 @@ pub mod nr {
     pub const EXIT: usize = 60;
     pub const SIGALTSTACK: usize = 131;
     pub const FUTEX: usize = 202;
+    /// What the host's kernel makes of a timed futex wait that a stop interrupted.
+    pub const RESTART_SYSCALL: usize = 219;
     pub const TIMER_CREATE: usize = 222;
     pub const TIMER_SETTIME: usize = 223;
     pub const TIMER_GETTIME: usize = 224;

@@ -149,6 +149,7 @@ fn build(image: ImageRange) -> Builder {
     });
     for number in [
         nr::RT_SIGRETURN,
+        nr::RESTART_SYSCALL,
         nr::SIGALTSTACK,
         nr::RT_SIGPROCMASK,
         nr::TIMER_CREATE,

@@ -109,7 +109,7 @@ pub fn consider(upcalls: &Upcalls, after: u64) {
     let Some(plan) = plan(after) else { return };
     let Some(trampoline) = write_trampoline(&mut state, upcalls, &plan) else { return };
     let mut text = plan.text;
-    // The placeholder of the jump: e9 rel32.
+    // The jump's target: e9 rel32.
     let Some(distance) = distance(plan.start + 5, trampoline) else { return };
     if let Some(at) = text.bytes.get_mut(1..5) {
         at.copy_from_slice(&distance.to_le_bytes());

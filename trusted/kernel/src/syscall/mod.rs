@@ -110,6 +110,9 @@ pub fn enter32(registers: &mut Registers) {
     [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] =
         [low(saved.rbx), low(saved.rcx), low(saved.rdx), low(saved.rsi), low(saved.rdi), low(saved.rbp)];
     enter(registers);
+    if registers.orig_rax == u64::MAX {
+        return; // a signal handler or another program starts with registers of its own
+    }
     [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] =
         [saved.rdi, saved.rsi, saved.rdx, saved.r10, saved.r8, saved.r9];
 }
