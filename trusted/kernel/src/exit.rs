@@ -1,9 +1,9 @@
 //! How tasks and processes end.
 
+use crate::futex;
 use crate::process::{self, Ended, Process};
 use crate::signal::{self, Info};
 use crate::task::Task;
-use crate::futex;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -41,7 +41,9 @@ fn end_process(process: &Arc<Process>) {
     if process.pid == crate::boot::FIRST_PID {
         end_program(how);
     }
-    drop(process.files().close_all());
+    for file in process.files().close_all() {
+        crate::syscall::fd::closed(process, &file);
+    }
     *process.real_timer.lock() = None;
     // The aliases of shared folios go before the folios can: nobody unmaps another's (DESIGN §7).
     let space = process.mm().space();

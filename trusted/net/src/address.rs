@@ -33,6 +33,9 @@ pub enum Address {
     Inet(SocketAddr),
     /// AF_UNIX.
     Unix(UnixAddress),
+    /// Of a family that is not known, or too short or too long for its own. The error is told when
+    /// a socket comes to look at the address: others may come first.
+    Unusable(Errno),
 }
 
 /// The name of a local socket (unix(7)).
@@ -54,7 +57,7 @@ impl Address {
     /// Reads an address as the application passed it.
     ///
     /// # Errors
-    /// `EINVAL` if it is too short or too long for its family, `EAFNOSUPPORT` for other families.
+    /// `EINVAL` if it has no family.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         match u16::from_le_bytes(array(bytes, 0)?) {
             AF_UNSPEC => Ok(Self::Unspecified),
@@ -74,8 +77,8 @@ impl Address {
                     _ => UnixAddress::Path(name.split(|&byte| byte == 0).next().unwrap_or(&[]).to_vec()),
                 }))
             }
-            AF_INET | AF_INET6 | AF_UNIX => Err(Errno::EINVAL),
-            _ => Err(Errno::EAFNOSUPPORT),
+            AF_INET | AF_INET6 | AF_UNIX => Ok(Self::Unusable(Errno::EINVAL)),
+            _ => Ok(Self::Unusable(Errno::EAFNOSUPPORT)),
         }
     }
 
@@ -85,7 +88,7 @@ impl Address {
         // What does not fit is cut off; nothing that was parsed is longer.
         let mut put = |bytes: &[u8]| out.extend(bytes.iter().copied().take(MAX_LEN - out.len()));
         match self {
-            Self::Unspecified => put(&AF_UNSPEC.to_le_bytes()),
+            Self::Unspecified | Self::Unusable(_) => put(&AF_UNSPEC.to_le_bytes()),
             Self::Inet(SocketAddr::V4(addr)) => {
                 put(&AF_INET.to_le_bytes());
                 put(&addr.port().to_be_bytes());
@@ -131,10 +134,11 @@ impl Address {
     /// The Internet address, for a socket of this family.
     ///
     /// # Errors
-    /// `EAFNOSUPPORT` if it is none, or an IPv6 address for an IPv4 socket.
+    /// `EAFNOSUPPORT` if it is none, or an IPv6 address for an IPv4 socket; `EINVAL` if it is too short.
     pub(crate) fn inet(&self, v6: bool) -> Result<SocketAddr> {
         match self {
             Self::Inet(addr) if v6 || addr.is_ipv4() => Ok(*addr),
+            Self::Unusable(error) => Err(*error),
             _ => Err(Errno::EAFNOSUPPORT),
         }
     }

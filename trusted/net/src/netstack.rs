@@ -65,6 +65,8 @@ impl NetStack {
     pub fn socket(self: &Arc<Self>, family: u32, kind: u32, protocol: u32) -> Result<Arc<dyn Socket>> {
         const TCP: u32 = IPPROTO_TCP as u32;
         const UDP: u32 = IPPROTO_UDP as u32;
+        /// Behind the last protocol number, IPPROTO_MPTCP.
+        const END: u32 = IPPROTO_MPTCP as u32 + 1;
         let family = u16::try_from(family).map_err(|_| Errno::EAFNOSUPPORT)?;
         let kind = kind & !TYPE_FLAGS;
         match (family, kind, protocol) {
@@ -72,6 +74,7 @@ impl NetStack {
             (AF_UNIX, ..) => Err(Errno::EPROTONOSUPPORT),
             (AF_INET | AF_INET6, 1, 0 | TCP) => Ok(TcpSocket::new(self.clone(), family == AF_INET6)),
             (AF_INET | AF_INET6, 2, 0 | UDP) => Ok(UdpSocket::new(self.clone(), family == AF_INET6)),
+            (AF_INET | AF_INET6, _, END..) => Err(Errno::EINVAL),
             (AF_INET | AF_INET6, 1 | 2, _) => Err(Errno::EPROTONOSUPPORT),
             // SOCK_RAW wants CAP_NET_RAW, which nobody has.
             (AF_INET | AF_INET6, 3, _) => Err(Errno::EPERM),

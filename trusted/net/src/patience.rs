@@ -19,6 +19,11 @@ impl Patience {
         Self { nonblocking, deadline }
     }
 
+    /// Whether it waits at all.
+    pub fn waits(self) -> bool {
+        !self.nonblocking
+    }
+
     /// Tries until the attempt gives something else than `EAGAIN`.
     ///
     /// # Errors

@@ -127,6 +127,9 @@ pub trait Socket: Send + Sync {
     /// Waiters for its state, for poll(2) and its like.
     fn wait_queue(&self) -> &Arc<WaitQueue>;
 
+    /// Whether it is a byte stream: to write where nobody reads raises SIGPIPE (send(2)).
+    fn is_stream(&self) -> bool;
+
     /// `POLL*` bits that hold now, whoever asks for them (poll(2)).
     fn poll(&self) -> u32;
 

@@ -180,6 +180,10 @@ impl Socket for UdpSocket {
         &self.queue.waiters
     }
 
+    fn is_stream(&self) -> bool {
+        false
+    }
+
     fn poll(&self) -> u32 {
         let (read_shut, write_shut) = {
             let state = self.state.lock();
@@ -281,7 +285,8 @@ impl Socket for UdpSocket {
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
         let timeout = self.options.lock().receive_timeout;
         let peek = flags & MSG_PEEK != 0;
-        Patience::new(nonblocking, flags, timeout).until(&self.queue.waiters, || {
+        let patience = Patience::new(nonblocking, flags, timeout);
+        patience.until(&self.queue.waiters, || {
             let datagram = {
                 let mut inner = self.queue.inner.lock();
                 if let Some(error) = inner.error.take() {
@@ -289,7 +294,9 @@ impl Socket for UdpSocket {
                 }
                 let Some(first) = inner.datagrams.front() else {
                     drop(inner);
-                    return if self.state.lock().read_shut { Ok(Received::default()) } else { Err(Errno::EAGAIN) };
+                    // Only who would wait is told that nothing will come (`__skb_wait_for_more_packets`).
+                    let ended = patience.waits() && self.state.lock().read_shut;
+                    return if ended { Ok(Received::default()) } else { Err(Errno::EAGAIN) };
                 };
                 if peek {
                     Datagram { from: first.from, payload: first.payload.clone() }
@@ -362,7 +369,10 @@ impl Socket for UdpSocket {
             (SOL_IPV6, IPV6_V6ONLY) if self.v6 => Ok(from_int(self.state.lock().v6_only)),
             (SOL_IP, _) => self.ip.lock().get(level, name),
             (SOL_IPV6, _) if self.v6 => self.ip.lock().get(level, name),
-            _ => Err(Errno::ENOPROTOOPT),
+            (SOL_UDP, _) => Err(Errno::ENOPROTOOPT),
+            // Asked of the IP level in the end, whose two versions do not answer alike.
+            _ if self.v6 => Err(Errno::ENOPROTOOPT),
+            _ => Err(Errno::EOPNOTSUPP),
         }
     }
 

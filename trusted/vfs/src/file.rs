@@ -86,6 +86,14 @@ pub trait FileOps: Any + Send + Sync {
         Err(Errno::EINVAL)
     }
 
+    /// Writes at the end however the file was opened, and moves `offset` behind.
+    ///
+    /// # Errors
+    /// As [`FileOps::write`].
+    fn append(&self, file: &OpenFile, offset: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
+        self.write(file, offset, from)
+    }
+
     /// The position that lseek(2) leads to from `position`.
     ///
     /// # Errors
@@ -374,6 +382,27 @@ impl OpenFile {
         result
     }
 
+    /// pwritev2(2) with `RWF_APPEND`: writes at the end, and moves the position there if it is `by_position`.
+    ///
+    /// # Errors
+    /// As write(2).
+    pub fn append(&self, by_position: bool, from: &mut IoSource<'_>) -> Result<usize> {
+        if !self.writable() {
+            return Err(Errno::EBADF);
+        }
+        if !self.ops.seekable() {
+            return if by_position { self.ops.write(self, &mut 0, from) } else { Err(Errno::ESPIPE) };
+        }
+        let _guard = self.position_lock.lock();
+        let mut at = self.position.load(Ordering::Relaxed);
+        let result = self.ops.append(self, &mut at, from);
+        if by_position {
+            self.position.store(at, Ordering::Relaxed);
+        }
+        notify::modified(&self.path);
+        result
+    }
+
     /// lseek(2).
     ///
     /// # Errors
@@ -525,7 +554,7 @@ fn check_end(at: u64, len: usize) -> Result<()> {
 /// lseek(2) for files with a length.
 ///
 /// # Errors
-/// `EINVAL` for a negative position or an unknown `whence`, `EOVERFLOW`.
+/// `EINVAL` for a position that is negative or no number of 63 bits, or an unknown `whence`.
 pub fn seek_in(len: u64, position: u64, offset: i64, whence: u32) -> Result<u64> {
     let base = match whence {
         SEEK_SET => 0,
@@ -533,9 +562,8 @@ pub fn seek_in(len: u64, position: u64, offset: i64, whence: u32) -> Result<u64>
         SEEK_END => len,
         _ => return Err(Errno::EINVAL),
     };
-    let base = i64::try_from(base).map_err(|_| Errno::EOVERFLOW)?;
-    let at = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
-    u64::try_from(at).map_err(|_| Errno::EINVAL)
+    let at = base.checked_add_signed(offset).ok_or(Errno::EINVAL)?;
+    if at > i64::MAX as u64 { Err(Errno::EINVAL) } else { Ok(at) }
 }
 
 /// What `O_PATH` gives: nothing but a place.

@@ -147,6 +147,7 @@ pub fn link(context: &FsContext, old: &Path, base: Option<&Path>, path: &[u8]) -
         return Err(Errno::EXDEV);
     }
     dir.mount.check_writable()?;
+    may_link(context, old.inode())?;
     may_create(context, dir)?;
     if old.is_directory() {
         return Err(Errno::EPERM);
@@ -155,6 +156,18 @@ pub fn link(context: &FsContext, old: &Path, base: Option<&Path>, path: &[u8]) -
     dir.dentry.add(name, old.inode().clone())?;
     notify::created(dir, name, false);
     Ok(())
+}
+
+/// Whether the caller may give a file one more name: its own files, and ordinary ones that it can
+/// change (proc_sys_fs(5), protected_hardlinks).
+fn may_link(context: &FsContext, inode: &Arc<dyn Inode>) -> Result<()> {
+    const SET_GROUP: u32 = S_ISGID | S_IXGRP;
+    let access = inode.access();
+    let ordinary = inode.kind() == FileType::Regular
+        && access.mode & S_ISUID == 0
+        && access.mode & SET_GROUP != SET_GROUP
+        && context.credentials.check(&access, MAY_READ | MAY_WRITE).is_ok();
+    if ordinary || context.credentials.owns(&access) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// unlink(2).

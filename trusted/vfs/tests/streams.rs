@@ -29,29 +29,72 @@ fn pipes_do_not_block_when_told_so() {
         assert_eq!((r.poll(None), w.poll(None)), (0, WRITABLE));
         let block = vec![1; 60_000];
         assert_eq!(write(&w, &block), Ok(60_000));
-        assert_eq!(write(&w, &block), Ok(5536), "a long write may be partial");
+        assert_eq!(write(&w, &block), Ok(4096), "a long write may be partial: whole pages, as there are slots");
         assert_eq!(write(&w, &block), Err(Errno::EAGAIN));
         assert_eq!((r.poll(None), w.poll(None)), (READABLE, 0));
         assert_eq!(read(&r, &mut page[..100]), Ok(100));
-        assert_eq!(write(&w, &page[..101]), Err(Errno::EAGAIN), "a short one is not");
-        assert_eq!(write(&w, &page[..100]), Ok(100));
+        assert_eq!(write(&w, &page[..100]), Err(Errno::EAGAIN), "a page that is partly read is not free");
         assert_eq!(read(&r, &mut page), Ok(PIPE_BUF));
         assert_eq!(w.poll(None), WRITABLE);
         assert_eq!(w.pipe().unwrap().set_capacity(4096, false), Err(Errno::EBUSY));
         assert_eq!(w.pipe().unwrap().set_capacity(100_000, false), Ok(131_072));
         assert_eq!(w.pipe().unwrap().set_capacity(2 << 20, false), Err(Errno::EPERM));
-        assert_eq!(r.pipe().unwrap().readable_bytes(), 65536 - 4096);
+        assert_eq!(r.pipe().unwrap().readable_bytes(), 60_000 - 100);
         assert_eq!(w.seek(0, SEEK_SET), Err(Errno::ESPIPE));
         assert_eq!(w.write_at(0, &mut IoSource::kernel(b"x")), Err(Errno::ESPIPE));
         drop(w);
         assert_eq!(r.poll(None), READABLE | POLLHUP);
-        assert_eq!(read(&r, &mut vec![0; 70_000]), Ok(65536 - 4096));
+        assert_eq!(read(&r, &mut vec![0; 70_000]), Ok(60_000 - 100));
         assert_eq!(read(&r, &mut page), Ok(0));
         let (r, w) = pipe(0);
         drop(r);
         assert_eq!(write(&w, b"x"), Err(Errno::EPIPE));
         assert_eq!(write(&w, b""), Ok(0));
         assert_eq!(w.poll(None), WRITABLE | POLLERR);
+    });
+}
+
+#[test]
+fn short_writes_share_a_page_as_long_as_they_fit() {
+    run(|| {
+        let (r, w) = pipe(O_NONBLOCK);
+        w.pipe().unwrap().set_capacity(4096, false).unwrap();
+        assert_eq!(write(&w, &[1; 3000]), Ok(3000));
+        assert_eq!(write(&w, &[2; 1097]), Err(Errno::EAGAIN));
+        assert_eq!(write(&w, &[2; 1096]), Ok(1096));
+        let mut bytes = [0; 5000];
+        assert_eq!(read(&r, &mut bytes), Ok(4096));
+        assert!(bytes[..3000].iter().all(|&byte| byte == 1) && bytes[3000..4096].iter().all(|&byte| byte == 2));
+    });
+}
+
+#[test]
+fn bytes_go_from_pipe_to_pipe() {
+    run(|| {
+        let ((r, w), (to_r, to_w)) = (pipe(O_NONBLOCK), pipe(O_NONBLOCK));
+        let (from, to) = (r.pipe().unwrap(), to_w.pipe().unwrap());
+        let mut bytes = [0; 9000];
+        assert_eq!(from.pass(to, 10, true, true), Err(Errno::EAGAIN));
+        assert_eq!(from.pass(from, 10, true, true), Err(Errno::EINVAL));
+        let content: Vec<u8> = (0..9000).map(|n| n as u8).collect();
+        write(&w, &content).unwrap();
+        assert_eq!(from.pass(to, 5000, true, true), Ok(5000), "a copy");
+        assert_eq!((from.readable_bytes(), to.readable_bytes()), (9000, 5000));
+        assert_eq!(read(&to_r, &mut bytes), Ok(5000));
+        assert_eq!(bytes[..5000], content[..5000]);
+        assert_eq!(from.pass(to, 5000, false, true), Ok(5000), "the bytes themselves");
+        assert_eq!(from.pass(to, 5000, false, true), Ok(4000));
+        assert_eq!((from.readable_bytes(), read(&to_r, &mut bytes)), (0, Ok(9000)));
+        assert_eq!(bytes[..], content[..]);
+        to.set_capacity(4096, false).unwrap();
+        write(&w, &content).unwrap();
+        assert_eq!(from.pass(to, 9000, false, true), Ok(4096), "as many pages as there is room for");
+        assert_eq!(from.pass(to, 9000, false, true), Err(Errno::EAGAIN));
+        drop(to_r);
+        assert_eq!(from.pass(to, 1, false, true), Err(Errno::EPIPE));
+        drop(w);
+        assert_eq!(read(&r, &mut bytes), Ok(9000 - 4096));
+        assert_eq!(from.pass(to, 1, false, true), Ok(0), "the end");
     });
 }
 

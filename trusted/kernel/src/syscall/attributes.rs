@@ -182,7 +182,8 @@ pub fn utime(call: &mut Call<'_>, path: u64, to: u64) -> Result<u64> {
 /// truncate(2).
 pub fn truncate(call: &mut Call<'_>, path: u64, len: i64) -> Result<u64> {
     let place = Place::new(call, AT_FDCWD, path)?;
-    let now = place.context.resolve(None, &place.path, Resolve::FOLLOW).map_or(u64::MAX, |at| at.inode().metadata().size);
+    let now =
+        place.context.resolve(None, &place.path, Resolve::FOLLOW).map_or(u64::MAX, |at| at.inode().metadata().size);
     super::resource::check_size(call, now, len)?;
     ops::truncate(&place.context, None, &place.path, len)?;
     Ok(0)

@@ -8,8 +8,8 @@ use rkt_linux_abi::general::{
     CAP_SYS_RESOURCE, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE,
     F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP,
     F_OWNER_PID, F_OWNER_TID, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG,
-    F_UNLCK, FALLOC_FL_KEEP_SIZE, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK, SYNC_FILE_RANGE_WAIT_AFTER, SYNC_FILE_RANGE_WAIT_BEFORE,
-    SYNC_FILE_RANGE_WRITE,
+    F_UNLCK, FALLOC_FL_KEEP_SIZE, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK, SYNC_FILE_RANGE_WAIT_AFTER,
+    SYNC_FILE_RANGE_WAIT_BEFORE, SYNC_FILE_RANGE_WRITE,
 };
 use rkt_linux_abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 use rkt_linux_abi::{Errno, Result};
@@ -129,7 +129,7 @@ pub fn fcntl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
         F_GETPIPE_SZ => return Ok(file.pipe().ok_or(Errno::EBADF)?.capacity() as u64),
         F_SETPIPE_SZ => {
             let privileged = process.credentials().capable(CAP_SYS_RESOURCE);
-            let bytes = usize::try_from(argument as i32).map_err(|_| Errno::EINVAL)?;
+            let bytes = argument as u32 as usize;
             return Ok(file.pipe().ok_or(Errno::EBADF)?.set_capacity(bytes, privileged)? as u64);
         }
         F_GET_SEALS => return Ok(tmpfs::seals(&file)?.into()),

@@ -2,7 +2,8 @@
 
 use super::{Call, resource};
 use crate::signal::{self, Info};
-use rkt_linux_abi::general::{O_APPEND, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE};
+use crate::socket::SocketFile;
+use rkt_linux_abi::general::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE};
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_user::{IoSink, IoSource, IoVec, UserPtr, UserSlice};
 use rkt_vfs::{FileType, OpenFile};
@@ -49,22 +50,22 @@ pub fn iovec(address: u64, count: usize) -> Result<IoVec> {
     })
 }
 
-fn sink(address: u64, count: usize) -> Result<IoSink<'static>> {
+pub(super) fn sink(address: u64, count: usize) -> Result<IoSink<'static>> {
     let mut sink = IoSink::ranges(iovec(address, count)?);
     sink.limit(MAX_RW_COUNT);
     Ok(sink)
 }
 
-fn source(address: u64, count: usize) -> Result<IoSource<'static>> {
+pub(super) fn source(address: u64, count: usize) -> Result<IoSource<'static>> {
     let mut source = IoSource::ranges(iovec(address, count)?);
     source.limit(MAX_RW_COUNT);
     Ok(source)
 }
 
-/// What a write says; nobody to read it is a signal, too.
+/// What a write says; nobody to read a pipe or a stream is a signal, too.
 #[inline]
-pub(super) fn written(call: &Call<'_>, result: Result<usize>) -> Result<u64> {
-    if result == Err(Errno::EPIPE) {
+pub(super) fn written(call: &Call<'_>, to: &OpenFile, result: Result<usize>) -> Result<u64> {
+    if result == Err(Errno::EPIPE) && SocketFile::of(to).map_or(true, |socket| socket.is_stream()) {
         signal::send_to_task(call.task, Info::kernel(SIGPIPE));
     }
     result.map(|n| n as u64)
@@ -83,7 +84,7 @@ pub fn write(call: &mut Call<'_>, fd: i32, buf: u64, count: usize) -> Result<u64
     let file = call.task.process.file(fd)?;
     let mut from = IoSource::user(range(buf, count)?);
     resource::fit_write(call, &file, None, &mut from)?;
-    written(call, file.write(&mut from))
+    written(call, &file, file.write(&mut from))
 }
 
 /// pread64(2).
@@ -97,7 +98,7 @@ pub fn pwrite64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i6
     let file = call.task.process.file(fd)?;
     let mut from = IoSource::user(range(buf, count)?);
     resource::fit_write(call, &file, Some(offset), &mut from)?;
-    written(call, file.write_at(offset, &mut from))
+    written(call, &file, file.write_at(offset, &mut from))
 }
 
 /// readv(2).
@@ -111,7 +112,7 @@ pub fn writev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u6
     let file = call.task.process.file(fd)?;
     let mut from = source(iov, count)?;
     resource::fit_write(call, &file, None, &mut from)?;
-    written(call, file.write(&mut from))
+    written(call, &file, file.write(&mut from))
 }
 
 /// preadv(2). The upper half of the offset is nothing on 64-bit processors.
@@ -125,7 +126,7 @@ pub fn pwritev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64
     let file = call.task.process.file(fd)?;
     let mut from = source(iov, count)?;
     resource::fit_write(call, &file, Some(offset), &mut from)?;
-    written(call, file.write_at(offset, &mut from))
+    written(call, &file, file.write_at(offset, &mut from))
 }
 
 /// preadv2(2): offset -1 is the position.
@@ -142,14 +143,22 @@ pub fn pwritev2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _
         return Err(Errno::EOPNOTSUPP);
     }
     let file = call.task.process.file(fd)?;
-    if flags & RWF_APPEND != 0 && file.flags() & O_APPEND == 0 {
-        return Err(Errno::EOPNOTSUPP);
-    }
-    let written = if offset == -1 { writev(call, fd, iov, n) } else { pwritev(call, fd, iov, n, offset) }?;
+    let done = if flags & RWF_APPEND != 0 {
+        if offset < -1 {
+            return Err(Errno::EINVAL);
+        }
+        let mut from = source(iov, n)?;
+        resource::fit_write(call, &file, i64::try_from(file.metadata().size).ok(), &mut from)?;
+        written(call, &file, file.append(offset == -1, &mut from))?
+    } else if offset == -1 {
+        writev(call, fd, iov, n)?
+    } else {
+        pwritev(call, fd, iov, n, offset)?
+    };
     if flags & (RWF_DSYNC | RWF_SYNC) != 0 {
         file.sync(flags & RWF_SYNC == 0)?;
     }
-    Ok(written)
+    Ok(done)
 }
 
 /// lseek(2).

@@ -58,7 +58,7 @@ pub fn socketpair(call: &mut Call<'_>, family: u32, kind: u32, protocol: u32, to
 /// Copies an address in.
 ///
 /// # Errors
-/// `EINVAL` for a length that no address has, `EFAULT`, `EAFNOSUPPORT`.
+/// `EINVAL` for a length that no address has, `EFAULT`.
 pub(super) fn read_address(address: u64, len: i32) -> Result<Address> {
     let len = usize::try_from(len).ok().filter(|&len| len <= ADDRESS_MAX).ok_or(Errno::EINVAL)?;
     let mut bytes = [0; ADDRESS_MAX];
@@ -136,7 +136,7 @@ pub fn getpeername(call: &mut Call<'_>, fd: i32, address: u64, len: u64) -> Resu
     Ok(0)
 }
 
-/// Sends; a peer that has gone is a signal, too, unless `MSG_NOSIGNAL` says that it is not.
+/// Sends; a stream's peer that has gone is a signal, too, unless `MSG_NOSIGNAL` says that it is not.
 pub(super) fn send(
     call: &Call<'_>,
     socket: &Arc<dyn Socket>,
@@ -144,7 +144,7 @@ pub(super) fn send(
     message: &mut Outgoing<'_>,
 ) -> Result<u64> {
     let result = socket.send(source, message);
-    if result == Err(Errno::EPIPE) && message.flags & MSG_NOSIGNAL == 0 {
+    if result == Err(Errno::EPIPE) && message.flags & MSG_NOSIGNAL == 0 && socket.is_stream() {
         signal::send_to_task(call.task, Info::kernel(SIGPIPE));
     }
     result.map(|n| n as u64)

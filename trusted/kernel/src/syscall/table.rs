@@ -292,7 +292,9 @@ table! {
     273 set_robust_list(head: Pointer, len: usize) = futex::set_robust_list, Full;
     274 get_robust_list(pid: i32, head: Pointer, len: Pointer) = futex::get_robust_list, Full;
     275 splice(fd_in: Fd, off_in: Pointer, fd_out: Fd, off_out: Pointer, size: usize, flags: Flags) = transfer::splice, Partial;
+    276 tee(fd_in: Fd, fd_out: Fd, size: usize, flags: Flags) = transfer::tee, Full;
     277 sync_file_range(fd: Fd, offset: i64, nbytes: i64, flags: Flags) = fd::sync_file_range, Full;
+    278 vmsplice(fd: Fd, iov: Pointer, nr_segs: usize, flags: Flags) = transfer::vmsplice, Full;
     280 utimensat(dirfd: Fd, pathname: PathPointer, times: Pointer, flags: Flags) = attributes::utimensat, Full;
     281 epoll_pwait(epfd: Fd, events: Pointer, maxevents: i32, timeout: i32, sigmask: Pointer, sigsetsize: usize) = events::epoll_pwait, Full;
     282 signalfd(fd: Fd, mask: Pointer, sizemask: usize) = signal::signalfd, Full;

@@ -1,11 +1,12 @@
-//! Bytes from one file to another: sendfile, copy_file_range, splice.
+//! Bytes from one file to another: sendfile, copy_file_range, splice, tee, vmsplice.
 
 use super::Call;
-use super::read_write::{MAX_RW_COUNT, written};
+use super::read_write::{MAX_RW_COUNT, sink, source, written};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rkt_linux_abi::general::{
-    O_APPEND, POLLOUT, SEEK_SET, SPLICE_F_GIFT, SPLICE_F_MORE, SPLICE_F_MOVE, SPLICE_F_NONBLOCK,
+    O_APPEND, O_DIRECT, POLLHUP, POLLIN, POLLOUT, SEEK_SET, SPLICE_F_GIFT, SPLICE_F_MORE, SPLICE_F_MOVE,
+    SPLICE_F_NONBLOCK,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{IoSink, IoSource, UserPtr};
@@ -106,7 +107,7 @@ pub fn sendfile(call: &mut Call<'_>, out: i32, input: i32, offset: u64, count: u
     }
     let mut to = End::new(out, 0)?;
     let result = transfer(&mut from, &mut to, count.min(MAX_RW_COUNT));
-    written(call, result)
+    written(call, &to.file, result)
 }
 
 /// copy_file_range(2).
@@ -178,6 +179,15 @@ fn wait_for(file: &Arc<OpenFile>, events: u32, nonblocking: bool) -> Result<()> 
     rkt_vfs::poll(&mut [PollRequest { file: Some(file.clone()), events, found: 0 }], None).map(drop)
 }
 
+const SPLICE_FLAGS: u32 = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
+
+/// From a pipe to another, where nothing may wait if one of the descriptors may not.
+fn pass(call: &Call<'_>, from: &OpenFile, to: &OpenFile, count: usize, keep: bool, flags: u32) -> Result<u64> {
+    let (Some(input), Some(output)) = (from.pipe(), to.pipe()) else { return Err(Errno::EINVAL) };
+    let nonblocking = flags & SPLICE_F_NONBLOCK != 0 || from.nonblocking() || to.nonblocking();
+    written(call, to, input.pass(output, count, keep, nonblocking))
+}
+
 /// splice(2): one side is a pipe. One chunk a call, which is a success as in Linux.
 pub fn splice(
     call: &mut Call<'_>,
@@ -188,7 +198,10 @@ pub fn splice(
     count: usize,
     flags: u32,
 ) -> Result<u64> {
-    if flags & !(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT) != 0 {
+    if count == 0 {
+        return Ok(0);
+    }
+    if flags & !SPLICE_FLAGS != 0 {
         return Err(Errno::EINVAL);
     }
     let process = &call.task.process;
@@ -196,26 +209,24 @@ pub fn splice(
     if !input.readable() || !out.writable() {
         return Err(Errno::EBADF);
     }
+    if input.pipe().is_some() && from_offset != 0 || out.pipe().is_some() && to_offset != 0 {
+        return Err(Errno::ESPIPE);
+    }
     match (input.pipe(), out.pipe()) {
         (None, None) => return Err(Errno::EINVAL),
-        (Some(a), Some(b)) if Arc::ptr_eq(a, b) => return Err(Errno::EINVAL),
+        (Some(_), Some(_)) => return pass(call, &input, &out, count, false, flags),
+        (Some(_), None) if out.flags() & O_APPEND != 0 => return Err(Errno::EINVAL),
         _ => {}
-    }
-    if out.flags() & O_APPEND != 0 {
-        return Err(Errno::EINVAL);
-    }
-    if count == 0 {
-        return Ok(0);
     }
     let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
     let mut from = End::new(input, from_offset)?;
     let mut to = End::new(out, to_offset)?;
     wait_for(&to.file, POLLOUT, nonblocking || to.file.nonblocking())?;
     if from.file.pipe().is_some() {
-        wait_for(&from.file, rkt_linux_abi::general::POLLIN | rkt_linux_abi::general::POLLHUP, nonblocking)?;
+        wait_for(&from.file, POLLIN | POLLHUP, nonblocking)?;
     }
     // No more than a pipe has room for is taken from where it cannot be put back.
-    let room = to.file.pipe().map_or(CHUNK, |pipe| pipe.capacity().saturating_sub(pipe.readable_bytes()).max(1));
+    let room = to.file.pipe().map_or(CHUNK, |pipe| pipe.free_bytes().max(1));
     let mut bytes = buffer(count.min(room))?;
     let n = from.peek(&mut bytes)?;
     let result = write_all(&mut to, bytes.get(..n).unwrap_or(&[]));
@@ -224,5 +235,37 @@ pub fn splice(
     }
     from.finish()?;
     to.finish()?;
-    written(call, result)
+    written(call, &to.file, result)
+}
+
+/// tee(2).
+pub fn tee(call: &mut Call<'_>, input: i32, out: i32, count: usize, flags: u32) -> Result<u64> {
+    if flags & !SPLICE_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if count == 0 {
+        return Ok(0);
+    }
+    let process = &call.task.process;
+    let (input, out) = (process.file(input)?, process.file(out)?);
+    if !input.readable() || !out.writable() {
+        return Err(Errno::EBADF);
+    }
+    pass(call, &input, &out, count, true, flags)
+}
+
+/// vmsplice(2): the pages are copied, in either direction.
+pub fn vmsplice(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, flags: u32) -> Result<u64> {
+    if flags & !SPLICE_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let file = call.task.process.file(fd)?;
+    let pipe = file.pipe().ok_or(Errno::EBADF)?;
+    let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
+    if file.writable() {
+        let result = pipe.write(nonblocking, file.flags() & O_DIRECT != 0, &mut source(iov, count)?);
+        written(call, &file, result)
+    } else {
+        Ok(pipe.read(nonblocking, &mut sink(iov, count)?)? as u64)
+    }
 }

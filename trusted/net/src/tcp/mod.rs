@@ -224,6 +224,10 @@ impl Socket for TcpSocket {
         &self.queue
     }
 
+    fn is_stream(&self) -> bool {
+        true
+    }
+
     fn poll(&self) -> u32 {
         let (connection, read_shut, write_shut) = {
             let state = self.state.lock();
@@ -305,13 +309,12 @@ impl Socket for TcpSocket {
             self.disconnect();
             return Ok(());
         }
-        let to = destination(to.inet(self.v6)?);
         let (connection, first) = {
             let mut state = self.state.lock();
             match &state.role {
                 Role::Listening(..) | Role::Connected(_) => return Err(Errno::EISCONN),
                 Role::Connecting(connection) => (connection.clone(), false),
-                Role::Idle => match self.start(&mut state, to) {
+                Role::Idle => match self.start(&mut state, destination(to.inet(self.v6)?)) {
                     Ok(connection) => {
                         state.role = Role::Connecting(connection.clone());
                         (connection, true)

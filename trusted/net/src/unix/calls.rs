@@ -140,12 +140,13 @@ impl UnixSocket {
     }
 
     /// What there is to say where nothing can be read.
-    fn nothing_to_read(&self) -> Result<Part> {
+    fn nothing_to_read(&self, waits: bool) -> Result<Part> {
         if let Some(error) = self.inbox.take_error() {
             return Err(error);
         }
         let ended = self.state.lock().read_shut || self.inbox.state().ended;
-        if ended {
+        // Of datagrams only who would wait is told that nothing will come (`__skb_wait_for_more_packets`).
+        if ended && (waits || self.kind != Kind::Datagram) {
             let ancillary = Default::default();
             return Ok(Part { stored: 0, whole: 0, from: UnixAddress::Unnamed, ancillary });
         }
@@ -164,6 +165,10 @@ impl UnixSocket {
 impl Socket for UnixSocket {
     fn wait_queue(&self) -> &Arc<WaitQueue> {
         &self.queue
+    }
+
+    fn is_stream(&self) -> bool {
+        self.kind == Kind::Stream
     }
 
     fn poll(&self) -> u32 {
@@ -198,7 +203,7 @@ impl Socket for UnixSocket {
     fn bind(&self, to: &Address) -> Result<()> {
         let name = Self::name_of(to)?;
         if self.state.lock().name != UnixAddress::Unnamed {
-            return Err(Errno::EINVAL);
+            return Err(self.net.names.refusal(&*self.net.hooks, name));
         }
         // The file system may wait: no lock is held. Of two at once, the later one's name stays.
         let bound = self.net.names.bind(&*self.net.hooks, name, &self.me)?;
@@ -299,9 +304,10 @@ impl Socket for UnixSocket {
         let all = flags & MSG_WAITALL != 0 && self.kind == Kind::Stream && !peek;
         let timeout = self.options.lock().receive_timeout;
         let mut sum: Option<Part> = None;
-        let outcome = Patience::new(nonblocking, flags, timeout).until(&self.queue, || {
+        let patience = Patience::new(nonblocking, flags, timeout);
+        let outcome = patience.until(&self.queue, || {
             let part = match self.inbox.read(sink, peek) {
-                Err(Errno::EAGAIN) => self.nothing_to_read()?,
+                Err(Errno::EAGAIN) => self.nothing_to_read(patience.waits())?,
                 other => other?,
             };
             let more = all && !sink.is_full() && part.stored > 0 && part.ancillary.is_empty();

@@ -55,6 +55,15 @@ impl Names {
         }
     }
 
+    /// Why a socket that has a name gets no other: Linux makes the file first, and so finds one that is there.
+    pub fn refusal(&self, hooks: &dyn Hooks, name: &UnixAddress) -> Errno {
+        let UnixAddress::Path(path) = name else { return Errno::EINVAL };
+        match hooks.find_path(path) {
+            Ok(_) | Err(Errno::ECONNREFUSED) => Errno::EADDRINUSE,
+            Err(_) => Errno::EINVAL,
+        }
+    }
+
     fn claim(&self, name: Vec<u8>, socket: &Weak<UnixSocket>) -> Result<()> {
         let mut sockets = self.sockets.lock();
         if sockets.get(&name).is_some_and(|owner| owner.strong_count() > 0) {

@@ -252,6 +252,26 @@ impl TmpFile {
     pub fn inode(&self) -> &Arc<TmpInode> {
         &self.inode
     }
+
+    /// Writes at `at`, or at the end; `behind_it` becomes the offset behind.
+    fn write_at(
+        &self,
+        file: &OpenFile,
+        at: Option<u64>,
+        behind_it: &mut u64,
+        from: &mut IoSource<'_>,
+    ) -> Result<usize> {
+        let (moved, behind) = self.inode.write_at(at, from)?;
+        let mode = self.inode.mode();
+        if moved > 0 {
+            *behind_it = behind;
+            let stripped = without_privileges(mode);
+            if stripped != mode && !file.credentials().capable(CAP_FSETID) {
+                self.inode.set_mode(stripped);
+            }
+        }
+        Ok(moved)
+    }
 }
 
 impl FileOps for TmpFile {
@@ -270,16 +290,11 @@ impl FileOps for TmpFile {
 
     fn write(&self, file: &OpenFile, offset: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
         let at = (file.flags() & O_APPEND == 0).then_some(*offset);
-        let (moved, behind) = self.inode.write_at(at, from)?;
-        let mode = self.inode.mode();
-        if moved > 0 {
-            *offset = behind;
-            let stripped = without_privileges(mode);
-            if stripped != mode && !file.credentials().capable(CAP_FSETID) {
-                self.inode.set_mode(stripped);
-            }
-        }
-        Ok(moved)
+        self.write_at(file, at, offset, from)
+    }
+
+    fn append(&self, file: &OpenFile, offset: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
+        self.write_at(file, None, offset, from)
     }
 
     fn seek(&self, _: &OpenFile, position: u64, offset: i64, whence: u32) -> Result<u64> {

@@ -1,14 +1,16 @@
 //! Pipes and FIFOs (pipe(7), fifo(7)).
 
+mod content;
+mod pass;
+
 use crate::attr::{FileType, Metadata, SetAttributes};
 use crate::file::{FileOps, OpenFile};
 use crate::inode::{Inode, new_anonymous_inode_number};
 use crate::mount::anonymous_device;
 use crate::poll::{PollTable, READABLE, WRITABLE};
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use content::Content;
 use rkt_linux_abi::general::{O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLHUP, S_IFIFO};
 use rkt_linux_abi::ioctl::FIONREAD;
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
@@ -18,180 +20,21 @@ use rkt_user::{IoSink, IoSource, UserPtr};
 
 /// Writes up to this length are atomic (pipe(7)).
 pub const PIPE_BUF: usize = 4096;
-/// Capacity of a new pipe.
-const DEFAULT_CAPACITY: usize = 16 * PAGE_SIZE;
+/// Capacity of a new pipe in pages.
+const DEFAULT_SLOTS: usize = 16;
 /// Largest capacity that anybody may ask for: /proc/sys/fs/pipe-max-size.
 pub const MAX_CAPACITY: usize = 1 << 20;
 
-/// Bytes that were written together, as far as readers care.
-struct Segment {
-    len: usize,
-    /// Written under `O_DIRECT`: read alone.
-    packet: bool,
-}
-
-/// A ring of bytes that grows with its use.
-#[derive(Default)]
-struct Ring {
-    bytes: Vec<u8>,
-    head: usize,
-    len: usize,
-}
-
-impl Ring {
-    /// Makes room for `more` bytes in a ring that may become `capacity` long.
-    fn reserve(&mut self, more: usize, capacity: usize) -> Result<()> {
-        let needed = self.len + more;
-        if needed <= self.bytes.len() {
-            return Ok(());
-        }
-        let size = needed.next_power_of_two().clamp(PAGE_SIZE, capacity.max(needed));
-        self.resize(size)
-    }
-
-    fn resize(&mut self, size: usize) -> Result<()> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
-        let (front, back) = self.parts(self.len);
-        bytes.extend_from_slice(front);
-        bytes.extend_from_slice(back);
-        bytes.resize(size, 0);
-        *self = Self { bytes, head: 0, len: self.len };
-        Ok(())
-    }
-
-    /// The first `n` bytes, in two pieces.
-    fn parts(&self, n: usize) -> (&[u8], &[u8]) {
-        let n = n.min(self.len);
-        let front = n.min(self.bytes.len() - self.head);
-        let first = self.bytes.get(self.head..self.head + front).unwrap_or(&[]);
-        (first, self.bytes.get(..n - front).unwrap_or(&[]))
-    }
-
-    fn drop_front(&mut self, n: usize) {
-        self.len -= n;
-        self.head = if self.len == 0 { 0 } else { (self.head + n) % self.bytes.len() };
-    }
-
-    /// Moves up to `n` bytes out; fewer only if user memory faults.
-    fn read(&mut self, n: usize, into: &mut IoSink<'_>) -> Result<usize> {
-        let (front, back) = self.parts(n);
-        let mut moved = if front.is_empty() { 0 } else { into.put(front)? };
-        if moved == front.len() && !back.is_empty() {
-            moved += into.put(back).unwrap_or(0);
-        }
-        self.drop_front(moved);
-        Ok(moved)
-    }
-
-    /// Moves up to `n` bytes in, for which there is room; fewer only if user memory faults.
-    fn write(&mut self, n: usize, from: &mut IoSource<'_>) -> Result<usize> {
-        let size = self.bytes.len();
-        let mut moved = 0;
-        while moved < n {
-            let tail = (self.head + self.len) % size.max(1);
-            let run = (n - moved).min(size - tail);
-            let into = self.bytes.get_mut(tail..tail + run).ok_or(Errno::ENOMEM)?;
-            let got = match from.take(into) {
-                Err(_) if moved > 0 => 0,
-                other => other?,
-            };
-            self.len += got;
-            moved += got;
-            if got < run {
-                break;
-            }
-        }
-        Ok(moved)
-    }
-}
+/// Largest capacity that the privileged get: what Linux can allocate the array of slots for.
+const HARD_CAPACITY: usize = 256 << 20;
 
 struct State {
-    ring: Ring,
-    segments: VecDeque<Segment>,
-    /// Each packet takes a page of the capacity, whatever its length.
-    packets: usize,
-    packet_bytes: usize,
-    capacity: usize,
+    content: Content,
     readers: usize,
     writers: usize,
     /// How many times each end was ever opened.
     reader_opens: u64,
     writer_opens: u64,
-}
-
-impl State {
-    /// Bytes that a stream write may still add.
-    fn free(&self) -> usize {
-        let used = self.ring.len - self.packet_bytes + self.packets * PAGE_SIZE;
-        self.capacity.saturating_sub(used)
-    }
-
-    /// How many of `left` bytes of a write of `total` may go in now.
-    fn admits(&self, total: usize, left: usize, packet: bool) -> usize {
-        let free = self.free();
-        if packet {
-            if free >= PAGE_SIZE { left.min(PAGE_SIZE) } else { 0 }
-        } else if total <= PIPE_BUF && free < left {
-            0
-        } else {
-            free.min(left)
-        }
-    }
-
-    fn push(&mut self, n: usize, packet: bool, from: &mut IoSource<'_>) -> Result<usize> {
-        self.ring.reserve(n, self.capacity)?;
-        let moved = self.ring.write(n, from)?;
-        match self.segments.back_mut() {
-            Some(last) if !packet && !last.packet => last.len += moved,
-            _ => self.segments.push_back(Segment { len: moved, packet }),
-        }
-        if packet {
-            self.packets += 1;
-            self.packet_bytes += moved;
-        }
-        Ok(moved)
-    }
-
-    fn pop(&mut self, into: &mut IoSink<'_>) -> Result<usize> {
-        let mut total = 0;
-        while !into.is_full()
-            && let Some(front) = self.segments.front_mut()
-        {
-            let (packet, len) = (front.packet, front.len);
-            if packet && total > 0 {
-                break;
-            }
-            let want = len.min(into.remaining());
-            let moved = match self.ring.read(want, into) {
-                Err(_) if total > 0 => 0,
-                other => other?,
-            };
-            total += moved;
-            if packet {
-                // What does not fit into the reader's buffer is lost (pipe2(2), O_DIRECT).
-                self.ring.drop_front(len - moved);
-                self.packets -= 1;
-                self.packet_bytes -= len;
-                self.segments.pop_front();
-                break;
-            }
-            front.len -= moved;
-            if front.len == 0 {
-                self.segments.pop_front();
-            }
-            if moved < want {
-                break;
-            }
-        }
-        Ok(total)
-    }
-
-    fn clear(&mut self) {
-        self.ring = Ring::default();
-        self.segments.clear();
-        (self.packets, self.packet_bytes) = (0, 0);
-    }
 }
 
 /// A pipe, or the pipe of a FIFO.
@@ -205,17 +48,8 @@ pub struct Pipe {
 
 impl Default for Pipe {
     fn default() -> Self {
-        let state = State {
-            ring: Ring::default(),
-            segments: VecDeque::new(),
-            packets: 0,
-            packet_bytes: 0,
-            capacity: DEFAULT_CAPACITY,
-            readers: 0,
-            writers: 0,
-            reader_opens: 0,
-            writer_opens: 0,
-        };
+        let state =
+            State { content: Content::new(DEFAULT_SLOTS), readers: 0, writers: 0, reader_opens: 0, writer_opens: 0 };
         Self { state: Mutex::new(state), readers: Arc::default(), writers: Arc::default() }
     }
 }
@@ -300,7 +134,7 @@ impl Pipe {
         state.readers -= usize::from(file.reads);
         state.writers -= usize::from(file.writes);
         if state.readers == 0 && state.writers == 0 {
-            state.clear();
+            state.content.clear();
         }
         drop(state);
         if file.writes {
@@ -322,9 +156,9 @@ impl Pipe {
         }
         loop {
             let mut state = self.state.lock();
-            if state.ring.len > 0 || !state.segments.is_empty() {
-                let was_full = state.free() < PIPE_BUF;
-                let moved = state.pop(into);
+            if !state.content.is_empty() {
+                let was_full = state.content.is_full();
+                let moved = state.content.pop(into);
                 drop(state);
                 if was_full {
                     self.writers.wake_all(WRITABLE);
@@ -340,7 +174,7 @@ impl Pipe {
             }
             let ready = || {
                 let state = self.state.lock();
-                (!state.segments.is_empty() || state.writers == 0).then_some(())
+                (!state.content.is_empty() || state.writers == 0).then_some(())
             };
             self.readers.wait(None, ready).map_err(restart)?;
         }
@@ -351,17 +185,17 @@ impl Pipe {
     /// # Errors
     /// `EPIPE` if nobody can read; `EAGAIN`, `ERESTARTSYS`, `EFAULT` if nothing was written.
     pub fn write(&self, nonblocking: bool, packet: bool, from: &mut IoSource<'_>) -> Result<usize> {
-        let total = from.remaining();
+        // What is more than whole pages may join what was written before, and so goes first.
+        let mut short = from.remaining() % PAGE_SIZE;
         let mut done = 0;
         while !from.is_full() {
-            match self.write_some(total, packet, from) {
+            match self.write_some(core::mem::take(&mut short), packet, from) {
                 Ok(0) if nonblocking && done == 0 => return Err(Errno::EAGAIN),
                 Ok(0) if nonblocking => break,
                 Ok(0) => {
-                    let left = from.remaining();
                     let ready = || {
                         let state = self.state.lock();
-                        (state.admits(total, left, packet) > 0 || state.readers == 0).then_some(())
+                        (!state.content.is_full() || state.readers == 0).then_some(())
                     };
                     match self.writers.wait(None, ready) {
                         Ok(()) => {}
@@ -369,7 +203,13 @@ impl Pipe {
                         Err(error) => return Err(restart(error)),
                     }
                 }
-                Ok(moved) => done += moved,
+                Ok(moved) => {
+                    done += moved;
+                    if from.done() > done {
+                        // Read but not taken: the page was not whole.
+                        break;
+                    }
+                }
                 Err(_) if done > 0 => break,
                 Err(error) => return Err(error),
             }
@@ -377,46 +217,43 @@ impl Pipe {
         Ok(done)
     }
 
-    fn write_some(&self, total: usize, packet: bool, from: &mut IoSource<'_>) -> Result<usize> {
+    fn write_some(&self, short: usize, packet: bool, from: &mut IoSource<'_>) -> Result<usize> {
         let mut state = self.state.lock();
         if state.readers == 0 {
             return Err(Errno::EPIPE);
         }
-        let n = state.admits(total, from.remaining(), packet);
-        if n == 0 {
-            return Ok(0);
-        }
-        let moved = state.push(n, packet, from)?;
+        let joined = state.content.joins(short);
+        let moved = state.content.push(joined, packet, from)?;
         drop(state);
-        self.readers.wake_all(READABLE);
+        if moved > 0 {
+            self.readers.wake_all(READABLE);
+        }
         Ok(moved)
     }
 
     /// `F_GETPIPE_SZ`.
     pub fn capacity(&self) -> usize {
-        self.state.lock().capacity
+        self.state.lock().content.limit() * PAGE_SIZE
     }
 
     /// `F_SETPIPE_SZ`: gives the capacity set, a power of two of pages.
     ///
     /// # Errors
-    /// `EBUSY` if the content does not fit, `EPERM` over the limit unless `privileged`, `EINVAL`.
+    /// `EBUSY` if the content does not fit, `EPERM` over the limit unless `privileged`, `EINVAL`,
+    /// `ENOMEM`.
     pub fn set_capacity(&self, bytes: usize, privileged: bool) -> Result<usize> {
         if bytes > 1 << 31 {
             return Err(Errno::EINVAL);
         }
         let capacity = bytes.max(PAGE_SIZE).next_power_of_two();
-        if capacity > MAX_CAPACITY && !privileged {
+        let mut state = self.state.lock();
+        if capacity > MAX_CAPACITY.max(state.content.limit() * PAGE_SIZE) && !privileged {
             return Err(Errno::EPERM);
         }
-        let mut state = self.state.lock();
-        if state.capacity - state.free() > capacity {
-            return Err(Errno::EBUSY);
+        if capacity > HARD_CAPACITY {
+            return Err(Errno::ENOMEM);
         }
-        if state.ring.bytes.len() > capacity {
-            state.ring.resize(capacity)?;
-        }
-        state.capacity = capacity;
+        state.content.set_limit(capacity / PAGE_SIZE)?;
         drop(state);
         self.writers.wake_all(WRITABLE);
         Ok(capacity)
@@ -424,7 +261,12 @@ impl Pipe {
 
     /// Bytes that can be read.
     pub fn readable_bytes(&self) -> usize {
-        self.state.lock().ring.len
+        self.state.lock().content.len()
+    }
+
+    /// Bytes that can be written without waiting.
+    pub fn free_bytes(&self) -> usize {
+        self.state.lock().content.free()
     }
 }
 
@@ -469,7 +311,7 @@ impl FileOps for PipeFile {
         let state = self.pipe.state.lock();
         let mut events = 0;
         if self.reads {
-            if !state.segments.is_empty() {
+            if !state.content.is_empty() {
                 events |= READABLE;
             }
             if state.writers == 0 && state.writer_opens != self.writer_opens {
@@ -477,7 +319,7 @@ impl FileOps for PipeFile {
             }
         }
         if self.writes {
-            if state.free() >= PIPE_BUF {
+            if !state.content.is_full() {
                 events |= WRITABLE;
             }
             if state.readers == 0 {
