@@ -1,4 +1,5 @@
 // execve of itself: arguments, environment, what stays (pid, umask, ignored signals, mask) and what goes (handlers, close-on-exec).
+#define T_INHERITS
 #include "t.h"
 
 static void handler(int signal) { (void)signal; }

@@ -83,8 +83,14 @@ static inline void *t_pointer(const char *call, void *result) {
     return result;
 }
 
-// Line by line, so that what was printed before a fatal signal is seen.
-__attribute__((constructor)) static void t_start(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
+// Line by line, so that what was printed before a fatal signal is seen. Descriptors that the tester's shell left open would
+// shift the numbers; a program that gets some from itself says T_INHERITS.
+__attribute__((constructor)) static void t_start(void) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
+#ifndef T_INHERITS
+    syscall(SYS_close_range, 3u, ~0u, 0u);
+#endif
+}
 
 // Goes to the directory for this run's files. In the enclave that is its own /tmp, which nobody else sees.
 static inline void t_scratch(void) {
