@@ -90,6 +90,9 @@ struct Arrived {
     at: Instant,
 }
 
+/// What most packets fit in that are not segments put together by the kernel.
+const SHORT: usize = 4096;
+
 /// How long a packet waits for room: no honest driver needs this long.
 const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -105,7 +108,10 @@ pub struct NetDevice<S> {
     posted_len: usize,
     /// Their parts as far as the next packet needs them; kept for its allocation.
     room: Vec<Region>,
-    /// The end of a packet that came when little room was left; [`MAX_PACKET`] bytes.
+    /// How long a packet is expected: the parts up to there are listed for the next read, since
+    /// the kernel looks at each of them even for a short packet.
+    expected: usize,
+    /// The end of a packet that came when little room was listed; [`MAX_PACKET`] bytes.
     overflow: Box<[u8]>,
     arrived: Option<Arrived>,
     /// A packet that the source had no room for.
@@ -124,6 +130,7 @@ impl<S: FrameSource> NetDevice<S> {
             posted: VecDeque::new(),
             posted_len: 0,
             room: Vec::new(),
+            expected: SHORT,
             overflow: vec![0; MAX_PACKET].into(),
             arrived: None,
             held: None,
@@ -178,6 +185,8 @@ impl<S: FrameSource> NetDevice<S> {
                     }
                 },
             };
+            self.expected = if packet.len > SHORT { MAX_PACKET } else { SHORT };
+            self.list_room(packet.len);
             if total_len(&self.room) >= packet.len {
                 let rest = self.overflow.get(..packet.len - packet.placed).unwrap_or_default();
                 scatter(&self.room, packet.placed, rest);
@@ -205,15 +214,32 @@ impl<S: FrameSource> NetDevice<S> {
         }
         self.room.clear();
         let mut len = 0;
+        let listed = if self.mergeable { self.expected } else { MAX_PACKET };
         // One part of the vectored call is for the overflow.
         for part in self.posted.iter().take(chains).flat_map(Chain::writable).take(MAX_PARTS - 1) {
             self.room.push(*part);
             len += part.len();
-            if len >= MAX_PACKET {
+            if len >= listed {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Lists at least `len` bytes of room, as far as there is any.
+    fn list_room(&mut self, len: usize) {
+        if total_len(&self.room) >= len || !self.mergeable {
+            return;
+        }
+        let listed = self.room.len();
+        let mut total = total_len(&self.room);
+        for part in self.posted.iter().flat_map(Chain::writable).skip(listed).take(MAX_PARTS - 1 - listed) {
+            if total >= len {
+                break;
+            }
+            self.room.push(*part);
+            total += part.len();
+        }
     }
 
     /// Hands out the chains that the packet of `len` bytes fills (§5.1.6.4).
