@@ -7,7 +7,7 @@ use crate::{futex, map, time, trap};
 use alloc::boxed::Box;
 use core::arch::asm;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use rkt_platform::{Fault, MAX_CPUS, MapError, SpaceId, Upcalls, UserState};
 use rkt_sync::OnceCell;
 use rkt_window::{Doorbell, Region, layout};
@@ -53,6 +53,8 @@ pub struct Carrier {
     stack_top: usize,
     /// The host's id of the thread: written by the host at clone, since gettid is not on the list.
     tid: AtomicU32,
+    /// Nonzero: the host thread has ended, or was never made; nobody uses its stacks.
+    gone: AtomicU32,
 }
 
 /// Offsets for the entry code.
@@ -82,6 +84,7 @@ pub const MAX_SPACES: usize = 4096;
 /// The carriers of one address space, one a slot, made when first needed.
 struct Space {
     carriers: [AtomicPtr<Carrier>; MAX_CPUS],
+    ended: AtomicBool,
 }
 
 static SPACES: [AtomicPtr<Space>; MAX_SPACES] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_SPACES];
@@ -107,6 +110,7 @@ impl Carrier {
             alt_stack,
             stack_top,
             tid: AtomicU32::new(0),
+            gone: AtomicU32::new(0),
         }));
         carrier.this = carrier as *const Carrier as usize;
         Some(carrier)
@@ -114,7 +118,8 @@ impl Carrier {
 
     fn at(space: SpaceId, cpu: usize) -> Option<&'static AtomicPtr<Carrier>> {
         let space = SPACES.get(space.0 as usize)?.load(Ordering::Acquire);
-        // SAFETY: spaces are leaked until the address space has ended and nobody passes to it.
+        // SAFETY: a space is freed when it has ended, all its carriers are gone, and so nobody passes
+        // to it any more.
         unsafe { space.as_ref() }?.carriers.get(cpu)
     }
 }
@@ -124,6 +129,13 @@ fn alloc_stack(len: usize) -> Option<usize> {
     // SAFETY: the layout is not empty.
     let at = unsafe { alloc::alloc::alloc(layout) };
     (!at.is_null()).then_some(at as usize)
+}
+
+fn free_stack(at: usize, len: usize) {
+    if let Ok(layout) = core::alloc::Layout::from_size_align(len, 4096) {
+        // SAFETY: made by `alloc_stack` with the same length, and its thread is gone.
+        unsafe { alloc::alloc::dealloc(at as *mut u8, layout) };
+    }
 }
 
 /// The running carrier's block.
@@ -165,8 +177,43 @@ pub unsafe fn adopt_boot_thread(cpus: usize, tid: u32) -> bool {
 
 fn new_space(id: SpaceId) -> bool {
     let Some(slot) = SPACES.get(id.0 as usize) else { return false };
-    let space = Box::new(Space { carriers: [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS] });
-    slot.store(Box::into_raw(space), Ordering::Release);
+    if !reclaim(slot) {
+        return false;
+    }
+    let carriers = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS];
+    let space = Box::into_raw(Box::new(Space { carriers, ended: AtomicBool::new(false) }));
+    let null = core::ptr::null_mut();
+    let won = slot.compare_exchange(null, space, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+    if !won {
+        // SAFETY: made above, and nobody else has seen it.
+        drop(unsafe { Box::from_raw(space) });
+    }
+    won
+}
+
+/// Frees what is left of an address space whose carriers are all gone; says whether its place
+/// is free.
+fn reclaim(slot: &AtomicPtr<Space>) -> bool {
+    let at = slot.load(Ordering::Acquire);
+    // SAFETY: freed below only, by the one who takes it out of its place.
+    let Some(space) = (unsafe { at.as_ref() }) else { return true };
+    // SAFETY: carriers are freed with their space only.
+    let gone = |carrier: *mut Carrier| unsafe { carrier.as_ref() }.is_none_or(|c| c.gone.load(Ordering::Acquire) != 0);
+    let over = space.ended.load(Ordering::Acquire) && space.carriers.iter().all(|at| gone(at.load(Ordering::Acquire)));
+    let null = core::ptr::null_mut();
+    if !over || slot.compare_exchange(at, null, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        return false;
+    }
+    // SAFETY: taken out of its place by us alone.
+    let space = unsafe { Box::from_raw(at) };
+    for carrier in space.carriers.iter().map(|at| at.load(Ordering::Acquire)).filter(|at| !at.is_null()) {
+        // SAFETY: its thread has ended, and nobody finds the block any more.
+        let carrier = unsafe { Box::from_raw(carrier) };
+        free_stack(carrier.alt_stack, ALT_STACK_LEN);
+        if carrier.stack_top != 0 {
+            free_stack(carrier.stack_top - STACK_LEN, STACK_LEN);
+        }
+    }
     true
 }
 
@@ -324,12 +371,13 @@ pub fn start(upcalls: Upcalls) {
 /// Copies the address space on write. The child's carrier of this slot waits for the slot.
 pub fn fork(child: SpaceId) -> Result<(), MapError> {
     if !new_space(child) {
-        return Err(MapError::NoMemory);
+        return Err(MapError::Busy);
     }
-    let cpu = me().cpu;
-    let carrier = Carrier::new(cpu, child, true).ok_or(MapError::NoMemory)?;
-    publish(carrier);
-    launch(carrier, PROCESS)
+    let made = Carrier::new(me().cpu, child, true).ok_or(MapError::NoMemory).and_then(|carrier| {
+        publish(carrier);
+        launch(carrier, PROCESS).inspect_err(|_| carrier.gone.store(1, Ordering::Release))
+    });
+    made.inspect_err(|_| end_space(child))
 }
 
 /// Sleeps until the slot is passed to this carrier; on the way does what others ask of it.
@@ -341,7 +389,7 @@ fn wait_for_slot(carrier: &Carrier) {
                 carrier.mail.store(MAIL_NONE, Ordering::Release);
                 return;
             }
-            MAIL_END => end_thread(),
+            MAIL_END => end_thread(carrier),
             spawn => {
                 let cpu = spawn - MAIL_SPAWN;
                 carrier.mail.store(MAIL_NONE, Ordering::Release);
@@ -355,10 +403,23 @@ fn wait_for_slot(carrier: &Carrier) {
     }
 }
 
-fn end_thread() -> ! {
-    loop {
-        // SAFETY: the thread holds no slot and nothing of it is used any more.
-        let _ = unsafe { host::call(nr::EXIT, [0; 6]) };
+/// Ends the host thread. Its stacks may be freed as soon as it says that it is gone: no signal may
+/// come in between, and nothing but the exit may follow.
+fn end_thread(carrier: &Carrier) -> ! {
+    block_signals(true);
+    // SAFETY: the thread holds no slot, and touches no memory after the store.
+    unsafe {
+        asm!(
+            "mov dword ptr [{gone}], 1",
+            "2:",
+            "xor edi, edi",
+            "mov eax, {exit}",
+            "syscall",
+            "jmp 2b",
+            gone = in(reg) carrier.gone.as_ptr(),
+            exit = const nr::EXIT,
+            options(noreturn),
+        )
     }
 }
 
@@ -376,7 +437,7 @@ pub fn pass(space: SpaceId) {
     let me = me();
     let cpu = me.cpu as usize;
     let Some(at) = Carrier::at(space, cpu) else { return };
-    // SAFETY: carriers are leaked until their space has ended.
+    // SAFETY: carriers are freed after their space has ended.
     let passed = match unsafe { at.load(Ordering::Acquire).as_ref() } {
         Some(carrier) => post(carrier, MAIL_RUN),
         None => (0..cpus()).filter(|&other| other != cpu).any(|other| {
@@ -392,14 +453,19 @@ pub fn pass(space: SpaceId) {
 
 /// Ends the parked carriers of an address space; its process ends with the last of them.
 pub fn end_space(space: SpaceId) {
+    let Some(slot) = SPACES.get(space.0 as usize) else { return };
+    // SAFETY: not freed before it has ended, which is said here, once.
+    let Some(ending) = (unsafe { slot.load(Ordering::Acquire).as_ref() }) else { return };
     for cpu in 0..cpus() {
         let carrier = Carrier::at(space, cpu).map(|at| at.load(Ordering::Acquire));
-        // SAFETY: carriers are leaked until their space has ended.
+        // SAFETY: carriers are freed after their space has ended.
         if let Some(carrier) = carrier.and_then(|at| unsafe { at.as_ref() }) {
             carrier.mail.store(MAIL_END, Ordering::Release);
             futex::wake(&carrier.mail, 1);
         }
     }
+    // Last: the carriers' blocks may be freed from now on.
+    ending.ended.store(true, Ordering::Release);
 }
 
 static PARKED: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(0) }; MAX_CPUS];

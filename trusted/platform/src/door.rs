@@ -69,11 +69,12 @@ door! { $
     /// comes back. Only from the idle loop.
     rkt_door_pass = fn pass(space: SpaceId);
     /// Copies the current address space on write and gives the copy this number; its carriers
-    /// are made when a slot is first passed to it.
+    /// are made when a slot is first passed to it. `Busy` asks for another number.
     rkt_door_fork = fn fork(child: SpaceId) -> Result<(), MapError>;
     /// Forgets what the platform knows of the current address space's code: execve unmaps it all.
     rkt_door_reset_space = fn reset_space();
-    /// Ends an address space and its carriers. Never the current one.
+    /// Ends an address space and its carriers, once they have passed their slots on: the last
+    /// thread in it may still end there. Its number can be used again when they are gone.
     rkt_door_end_space = fn end_space(space: SpaceId);
     /// Waits (boundedly) while `*word == expected`: the slow path of locks.
     rkt_door_lock_wait = fn lock_wait(word: &AtomicU32, expected: u32);

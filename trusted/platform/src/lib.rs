@@ -43,6 +43,8 @@ pub enum MapError {
     Unsupported,
     /// The host returned an address that was not asked for: a lying host (DESIGN §3.5).
     Host,
+    /// The number of the address space is in use, or was and something of it is left.
+    Busy,
 }
 
 impl fmt::Display for MapError {
@@ -50,6 +52,7 @@ impl fmt::Display for MapError {
         f.write_str(match self {
             Self::NoMemory => "no memory for the mapping",
             Self::Unsupported => "the platform cannot make this kind of mapping",
+            Self::Busy => "the number of the address space is still in use",
             Self::Host => "the host answered a mapping request with something else",
         })
     }

@@ -59,7 +59,7 @@ pub fn map_errno(error: MapError) -> Errno {
     match error {
         MapError::NoMemory => Errno::ENOMEM,
         MapError::Unsupported => Errno::ENODEV,
-        MapError::Host => Errno::EFAULT,
+        MapError::Host | MapError::Busy => Errno::EFAULT,
     }
 }
 

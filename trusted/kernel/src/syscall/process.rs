@@ -8,7 +8,7 @@ use crate::process::{self, Ended, Process};
 use crate::task::Task;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
     __WALL, __WCLONE, __WNOTHREAD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED,
     CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_NEWCGROUP, CLONE_NEWIPC,
@@ -17,7 +17,7 @@ use rkt_linux_abi::general::{
     P_PID, SIGCHLD, SIGCONT, SIGKILL, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
 };
 use rkt_linux_abi::{Errno, Result};
-use rkt_platform::{SpaceId, USER_END};
+use rkt_platform::{MapError, SpaceId, USER_END};
 use rkt_user::{UserPtr, UserSlice, read_c_string};
 use rkt_vfs::Resolve;
 
@@ -132,10 +132,27 @@ fn start_thread(call: &mut Call<'_>, request: &Request) -> Result<u64> {
     Ok(tid as u64)
 }
 
-static NEXT_SPACE: AtomicU32 = AtomicU32::new(1);
+/// Numbers of address spaces that are tried: as many as the platform holds.
+const SPACES: u32 = 4096;
 
-/// An address space has ended: its carriers go.
+/// Copies the running address space on write; gives the number of the copy.
+fn copy_space() -> Result<SpaceId> {
+    // The lowest number first: what is left of an ended space is freed when its number is asked for.
+    for space in 1..SPACES {
+        match rkt_platform::fork(SpaceId(space)) {
+            Ok(()) => return Ok(SpaceId(space)),
+            Err(MapError::Busy) => {}
+            Err(MapError::Unsupported) => return Err(Errno::ENOSYS),
+            Err(_) => return Err(Errno::EAGAIN),
+        }
+    }
+    Err(Errno::EAGAIN)
+}
+
+/// The last process in an address space has ended or moved out: its carriers go. The running
+/// thread needs none any more.
 pub fn release_space(space: SpaceId) {
+    rkt_sched::current().set_space(SpaceId::NONE);
     rkt_platform::end_space(space);
 }
 
@@ -147,19 +164,15 @@ fn start_process(call: &mut Call<'_>, request: &Request) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let parent = call.task.process.clone();
-    let space = SpaceId(NEXT_SPACE.fetch_add(1, Ordering::Relaxed));
     let pid = process::allocate_id();
     let files = if flags & CLONE_FILES != 0 { parent.files() } else { Arc::new(parent.files().fork()) };
     // The words of the child are written before the copy is made: both sides see them, as the
     // parent may with CLONE_VM; without it the parent's word is put back.
     let saved = child_word(request, pid);
     let mm = parent.mm();
-    let copied = rkt_platform::fork(space);
+    let copied = copy_space();
     restore_child_word(request, saved);
-    copied.map_err(|error| match error {
-        rkt_platform::MapError::Unsupported => Errno::ENOSYS,
-        _ => Errno::EAGAIN,
-    })?;
+    let space = copied?;
     let child = Process::child(&parent, pid, mm.fork(space), files, request.exit_signal);
     let task = Task::new(pid, child.clone(), *call.task.name.lock());
     let thread = launch(call, request, &task, space)?;
