@@ -6,7 +6,7 @@
 mod errno;
 
 pub use errno::{Errno, Result};
-pub use linux_raw_sys::{auxvec, elf, general, ioctl, net, prctl};
+pub use linux_raw_sys::{auxvec, elf, general, ioctl, net, netlink, prctl};
 
 /// Bytes a page.
 pub const PAGE_SIZE: usize = 4096;

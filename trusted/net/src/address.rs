@@ -13,11 +13,15 @@ pub const AF_UNIX: u16 = 1;
 pub const AF_INET: u16 = 2;
 /// IPv6.
 pub const AF_INET6: u16 = 10;
+/// The kernel itself (netlink(7)).
+pub const AF_NETLINK: u16 = 16;
 
 /// Bytes of `struct sockaddr_in`.
 const INET_LEN: usize = 16;
 /// Bytes of `struct sockaddr_in6` without `sin6_scope_id` (RFC 2133), which Linux still takes.
 const INET6_MIN_LEN: usize = 24;
+/// Bytes of `struct sockaddr_nl`.
+const NETLINK_LEN: usize = 12;
 /// Bytes of `sun_path` (unix(7)).
 const UNIX_PATH_LEN: usize = 108;
 /// Bytes of the largest address that is given out: the family, `sun_path` and the NUL that Linux
@@ -33,6 +37,13 @@ pub enum Address {
     Inet(SocketAddr),
     /// AF_UNIX.
     Unix(UnixAddress),
+    /// AF_NETLINK.
+    Netlink {
+        /// `nl_pid`: a socket, 0 is the kernel.
+        port: u32,
+        /// `nl_groups`: multicast groups, a bit each.
+        groups: u32,
+    },
     /// Of a family that is not known, or too short or too long for its own. The error is told when
     /// a socket comes to look at the address: others may come first.
     Unusable(Errno),
@@ -77,7 +88,11 @@ impl Address {
                     _ => UnixAddress::Path(name.split(|&byte| byte == 0).next().unwrap_or(&[]).to_vec()),
                 }))
             }
-            AF_INET | AF_INET6 | AF_UNIX => Ok(Self::Unusable(Errno::EINVAL)),
+            AF_NETLINK if bytes.len() >= NETLINK_LEN => Ok(Self::Netlink {
+                port: u32::from_ne_bytes(array(bytes, 4)?),
+                groups: u32::from_ne_bytes(array(bytes, 8)?),
+            }),
+            AF_INET | AF_INET6 | AF_UNIX | AF_NETLINK => Ok(Self::Unusable(Errno::EINVAL)),
             _ => Ok(Self::Unusable(Errno::EAFNOSUPPORT)),
         }
     }
@@ -101,6 +116,12 @@ impl Address {
                 put(&addr.flowinfo().to_be_bytes());
                 put(&addr.ip().octets());
                 put(&addr.scope_id().to_le_bytes());
+            }
+            Self::Netlink { port, groups } => {
+                put(&AF_NETLINK.to_le_bytes());
+                put(&[0; 2]);
+                put(&port.to_ne_bytes());
+                put(&groups.to_ne_bytes());
             }
             Self::Unix(name) => {
                 put(&AF_UNIX.to_le_bytes());

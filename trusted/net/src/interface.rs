@@ -31,6 +31,8 @@ pub struct Interface {
     pub address: Ipv4Addr,
     /// Bits of the address that name the network.
     pub prefix: u8,
+    /// Where packets to other networks go.
+    pub gateway: Option<Ipv4Addr>,
     /// Whether it works.
     pub up: bool,
 }
@@ -39,7 +41,8 @@ impl Interface {
     /// The loopback.
     pub(crate) fn loopback() -> Self {
         let name = "lo";
-        Self { index: 1, name, mac: [0; 6], mtu: 65536, address: Ipv4Addr::LOCALHOST, prefix: 8, up: true }
+        let address = Ipv4Addr::LOCALHOST;
+        Self { index: 1, name, mac: [0; 6], mtu: 65536, address, prefix: 8, gateway: None, up: true }
     }
 
     /// `IFF_*` bits.
@@ -51,6 +54,16 @@ impl Interface {
     /// The network mask.
     pub fn netmask(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0))
+    }
+
+    /// The address of the network itself.
+    pub fn network(&self) -> Ipv4Addr {
+        self.address & self.netmask()
+    }
+
+    /// The ARP hardware type.
+    pub fn hardware(&self) -> u16 {
+        if self.address.is_loopback() { ARPHRD_LOOPBACK } else { ARPHRD_ETHER }
     }
 
     /// The broadcast address of the network.
@@ -116,10 +129,10 @@ pub fn ioctl_if(interfaces: &[Interface], cmd: u32, request: &mut [u8; 40]) -> R
         SIOCGIFMETRIC => put(request, &0u32.to_le_bytes()),
         SIOCGIFTXQLEN => put(request, &1000u32.to_le_bytes()),
         SIOCGIFHWADDR => {
-            let kind = if interface.address.is_loopback() { ARPHRD_LOOPBACK } else { ARPHRD_ETHER };
             put(request, &[0; 16]);
             let mut address = [0; 8];
-            for (into, from) in address.iter_mut().zip(kind.to_le_bytes().iter().chain(&interface.mac)) {
+            for (into, from) in address.iter_mut().zip(interface.hardware().to_le_bytes().iter().chain(&interface.mac))
+            {
                 *into = *from;
             }
             put(request, &address);

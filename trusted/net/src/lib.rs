@@ -6,7 +6,7 @@
 //!   inside the enclave (loopback: a pair of byte rings, no packets) or one of the [`Stack`];
 //! - the [`Stack`] speaks TCP/IP over a network card. `smol` implements it with smoltcp; another
 //!   one takes its place without a change elsewhere;
-//! - `unix` is AF_UNIX, which needs neither.
+//! - `unix` is AF_UNIX, and `netlink` AF_NETLINK, which need neither.
 //!
 //! Locks are held for microseconds and never while waiting. Waiters are woken after the locks
 //! that guard their condition were let go.
@@ -20,6 +20,7 @@ extern crate std;
 mod address;
 mod interface;
 mod ip_options;
+mod netlink;
 mod netstack;
 mod options;
 mod patience;

@@ -1,7 +1,8 @@
 //! The network of the enclave as a whole.
 
 use crate::Interface;
-use crate::address::{AF_INET, AF_INET6, AF_UNIX};
+use crate::address::{AF_INET, AF_INET6, AF_NETLINK, AF_UNIX};
+use crate::netlink::NetlinkSocket;
 use crate::options::Kind;
 use crate::ports::PortTable;
 use crate::smol::Smol;
@@ -14,7 +15,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
-use rkt_linux_abi::{Errno, Result, net::*};
+use rkt_linux_abi::{Errno, Result, net::*, netlink::NETLINK_ROUTE};
 use rkt_netdev::NetDevice;
 
 /// Type bits that socket(2) takes beside the type; they are the descriptor's.
@@ -80,6 +81,10 @@ impl NetStack {
             (AF_INET | AF_INET6, 3, _) => Err(Errno::EPERM),
             (AF_INET | AF_INET6, 4 | 5, _) => Err(Errno::ESOCKTNOSUPPORT),
             (AF_INET | AF_INET6, ..) => Err(Errno::EINVAL),
+            (AF_NETLINK, 2, NETLINK_ROUTE) => Ok(NetlinkSocket::new(self.clone(), Kind::Datagram)),
+            (AF_NETLINK, 3, NETLINK_ROUTE) => Ok(NetlinkSocket::new(self.clone(), Kind::Raw)),
+            (AF_NETLINK, 2 | 3, _) => Err(Errno::EPROTONOSUPPORT),
+            (AF_NETLINK, ..) => Err(Errno::ESOCKTNOSUPPORT),
             _ => Err(Errno::EAFNOSUPPORT),
         }
     }

@@ -19,6 +19,7 @@ const NS_PER_S: u64 = 1_000_000_000;
 pub(crate) enum Kind {
     Stream = 1,
     Datagram = 2,
+    Raw = 3,
     SeqPacket = 5,
 }
 

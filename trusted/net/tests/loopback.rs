@@ -262,7 +262,9 @@ fn kinds_of_sockets() {
     run(|| {
         let net = loopback();
         let refused = |family, kind, protocol| net.socket(family, kind, protocol).err();
-        assert_eq!(refused(16, 3, 0), Some(Errno::EAFNOSUPPORT));
+        assert_eq!(refused(17, 3, 0), Some(Errno::EAFNOSUPPORT));
+        assert_eq!(refused(16, 3, 16), Some(Errno::EPROTONOSUPPORT));
+        assert_eq!(refused(2, 1, 999), Some(Errno::EINVAL));
         assert_eq!(refused(2, 1, 17), Some(Errno::EPROTONOSUPPORT));
         assert_eq!(refused(2, 5, 0), Some(Errno::ESOCKTNOSUPPORT));
         assert_eq!(refused(2, 3, 1), Some(Errno::EPERM));

@@ -31,7 +31,6 @@ pub(crate) struct Smol {
     inner: Mutex<Inner>,
     up: Arc<AtomicBool>,
     interface: Interface,
-    gateway: Option<Ipv4Addr>,
 }
 
 /// smoltcp's address as the standard library's.
@@ -58,13 +57,14 @@ impl Smol {
             mtu: u32::from(caps.mtu),
             address: card.address,
             prefix: card.prefix.min(32),
+            gateway: card.gateway,
             up: true,
         };
         let up = Arc::new(AtomicBool::new(true));
         let seed = u64::from(ports::random()) << 32 | u64::from(ports::random());
         Arc::new_cyclic(|me| {
             let inner = Inner::new(card.device, &interface, card.gateway, seed, me.clone(), up.clone());
-            Self { me: me.clone(), inner: Mutex::new(inner), up, interface, gateway: card.gateway }
+            Self { me: me.clone(), inner: Mutex::new(inner), up, interface }
         })
     }
 
@@ -94,7 +94,7 @@ impl Stack for Smol {
     fn source(&self, to: IpAddr) -> Result<Ipv4Addr> {
         self.check_up()?;
         match to {
-            IpAddr::V4(ip) if self.gateway.is_some() || self.interface.contains(ip) || ip.is_broadcast() => {
+            IpAddr::V4(ip) if self.interface.gateway.is_some() || self.interface.contains(ip) || ip.is_broadcast() => {
                 Ok(self.interface.address)
             }
             _ => Err(Errno::ENETUNREACH),

@@ -1,0 +1,157 @@
+//! What rtnetlink(7) tells of interfaces, addresses and routes. They come from the manifest: asking
+//! is all that there is.
+
+use super::message::{Builder, Header, Request, word};
+use crate::Interface;
+use crate::address::{AF_INET, AF_INET6, AF_UNSPEC};
+use core::net::Ipv6Addr;
+use rkt_linux_abi::netlink::{NLM_F_DUMP, NLM_F_MULTI, RTPROT_BOOT, RTPROT_KERNEL};
+use rkt_linux_abi::{Errno, Result};
+
+/// Message types of linux/rtnetlink.h.
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+const RTM_GETADDR: u16 = 22;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_GETROUTE: u16 = 26;
+/// The lowest two bits of a type say what is to be done: 2 is to get.
+const GET: u16 = 2;
+
+/// Attributes of linux/if_link.h, linux/if_addr.h and linux/rtnetlink.h.
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_BROADCAST: u16 = 2;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_TXQLEN: u16 = 13;
+const IFLA_OPERSTATE: u16 = 16;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_LABEL: u16 = 3;
+const IFA_BROADCAST: u16 = 4;
+const IFA_FLAGS: u16 = 8;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PREFSRC: u16 = 7;
+const RTA_TABLE: u16 = 15;
+
+const IFA_F_PERMANENT: u8 = 0x80;
+/// RT_SCOPE_*: how far away a destination is.
+const SCOPE_UNIVERSE: u8 = 0;
+const SCOPE_LINK: u8 = 253;
+const SCOPE_HOST: u8 = 254;
+const RT_TABLE_MAIN: u8 = 254;
+const RTN_UNICAST: u8 = 1;
+/// Operational states of RFC 2863.
+const OPER_DOWN: u8 = 2;
+const OPER_UP: u8 = 6;
+const TX_QUEUE_LEN: u32 = 1000;
+
+/// Answers a request.
+///
+/// # Errors
+/// `EPERM` for a change, `EOPNOTSUPP` for other questions, `ENODEV`, `EINVAL`.
+pub fn answer(interfaces: &[Interface], request: &Request<'_>, header: Header, out: &mut Builder) -> Result<()> {
+    if request.header.kind % 4 != GET {
+        return Err(Errno::EPERM);
+    }
+    let dump = u32::from(request.header.flags) & NLM_F_DUMP != 0;
+    let family = u16::from(*request.body.first().ok_or(Errno::EINVAL)?);
+    let listed = Header { flags: header.flags | NLM_F_MULTI as u16, ..header };
+    match request.header.kind {
+        RTM_GETLINK if dump => interfaces.iter().for_each(|interface| link(interface, listed, out)),
+        RTM_GETLINK => {
+            // The index lies behind family, padding and type in `struct ifinfomsg`.
+            let index = word(request.body, 4).ok_or(Errno::EINVAL)?;
+            let found = interfaces.iter().find(|interface| interface.index == index);
+            link(found.ok_or(Errno::ENODEV)?, header, out);
+            return Ok(());
+        }
+        RTM_GETADDR if dump => interfaces.iter().for_each(|interface| addresses(interface, family, listed, out)),
+        RTM_GETROUTE if dump => interfaces.iter().for_each(|interface| routes(interface, family, listed, out)),
+        _ => return Err(Errno::EOPNOTSUPP),
+    }
+    out.done(listed);
+    Ok(())
+}
+
+/// RTM_NEWLINK: `struct ifinfomsg`.
+fn link(interface: &Interface, header: Header, out: &mut Builder) {
+    let mut fixed = [0; 16];
+    let fields = [u32::from(interface.hardware()) << 16, interface.index, u32::from(interface.flags()), 0];
+    for (into, field) in fixed.chunks_exact_mut(4).zip(fields) {
+        into.copy_from_slice(&field.to_ne_bytes());
+    }
+    let broadcast = if interface.address.is_loopback() { [0; 6] } else { [0xff; 6] };
+    out.message(Header { kind: RTM_NEWLINK, ..header }, &fixed, |out| {
+        out.attribute(IFLA_IFNAME, &name(interface));
+        out.attribute(IFLA_TXQLEN, &TX_QUEUE_LEN.to_ne_bytes());
+        out.attribute(IFLA_OPERSTATE, &[if interface.up { OPER_UP } else { OPER_DOWN }]);
+        out.attribute(IFLA_MTU, &interface.mtu.to_ne_bytes());
+        out.attribute(IFLA_ADDRESS, &interface.mac);
+        out.attribute(IFLA_BROADCAST, &broadcast);
+    });
+}
+
+/// The name and its NUL.
+fn name(interface: &Interface) -> alloc::vec::Vec<u8> {
+    let mut name = interface.name.as_bytes().to_vec();
+    name.push(0);
+    name
+}
+
+/// RTM_NEWADDR: `struct ifaddrmsg`.
+fn addresses(interface: &Interface, family: u16, header: Header, out: &mut Builder) {
+    let header = Header { kind: RTM_NEWADDR, ..header };
+    let loopback = interface.address.is_loopback();
+    let fixed = |family: u16, prefix: u8, scope: u8| {
+        let mut fixed = [family as u8, prefix, IFA_F_PERMANENT, scope, 0, 0, 0, 0];
+        if let Some(index) = fixed.get_mut(4..) {
+            index.copy_from_slice(&interface.index.to_ne_bytes());
+        }
+        fixed
+    };
+    if matches!(family, AF_UNSPEC | AF_INET) {
+        let scope = if loopback { SCOPE_HOST } else { SCOPE_UNIVERSE };
+        out.message(header, &fixed(AF_INET, interface.prefix, scope), |out| {
+            out.attribute(IFA_ADDRESS, &interface.address.octets());
+            out.attribute(IFA_LOCAL, &interface.address.octets());
+            if !loopback {
+                out.attribute(IFA_BROADCAST, &interface.broadcast().octets());
+            }
+            out.attribute(IFA_LABEL, &name(interface));
+            out.attribute(IFA_FLAGS, &u32::from(IFA_F_PERMANENT).to_ne_bytes());
+        });
+    }
+    if loopback && matches!(family, AF_UNSPEC | AF_INET6) {
+        out.message(header, &fixed(AF_INET6, 128, SCOPE_HOST), |out| {
+            out.attribute(IFA_ADDRESS, &Ipv6Addr::LOCALHOST.octets());
+            out.attribute(IFA_FLAGS, &u32::from(IFA_F_PERMANENT).to_ne_bytes());
+        });
+    }
+}
+
+/// RTM_NEWROUTE: `struct rtmsg`. The loopback's routes are of the table "local", which is not the main one.
+fn routes(interface: &Interface, family: u16, header: Header, out: &mut Builder) {
+    if interface.address.is_loopback() || !matches!(family, AF_UNSPEC | AF_INET) {
+        return;
+    }
+    let header = Header { kind: RTM_NEWROUTE, ..header };
+    let fixed = |prefix: u8, protocol: u32, scope: u8| {
+        [AF_INET as u8, prefix, 0, 0, RT_TABLE_MAIN, protocol as u8, scope, RTN_UNICAST, 0, 0, 0, 0]
+    };
+    if let Some(gateway) = interface.gateway {
+        out.message(header, &fixed(0, RTPROT_BOOT, SCOPE_UNIVERSE), |out| {
+            out.attribute(RTA_TABLE, &u32::from(RT_TABLE_MAIN).to_ne_bytes());
+            out.attribute(RTA_GATEWAY, &gateway.octets());
+            out.attribute(RTA_OIF, &interface.index.to_ne_bytes());
+        });
+    }
+    out.message(header, &fixed(interface.prefix, RTPROT_KERNEL, SCOPE_LINK), |out| {
+        out.attribute(RTA_TABLE, &u32::from(RT_TABLE_MAIN).to_ne_bytes());
+        out.attribute(RTA_DST, &interface.network().octets());
+        out.attribute(RTA_PREFSRC, &interface.address.octets());
+        out.attribute(RTA_OIF, &interface.index.to_ne_bytes());
+    });
+}
