@@ -92,6 +92,11 @@ fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Resul
 /// Counters of the card, kept where the supervisor's table is filled from.
 static CARD: Mutex<Option<NetStats>> = Mutex::new(None);
 
+/// Counters of the card, if there is one.
+pub fn card_stats() -> Option<NetStats> {
+    *CARD.lock()
+}
+
 /// A card that tells when it goes down, and shows its counters.
 struct Watched<D> {
     device: D,

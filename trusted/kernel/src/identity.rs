@@ -86,7 +86,7 @@ impl IdSet {
     fn set_two(self, real: u32, effective: u32, privileged: bool) -> Result<Self> {
         let may_real = real == KEEP || real == self.real || real == self.effective;
         let may_effective = effective == KEEP || self.contains(effective);
-        if !privileged && !(may_real && may_effective) {
+        if !(privileged || may_real && may_effective) {
             return Err(Errno::EPERM);
         }
         let new = self.replaced(real, effective, KEEP);

@@ -1,6 +1,7 @@
 //! The root: a tmpfs filled from the image, whose files are read, verified and decompressed when
 //! they are first touched.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
@@ -85,11 +86,12 @@ fn fill(fs: &Arc<TmpFs>, root: &Arc<Root>) -> core::result::Result<(), ()> {
         let entry = entry.map_err(drop)?;
         rkt_cpio::check_name(entry.name).map_err(drop)?;
         let kind = entry.file_type();
-        if kind != S_IFDIR && entry.nlink > 1 {
-            if let Some(node) = links.get(&entry.ino) {
-                fs.insert_link(entry.name, node).map_err(drop)?;
-                continue;
-            }
+        if kind != S_IFDIR
+            && entry.nlink > 1
+            && let Some(node) = links.get(&entry.ino)
+        {
+            fs.insert_link(entry.name, node).map_err(drop)?;
+            continue;
         }
         let content: Option<Arc<dyn Backing>> = if kind == S_IFREG {
             let extent = root.image.extent(entry.data).map_err(drop)?;
@@ -155,7 +157,7 @@ pub fn configure(root: &Path, manifest: &rkt_manifest::Manifest) -> Result<()> {
         rkt_manifest::Ipv4::Static { address, .. } => Some(format!("{address}")),
         _ => None,
     });
-    let address = address.unwrap_or_else(|| format!("127.0.1.1"));
+    let address = address.unwrap_or_else(|| String::from("127.0.1.1"));
     hosts.extend_from_slice(&[address.as_bytes(), b"\t", &manifest.hostname, b"\n"].concat());
     let servers: Vec<u8> = manifest
         .network

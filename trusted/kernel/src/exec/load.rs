@@ -14,7 +14,7 @@ use rkt_vfs::OpenFile;
 const PAGE: u64 = 4096;
 /// Where position-independent programs go: two thirds of the address space, as Linux has it
 /// (ELF_ET_DYN_BASE), so that the heap behind has room.
-pub const PROGRAM_BASE: u64 = USER_END / 3 * 2 & !(PAGE - 1);
+pub const PROGRAM_BASE: u64 = (USER_END / 3 * 2) & !(PAGE - 1);
 /// Bytes of the file that are looked at first: headers and, mostly, the program headers.
 const HEAD_LEN: usize = 4096;
 

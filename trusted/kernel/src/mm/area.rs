@@ -47,7 +47,7 @@ pub struct Area {
 
 impl Area {
     /// Length in bytes.
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.end - self.start
     }
 

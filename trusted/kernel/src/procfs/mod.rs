@@ -4,6 +4,7 @@
 mod cpu;
 mod descriptors;
 mod maps;
+mod net;
 mod process;
 mod status;
 mod system;
@@ -23,6 +24,7 @@ pub fn mount(root: &Path) -> Result<()> {
     let proc = PseudoFs::new("proc", PROC_MAGIC, |device| Some(process::processes(device)));
     process::add_links(&proc);
     system::fill_proc(proc.directory())?;
+    net::fill(proc.directory())?;
     attach(root, b"proc", proc, "proc")?;
     let sys = PseudoFs::new("sysfs", SYSFS_MAGIC, |_| None);
     system::fill_sys(sys.directory())?;

@@ -79,8 +79,6 @@ fn start(number: usize, tasks: usize, owns_memory: bool) -> Arc<Process> {
     for n in 0..tasks {
         let tid = if n == 0 { pid } else { process::allocate_id() };
         let task = Task::new(tid, process.clone(), [0; 16]);
-        // There are no devices to look after.
-        task.until_poll.store(u32::MAX, Ordering::Relaxed);
         let thread = rkt_kernel::boot::prepare_task(&task, SpaceId::FIRST).unwrap();
         let rsp = STACK - ((number * 8 + n) as u64) * 0x8000;
         let rip = (number << 8 | n) as u64;
