@@ -57,11 +57,15 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     let RootIdentity::Image { digest } = &manifest.root;
     let fs = rootfs::open(image, digest, manifest.memory).map_err(|event| (event, String::new()))?;
     let root = rootfs::mount(fs).map_err(|error| (Event::ImageMalformed, format!("mounting the root: {error}")))?;
-    rootfs::configure(&root, manifest)
-        .map_err(|error| (Event::ImageMalformed, format!("writing /etc: {error}")))?;
+    rootfs::configure(&root, manifest).map_err(|error| (Event::ImageMalformed, format!("writing /etc: {error}")))?;
     crate::procfs::mount(&root).map_err(|error| (Event::ImageMalformed, format!("mounting /proc: {error}")))?;
     crate::devices::start(manifest)?;
-    rkt_sched::set_poller(Poller { poll, has_work, deadline: crate::devices::deadline, parking: crate::devices::parking });
+    rkt_sched::set_poller(Poller {
+        poll,
+        has_work,
+        deadline: crate::devices::deadline,
+        parking: crate::devices::parking,
+    });
     if rkt_platform::window().read_u32(header::POLL).unwrap_or(0) == 1 {
         rkt_sched::set_spin(u64::MAX);
     }
@@ -92,7 +96,8 @@ fn read_manifest() -> core::result::Result<Manifest, Refusal> {
     window.read(layout::MANIFEST, &mut bytes).map_err(|_| bad("too long"))?;
     let manifest = Manifest::decode(&bytes).map_err(|error| bad(&format!("{error}")))?;
     let digest = rkt_manifest::digest(&bytes);
-    let words: Vec<u64> = digest.chunks_exact(8).map(|b| b.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte))).collect();
+    let words: Vec<u64> =
+        digest.chunks_exact(8).map(|b| b.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte))).collect();
     log::event(Event::Boot, &words);
     Ok(manifest)
 }
@@ -234,9 +239,8 @@ fn patch(page: u64, len: u64, apply: &mut dyn FnMut()) -> bool {
     let mm = crate::task::current().process.mm();
     let inner = mm.lock();
     // A restarted call traps at the `syscall` of its own trampoline: that is none of the program's.
-    let is_text = |area: &Area| {
-        area.protection.execute && !area.protection.write && !matches!(area.backing, Backing::Reserved)
-    };
+    let is_text =
+        |area: &Area| area.protection.execute && !area.protection.write && !matches!(area.backing, Backing::Reserved);
     let good = inner.is_covered(page, page + len) && inner.overlapping(page, page + len).all(is_text);
     if good {
         apply();

@@ -255,8 +255,8 @@ const TERMIOS_LEN: usize = 36;
 /// A terminal's modes until the application sets others (tty_std_termios): ICRNL|IXON, OPOST|ONLCR,
 /// 38400 baud CS8 CREAD HUPCL, ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN, and the control characters.
 const STANDARD: [u8; TERMIOS_LEN] = [
-    0x00, 0x05, 0, 0, 0x05, 0, 0, 0, 0xbf, 0x04, 0, 0, 0x3b, 0x8a, 0, 0, 0, 3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18,
-    15, 23, 22, 0, 0, 0,
+    0x00, 0x05, 0, 0, 0x05, 0, 0, 0, 0xbf, 0x04, 0, 0, 0x3b, 0x8a, 0, 0, 0, 3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0,
+    18, 15, 23, 22, 0, 0, 0,
 ];
 
 static MODES: Mutex<[u8; TERMIOS_LEN]> = Mutex::new(STANDARD);

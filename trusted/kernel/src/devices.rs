@@ -81,7 +81,8 @@ fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Resul
     let Ipv4::Static { address, prefix, gateway } = interface.ipv4 else {
         return Err(refuse(format!("{name}: only a static IPv4 address is supported")));
     };
-    let regs = DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{name}: {error}")))?;
+    let regs =
+        DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{name}: {error}")))?;
     let mut looks = 0;
     let device = VirtioNet::new(regs, arena, 0, POLLS, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{name}: {error}")))?;

@@ -76,7 +76,13 @@ impl FileTable {
     ///
     /// # Errors
     /// `EBADF` if the number is not below the limit, `ENOMEM`.
-    pub fn replace(&self, fd: i32, file: Arc<OpenFile>, close_on_exec: bool, limit: u64) -> Result<Option<Arc<OpenFile>>> {
+    pub fn replace(
+        &self,
+        fd: i32,
+        file: Arc<OpenFile>,
+        close_on_exec: bool,
+        limit: u64,
+    ) -> Result<Option<Arc<OpenFile>>> {
         let at = index(fd)?;
         if at as u64 >= limit {
             return Err(Errno::EBADF);

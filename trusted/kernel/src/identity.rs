@@ -6,7 +6,7 @@ use crate::process::Process;
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
     CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE,
-    CAP_MKNOD, CAP_SETGID, CAP_SETUID, S_IXGRP, S_ISGID, S_ISUID,
+    CAP_MKNOD, CAP_SETGID, CAP_SETUID, S_ISGID, S_ISUID, S_IXGRP,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_vfs::{Credentials, OpenFile};
@@ -105,11 +105,7 @@ impl IdSet {
 
     fn replaced(self, real: u32, effective: u32, saved: u32) -> Self {
         let pick = |new, old| if new == KEEP { old } else { new };
-        Self {
-            real: pick(real, self.real),
-            effective: pick(effective, self.effective),
-            saved: pick(saved, self.saved),
-        }
+        Self { real: pick(real, self.real), effective: pick(effective, self.effective), saved: pick(saved, self.saved) }
     }
 }
 

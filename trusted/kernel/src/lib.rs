@@ -10,18 +10,18 @@
 extern crate alloc;
 
 pub mod boot;
-pub mod devices;
-pub mod host_signals;
-pub mod procfs;
 pub mod console;
+pub mod devices;
 pub mod exec;
 pub mod exit;
 pub mod files;
 pub mod futex;
+pub mod host_signals;
 pub mod identity;
 pub mod log;
 pub mod mm;
 pub mod process;
+pub mod procfs;
 pub mod rootfs;
 pub mod signal;
 pub mod socket;

@@ -107,8 +107,7 @@ struct Registry {
     next: i32,
 }
 
-static REGISTRY: Mutex<Registry> =
-    Mutex::new(Registry { processes: BTreeMap::new(), tasks: BTreeMap::new(), next: 1 });
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { processes: BTreeMap::new(), tasks: BTreeMap::new(), next: 1 });
 
 /// Largest process id (kernel.pid_max).
 pub const PID_MAX: i32 = 4_194_304;

@@ -25,6 +25,8 @@ pub struct Task {
     pub futex: crate::futex::Waiter,
     /// Name (PR_SET_NAME), padded with zeroes.
     pub name: Mutex<[u8; 16]>,
+    /// User memory that needs no showing before a copy.
+    pub plain: crate::mm::PlainRanges,
     /// System calls made so far. Only the task itself counts.
     pub calls: AtomicU64,
     /// Whether the task is to end at the next return to the application.
@@ -45,6 +47,7 @@ impl Task {
             robust_list: AtomicU64::new(0),
             futex: crate::futex::Waiter::default(),
             name: Mutex::new(name),
+            plain: crate::mm::PlainRanges::default(),
             calls: AtomicU64::new(0),
             dying: AtomicBool::new(false),
             started: rkt_platform::now(),

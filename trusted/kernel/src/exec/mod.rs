@@ -134,7 +134,8 @@ impl Prepared {
         }
         let sp = stack::build(process, mm, &self.program, &main, base, secure)?;
         *process.exe.lock() = Some(self.program.file.path().clone());
-        let joined = |strings: &[Vec<u8>]| strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect();
+        let joined =
+            |strings: &[Vec<u8>]| strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect();
         *process.command_line.lock() = joined(&self.program.argv);
         *process.environment.lock() = joined(&self.program.envp);
         // Flags as after a fresh execve: interrupts on, the reserved bit.

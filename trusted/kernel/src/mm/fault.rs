@@ -1,7 +1,9 @@
 //! What a fault of the application means.
 
+use super::PlainRanges;
 use super::area::Backing;
 use super::space::Mm;
+use crate::task::Task;
 use crate::{process, task};
 use alloc::sync::Arc;
 use rkt_platform::Protection;
@@ -60,25 +62,35 @@ const PREFAULT_MAX: u64 = 64 << 20;
 /// Shows what the kernel is about to copy from or to: its own accesses do not fault pages in.
 /// What cannot be shown is `EFAULT` in the copy.
 pub fn prefault(addr: u64, len: usize) {
+    let end = addr.saturating_add((len as u64).min(PREFAULT_MAX));
     let _ = task::with_current(|task, _| {
-        let mm = task.process.mm();
-        if !mm.hides() {
-            return;
-        }
-        let end = addr.saturating_add((len as u64).min(PREFAULT_MAX));
-        let mut inner = mm.lock();
-        let mut at = addr;
-        while at < end {
-            let Some(area) = inner.find_mut(at) else { return };
-            let place = area.place();
-            if let Some(view) = area.backing.view_mut()
-                && view.show_range(place, at, end.min(place.end)).is_err()
-            {
-                return;
-            }
-            at = place.end;
+        if !task.plain.contain(addr, end) {
+            show(task, addr, end);
         }
     });
+}
+
+fn show(task: &Task, start: u64, end: u64) {
+    let mm = task.process.mm();
+    if !mm.hides() {
+        return;
+    }
+    let generation = PlainRanges::generation();
+    let mut inner = mm.lock_to_look();
+    let mut at = start;
+    while at < end {
+        let Some(area) = inner.find_mut(at) else { return };
+        let place = area.place();
+        match area.backing.view_mut() {
+            Some(view) => {
+                if view.show_range(place, at, end.min(place.end)).is_err() {
+                    return;
+                }
+            }
+            None => task.plain.remember(generation, place.start, place.end),
+        }
+        at = place.end;
+    }
 }
 
 /// A file became shorter: mappings of what is gone fault from now on. Those of other address

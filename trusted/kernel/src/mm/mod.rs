@@ -8,6 +8,7 @@
 mod area;
 mod fault;
 mod map;
+mod plain;
 mod remap;
 mod space;
 mod view;
@@ -15,4 +16,5 @@ mod view;
 pub use area::{Area, Backing};
 pub use fault::{FaultCause, classify, prefault, shortened};
 pub use map::{MapRequest, Placement};
+pub use plain::PlainRanges;
 pub use space::{Layout, Mm};

@@ -137,6 +137,12 @@ impl Mm {
 
     /// Locks the tree.
     pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        super::plain::note_change();
+        self.inner.lock()
+    }
+
+    /// Locks the tree for someone who changes no area.
+    pub fn lock_to_look(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock()
     }
 

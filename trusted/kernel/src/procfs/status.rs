@@ -3,9 +3,9 @@
 use super::maps::Sums;
 use super::process::Subject;
 use super::{cpu_list, line};
+use crate::identity::ALL_CAPABILITIES;
 use crate::process::Process;
 use crate::signal::SigSet;
-use crate::identity::ALL_CAPABILITIES;
 use crate::task::{self, Task};
 use alloc::format;
 use alloc::string::String;

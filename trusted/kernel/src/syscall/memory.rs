@@ -3,9 +3,9 @@
 use super::Call;
 use crate::mm::{MapRequest, Placement};
 use rkt_linux_abi::general::{
-    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_POPULATE, MAP_PRIVATE,
-    MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MS_ASYNC, MS_INVALIDATE,
-    MS_SYNC, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE,
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE,
+    MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MS_ASYNC,
+    MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Protection;
@@ -59,6 +59,11 @@ pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd:
     } else {
         Placement::Hint(addr)
     };
+    // As Linux with vm.overcommit_memory = 0: what could never be there is refused.
+    let writable = prot & PROT_WRITE != 0 && file.is_none();
+    if writable && flags & MAP_NORESERVE == 0 && len > crate::boot::manifest().memory {
+        return Err(Errno::ENOMEM);
+    }
     let mm = call.task.process.mm();
     let limit = call.task.process.limit(9); // RLIMIT_AS
     if limit != u64::MAX && mm.lock().total.saturating_add(len) > limit {
@@ -123,7 +128,11 @@ pub fn msync(call: &mut Call<'_>, addr: u64, len: u64, flags: u32) -> Result<u64
         let mm = call.task.process.mm();
         let files: alloc::vec::Vec<_> = {
             let inner = mm.lock();
-            inner.overlapping(addr, addr + len).filter(|a| a.shared).filter_map(|a| a.file().map(|f| f.0.clone())).collect()
+            inner
+                .overlapping(addr, addr + len)
+                .filter(|a| a.shared)
+                .filter_map(|a| a.file().map(|f| f.0.clone()))
+                .collect()
         };
         for file in files {
             file.sync(true)?;

@@ -10,11 +10,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
-    __WALL, __WCLONE, __WNOTHREAD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED,
-    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_NEWCGROUP, CLONE_NEWIPC,
-    CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_PARENT_SETTID, CLONE_PTRACE,
-    CLONE_SETTLS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, P_ALL, P_PGID,
-    P_PID, SIGCHLD, SIGCONT, SIGKILL, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
+    __WALL, __WCLONE, __WNOTHREAD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CLD_CONTINUED, CLD_DUMPED, CLD_EXITED,
+    CLD_KILLED, CLD_STOPPED, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_IO,
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
+    CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED,
+    CLONE_VFORK, CLONE_VM, P_ALL, P_PGID, P_PID, SIGCHLD, SIGCONT, SIGKILL, WCONTINUED, WEXITED, WNOHANG, WNOWAIT,
+    WSTOPPED, WUNTRACED,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{MapError, SpaceId, USER_END};
@@ -482,8 +483,7 @@ pub fn clone3(call: &mut Call<'_>, args: u64, size: usize) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let stack = stack.checked_add(stack_size).filter(|&top| top <= USER_END).ok_or(Errno::EINVAL)?;
-    let request =
-        Request { flags: flags as u32, exit_signal: exit_signal as u32, stack, parent_tid, child_tid, tls };
+    let request = Request { flags: flags as u32, exit_signal: exit_signal as u32, stack, parent_tid, child_tid, tls };
     if request.flags & CLONE_THREAD != 0 && exit_signal != 0 {
         return Err(Errno::EINVAL);
     }

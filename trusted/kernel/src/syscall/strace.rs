@@ -85,7 +85,9 @@ fn argument(line: &mut String, name: &str, kind: &str, value: u64) {
 /// Prints the call with its result.
 pub fn after(call: &Call<'_>, number: u64, answer: &Answer) {
     let mut line = head(call, number);
-    if number == 1 && let Ok(Outcome::Value(n)) = answer {
+    if number == 1
+        && let Ok(Outcome::Value(n)) = answer
+    {
         show_bytes(&mut line, call.registers.rsi, *n as usize);
     }
     let _ = match answer {
