@@ -117,6 +117,7 @@ pub fn enter32(registers: &mut Registers) {
         [saved.rdi, saved.rsi, saved.rdx, saved.r10, saved.r8, saved.r9];
 }
 
+#[inline(always)]
 fn serve(call: &mut Call<'_>) {
     // The number is an int: its upper half is not looked at (Linux' do_syscall_64).
     let number = call.registers.rax as i32 as u64;
@@ -126,21 +127,29 @@ fn serve(call: &mut Call<'_>) {
         strace::before(call);
     }
     let answer = table::dispatch(number, call);
-    if answer == Err(Errno::ENOSYS) && table::name(number).is_none() {
-        UNKNOWN.fetch_add(1, Ordering::Relaxed);
-        crate::log::unknown_syscall(number);
-    }
     match answer {
         Ok(Outcome::Value(value)) => call.registers.rax = value,
         Ok(Outcome::Done) => {}
-        Err(error) => call.registers.rax = error.as_return() as u64,
+        Err(error) => {
+            note_unknown(number, error);
+            call.registers.rax = error.as_return() as u64;
+        }
     }
     if traced {
         strace::after(call, number, &answer);
     }
 }
 
+#[cold]
+fn note_unknown(number: u64, error: Errno) {
+    if error == Errno::ENOSYS && table::name(number).is_none() {
+        UNKNOWN.fetch_add(1, Ordering::Relaxed);
+        crate::log::unknown_syscall(number);
+    }
+}
+
 /// On the way back to the application: restarts, signals, the end, and the devices' turn.
+#[inline(always)]
 fn leave(task: &Arc<Task>, thread: &CurrentThread, registers: &mut Registers) {
     let restart = matches!(registers.rax as i64, -514 | -512) && registers.orig_rax != u64::MAX;
     if thread.interrupted() || restart {
