@@ -3,8 +3,8 @@
 //! The kernel reads and writes the window directly, so no byte is copied in this process and no
 //! Rust reference to window memory is made.
 
-use smallvec::SmallVec;
 use rkt_window::Region;
+use smallvec::SmallVec;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::AtomicU32;
