@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
@@ -58,8 +59,11 @@ impl Compiler {
             Libc::Glibc => ("gcc", &[]),
             Libc::Musl => ("musl-gcc", &["-static"]),
         };
-        // Built beside its final name and renamed, so that an interrupted build leaves nothing that looks finished.
-        let unfinished = output.with_extension("tmp");
+        // Built beside its final name and renamed, so that an interrupted build leaves nothing that looks finished; under a
+        // name of its own, as two runs may want the same program at once.
+        static BUILDS: AtomicU64 = AtomicU64::new(0);
+        let number = BUILDS.fetch_add(1, Ordering::Relaxed);
+        let unfinished = output.with_extension(format!("{}-{number}.tmp", std::process::id()));
         let result = Command::new(compiler)
             .args(FLAGS)
             .args(link)
