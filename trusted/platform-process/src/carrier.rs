@@ -390,16 +390,22 @@ fn wait_for_slot(carrier: &Carrier) {
                 return;
             }
             MAIL_END => end_thread(carrier),
-            spawn => {
-                let cpu = spawn - MAIL_SPAWN;
-                carrier.mail.store(MAIL_NONE, Ordering::Release);
-                if let Some(new) = Carrier::new(cpu, carrier.space, true) {
-                    new.mail.store(MAIL_RUN, Ordering::Relaxed);
-                    publish(new);
-                    let _ = launch(new, THREAD);
-                }
-            }
+            _ => serve_spawn(carrier),
         }
+    }
+}
+
+/// Makes the carrier of another slot in this address space, if somebody asked for it. Carriers
+/// that hold a slot do it before they park and at the tick: who asked waits with a slot and a
+/// thread.
+pub fn serve_spawn(carrier: &Carrier) {
+    let mail = carrier.mail.load(Ordering::Acquire);
+    let Some(cpu) = mail.checked_sub(MAIL_SPAWN) else { return };
+    carrier.mail.store(MAIL_NONE, Ordering::Release);
+    if let Some(new) = Carrier::new(cpu, carrier.space, true) {
+        new.mail.store(MAIL_RUN, Ordering::Relaxed);
+        publish(new);
+        let _ = launch(new, THREAD);
     }
 }
 
@@ -443,7 +449,13 @@ pub fn pass(space: SpaceId) {
         None => (0..cpus()).filter(|&other| other != cpu).any(|other| {
             let carrier = Carrier::at(space, other).map(|at| at.load(Ordering::Acquire));
             // SAFETY: as above.
-            carrier.and_then(|at| unsafe { at.as_ref() }).is_some_and(|carrier| post(carrier, MAIL_SPAWN + cpu as u32))
+            let asked =
+                carrier.and_then(|at| unsafe { at.as_ref() }).is_some_and(|carrier| post(carrier, MAIL_SPAWN + cpu as u32));
+            if asked {
+                // It may hold its slot, and be parked with it.
+                kick(other);
+            }
+            asked
         }),
     };
     if passed {
@@ -486,6 +498,7 @@ pub fn park(deadline: u64, work: &mut dyn FnMut() -> bool) {
     let (Some(bell), Some(parked)) = (doorbell(cpu), PARKED.get(cpu)) else { return };
     parked.store(1, Ordering::SeqCst);
     let seen = bell.arm();
+    serve_spawn(me());
     if !work() {
         let timeout = if deadline == u64::MAX { u64::MAX } else { deadline.saturating_sub(time::now()) };
         if timeout > 0 {

@@ -134,7 +134,7 @@ impl Mm {
             if protection.write && !area.shared && matches!(area.backing, Backing::File(_)) {
                 area = self.show(copy_of(area, protection))?;
             } else if area.backing.view().is_some() && self.hides() {
-                // The placeholders keep having no rights.
+                // The stand-ins keep having no rights.
                 area = self.show(Area { protection, ..area })?;
             } else {
                 rkt_platform::protect(area.start, area.len(), protection).map_err(map_errno)?;

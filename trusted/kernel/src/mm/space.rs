@@ -124,7 +124,7 @@ impl Mm {
         for area in inner.areas.values_mut() {
             let place = area.place();
             if let Some(view) = area.backing.view_mut() {
-                // Without memory for the placeholder the pages stay, as zeroes.
+                // Without memory for the stand-in the pages stay, as zeroes.
                 let _ = view.shorten(place);
             }
         }

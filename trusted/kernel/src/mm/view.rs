@@ -1,6 +1,6 @@
 //! How an area shows a file: folios of its page cache, aliased where they have been touched.
 //!
-//! What is not shown has a placeholder without any right, so that the first touch faults and the
+//! What is not shown has a stand-in without any right, so that the first touch faults and the
 //! folio is shown then: large and sparse mappings cost nothing until they are used, and what lies
 //! behind the end of the file faults for good (SIGBUS) until the file grows.
 
