@@ -449,8 +449,9 @@ pub fn pass(space: SpaceId) {
         None => (0..cpus()).filter(|&other| other != cpu).any(|other| {
             let carrier = Carrier::at(space, other).map(|at| at.load(Ordering::Acquire));
             // SAFETY: as above.
-            let asked =
-                carrier.and_then(|at| unsafe { at.as_ref() }).is_some_and(|carrier| post(carrier, MAIL_SPAWN + cpu as u32));
+            let asked = carrier
+                .and_then(|at| unsafe { at.as_ref() })
+                .is_some_and(|carrier| post(carrier, MAIL_SPAWN + cpu as u32));
             if asked {
                 // It may hold its slot, and be parked with it.
                 kick(other);

@@ -379,22 +379,23 @@ impl Socket for TcpSocket {
         let all = flags & MSG_WAITALL != 0 && !peek;
         let timeout = self.options.lock().receive_timeout;
         let outcome = Patience::new(nonblocking, flags, timeout).until(&self.queue, || {
-            if connection.receive(sink, peek)? > 0 && (!all || sink.is_full()) {
-                return Ok(());
-            }
-            let status = connection.status();
-            if status.readable > 0 {
-                // Came between the two looks.
-                return connection.receive(sink, peek).map(drop);
-            }
-            if sink.done() > 0 && (status.failed || status.finished || status.phase == Phase::Closed) {
-                return Ok(());
-            }
-            match connection.take_error() {
-                // A FIN that came before the reset counts (SOCK_DONE of Linux).
-                Some(error) if !status.finished => Err(error),
-                _ if status.finished || read_shut || status.phase == Phase::Closed => Ok(()),
-                _ => Err(Errno::EAGAIN),
+            loop {
+                if connection.receive(sink, peek)? > 0 && (!all || sink.is_full()) {
+                    return Ok(());
+                }
+                let status = connection.status();
+                if status.readable > 0 {
+                    continue; // came between the two looks
+                }
+                if sink.done() > 0 && (status.failed || status.finished || status.phase == Phase::Closed) {
+                    return Ok(());
+                }
+                return match connection.take_error() {
+                    // A FIN that came before the reset counts (SOCK_DONE of Linux).
+                    Some(error) if !status.finished => Err(error),
+                    _ if status.finished || read_shut || status.phase == Phase::Closed => Ok(()),
+                    _ => Err(Errno::EAGAIN),
+                };
             }
         });
         match outcome {

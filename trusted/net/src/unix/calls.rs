@@ -305,21 +305,31 @@ impl Socket for UnixSocket {
         let timeout = self.options.lock().receive_timeout;
         let mut sum: Option<Part> = None;
         let patience = Patience::new(nonblocking, flags, timeout);
+        // Goes on while there is progress: who waits must have seen nothing left and no end.
         let outcome = patience.until(&self.queue, || {
-            let part = match self.inbox.read(sink, peek) {
-                Err(Errno::EAGAIN) => self.nothing_to_read(patience.waits())?,
-                other => other?,
-            };
-            let more = all && !sink.is_full() && part.stored > 0 && part.ancillary.is_empty();
-            match &mut sum {
-                Some(sum) => {
-                    sum.stored += part.stored;
-                    sum.whole += part.whole;
-                    sum.ancillary = part.ancillary;
+            loop {
+                let part = match self.inbox.read(sink, peek) {
+                    // Came between the two looks.
+                    Err(Errno::EAGAIN) if self.inbox.state().has_any => continue,
+                    Err(Errno::EAGAIN) => match self.nothing_to_read(patience.waits()) {
+                        Ok(_) if self.inbox.state().has_any => continue,
+                        other => other?,
+                    },
+                    other => other?,
+                };
+                let more = all && !sink.is_full() && part.stored > 0 && part.ancillary.is_empty();
+                match &mut sum {
+                    Some(sum) => {
+                        sum.stored += part.stored;
+                        sum.whole += part.whole;
+                        sum.ancillary = part.ancillary;
+                    }
+                    None => sum = Some(part),
                 }
-                None => sum = Some(part),
+                if !more {
+                    return Ok(());
+                }
             }
-            if more { Err(Errno::EAGAIN) } else { Ok(()) }
         });
         match (outcome, sum) {
             (_, Some(part)) if part.stored > 0 => Ok(self.received(part, flags)),
