@@ -2,7 +2,6 @@
 #include "t.h"
 
 int main(void) {
-    T(syscall(SYS_rseq, BAD, 32L, 0, 0));
     T(syscall(SYS_membarrier, 0, 0) >= 0);
     T(syscall(SYS_membarrier, 99, 0));
     T(syscall(SYS_prctl, 38, 2L, 0L, 0L, 0L));

@@ -147,3 +147,45 @@ pub fn setpriority(call: &mut Call<'_>, which: u32, who: i32, nice: i32) -> Resu
     process.nice.store(nice, Ordering::Relaxed);
     Ok(0)
 }
+
+/// Bytes of `struct sched_attr` in its first version.
+const ATTR_LEN: usize = 48;
+
+/// sched_setattr(2): as sched_setscheduler(2); the nice value is taken.
+pub fn sched_setattr(call: &mut Call<'_>, tid: i32, attr: u64, flags: u32) -> Result<u64> {
+    if attr == 0 || tid < 0 || flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let size = UserPtr::<u32>::new(attr).read()? as usize;
+    if size != 0 && size < ATTR_LEN {
+        return Err(Errno::E2BIG);
+    }
+    let bytes = UserSlice::new(attr, ATTR_LEN)?.to_vec()?;
+    let word = |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes);
+    let (policy, nice, priority) = (word(4), word(16) as i32, word(20));
+    let task = named(call, tid)?;
+    match policy {
+        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE if priority == 0 => {
+            let nice = nice.clamp(-20, 19);
+            if nice < task.process.nice.load(Ordering::Relaxed) && call.task.process.credentials().uid != 0 {
+                return Err(Errno::EPERM);
+            }
+            task.process.nice.store(nice, Ordering::Relaxed);
+            Ok(0)
+        }
+        SCHED_FIFO | SCHED_RR if (1..=99).contains(&priority) => Err(Errno::EPERM),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// sched_getattr(2).
+pub fn sched_getattr(call: &mut Call<'_>, tid: i32, attr: u64, size: u32, flags: u32) -> Result<u64> {
+    if attr == 0 || tid < 0 || flags != 0 || (size as usize) < ATTR_LEN || size > 4096 {
+        return Err(Errno::EINVAL);
+    }
+    let task = named(call, tid)?;
+    let nice = task.process.nice.load(Ordering::Relaxed) as u32;
+    // size, policy, flags (two words), nice, and zeroes: SCHED_OTHER has nothing more.
+    UserPtr::<u32>::new(attr).write_array(&[ATTR_LEN as u32, SCHED_NORMAL, 0, 0, nice, 0, 0, 0, 0, 0, 0, 0])?;
+    Ok(0)
+}

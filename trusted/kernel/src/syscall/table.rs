@@ -319,10 +319,13 @@ table! {
     306 syncfs(fd: Fd) = fd::syncfs, Full;
     307 sendmmsg(sockfd: Fd, msgvec: Pointer, vlen: u32, flags: Flags) = message::sendmmsg, Partial;
     309 getcpu(cpu: Pointer, node: Pointer, tcache: Pointer) = sched::getcpu, Full;
+    314 sched_setattr(pid: i32, attr: Pointer, flags: Flags) = sched::sched_setattr, Partial;
+    315 sched_getattr(pid: i32, attr: Pointer, size: u32, flags: Flags) = sched::sched_getattr, Partial;
     316 renameat2(olddirfd: Fd, oldpath: PathPointer, newdirfd: Fd, newpath: PathPointer, flags: Flags) = names::renameat2, Partial;
     318 getrandom(buf: Pointer, buflen: usize, flags: Flags) = system::getrandom, Full;
     319 memfd_create(name: PathPointer, flags: Flags) = events::memfd_create, Partial;
     322 execveat(dirfd: Fd, pathname: PathPointer, argv: Pointer, envp: Pointer, flags: Flags) = process::execveat, Full;
+    324 membarrier(cmd: u32, flags: Flags, cpu_id: i32) = system::membarrier, Partial;
     325 mlock2(addr: Pointer, len: u64, flags: Flags) = memory::mlock2, Full;
     326 copy_file_range(fd_in: Fd, off_in: Pointer, fd_out: Fd, off_out: Pointer, size: usize, flags: Flags) = transfer::copy_file_range, Full;
     327 preadv2(fd: Fd, iov: Pointer, iovcnt: usize, offset: i64, offset_high: u64, flags: Flags) = read_write::preadv2, Partial;
