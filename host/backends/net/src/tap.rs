@@ -15,6 +15,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 /// How the TAP is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,25 @@ impl fmt::Display for TapError {
 
 impl std::error::Error for TapError {}
 
+/// The kernel lets go of a TAP some milliseconds after its last user, where that polled it
+/// through io_uring: a restart need not see that.
+const RELEASE: Duration = Duration::from_millis(50);
+const RELEASE_TRIES: u32 = 20;
+
+/// Attaches to the interface; waits a little while it is in use.
+fn attach(file: &File, name: &str) -> io::Result<String> {
+    let mut tries = 0;
+    loop {
+        match ifreq::attach_tap(file, name) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && tries < RELEASE_TRIES => {
+                tries += 1;
+                std::thread::sleep(RELEASE);
+            }
+            result => return result,
+        }
+    }
+}
+
 /// An open TAP. The interface vanishes with it, unless somebody made it persistent before.
 #[derive(Debug)]
 pub struct Tap {
@@ -116,7 +136,7 @@ impl Tap {
             io::ErrorKind::PermissionDenied => TapError::Denied { name: shown.into(), what: "open" },
             _ => TapError::NoDriver(e),
         })?;
-        let name = ifreq::attach_tap(&file, name).map_err(|error| match error.raw_os_error() {
+        let name = attach(&file, name).map_err(|error| match error.raw_os_error() {
             Some(libc::EPERM) => TapError::Denied { name: shown.into(), what: "make or open" },
             Some(libc::EBUSY) => TapError::Busy(shown.into()),
             Some(libc::EINVAL) => TapError::NotTap(shown.into()),
