@@ -115,13 +115,6 @@ pub struct Program {
     pub directive: Directive,
 }
 
-impl Program {
-    /// Whether the program makes processes: those live in `programs/fork`.
-    pub fn forks(&self) -> bool {
-        self.name.starts_with("fork/")
-    }
-}
-
 /// Finds every program below `root`, sorted by name.
 ///
 /// # Errors
