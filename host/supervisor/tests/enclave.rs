@@ -40,7 +40,17 @@ fn main() {
         ("terminal_settings_are_applied_and_restored", terminal_settings_are_applied_and_restored),
         ("the_enclave_dies_with_the_supervisor", the_enclave_dies_with_the_supervisor),
     ];
-    for (name, test) in tests {
+    // What nextest asks of a test program: a list, and one test by its name.
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let given = |option: &str| args.iter().any(|arg| arg == option);
+    if given("--list") {
+        for (name, _) in tests.iter().filter(|_| !given("--ignored")) {
+            println!("{name}: test");
+        }
+        return;
+    }
+    let chosen: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
+    for (name, test) in tests.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|one| one == name)) {
         test();
         println!("test {name} ... ok");
     }

@@ -178,8 +178,10 @@ fn enclave_main(handover: &Handover<'_>) -> ! {
     // memory that another process of ours uses.
     unsafe {
         libc::setsid();
+        // The call itself, since libc keeps signals 32 and 33 from its users; all zeroes is SIG_DFL.
+        let default = [0usize; 4];
         for signal in 1..=libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_DFL);
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, 8);
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
