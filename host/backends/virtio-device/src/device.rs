@@ -213,6 +213,18 @@ struct Service {
     serving: bool,
 }
 
+/// A yield that takes longer than this let somebody else run.
+const UNDISTURBED: Duration = Duration::from_micros(5);
+
+/// Yields; true if another thread wanted this processor. Polling costs nothing on a processor that
+/// nobody else wants, and is as good as a sleep is bad there (waking an idle processor takes tens
+/// of microseconds); on one that others want it takes what they need.
+fn yield_took_long() -> bool {
+    let before = Instant::now();
+    std::thread::yield_now();
+    before.elapsed() > UNDISTURBED
+}
+
 impl Service {
     fn run(&mut self) {
         let doorbell = self.regs.doorbell();
@@ -222,19 +234,24 @@ impl Service {
             Err(e) => return self.fail(Fault::Host("cannot wait for events", e)),
         };
         let mut last_work = Instant::now();
+        let mut contended = false;
         while !self.stopping() {
             if self.step() {
                 last_work = Instant::now();
+                contended = false;
                 continue;
             }
             match self.polling {
                 Polling::Busy => std::thread::yield_now(),
-                Polling::Adaptive(budget) if last_work.elapsed() < budget => std::thread::yield_now(),
+                Polling::Adaptive(budget) if !contended && last_work.elapsed() < budget => {
+                    contended = yield_took_long()
+                }
                 Polling::Adaptive(_) => {
                     if let Err(e) = self.sleep(&doorbell, &mut waiter) {
                         return self.fail(Fault::Host("cannot wait for events", e));
                     }
                     last_work = Instant::now();
+                    contended = false;
                 }
             }
         }
