@@ -42,9 +42,6 @@ const DATA_IP: u32 = 8;
 const fn arg_low(n: u32) -> u32 {
     16 + n * 8
 }
-const fn arg_high(n: u32) -> u32 {
-    20 + n * 8
-}
 
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const PR_SET_NO_NEW_PRIVS: usize = 38;
@@ -55,7 +52,7 @@ const CLONE_FORBIDDEN: u32 = 0x7e02_2080;
 /// A program under construction. Conditions on one call end in `allow` or `kill`; the labels
 /// are resolved at the end, since BPF jumps only forward.
 struct Builder {
-    ops: [Op; 128],
+    ops: [Op; 192],
     len: usize,
 }
 
@@ -116,7 +113,7 @@ impl Builder {
 
 /// The filter for an image whose text lies in `image`.
 fn build(image: ImageRange) -> Builder {
-    let mut b = Builder { ops: [Op { code: 0, jt: 0, jf: 0, k: 0 }; 128], len: 0 };
+    let mut b = Builder { ops: [Op { code: 0, jt: 0, jf: 0, k: 0 }; 192], len: 0 };
     // Whoever is not the image's text is the application: it traps, whatever it asks and by
     // whichever gate (`syscall`, `int 0x80`, the vsyscall page).
     b.ret_if_below(DATA_IP, image.text, RET_TRAP);
@@ -166,22 +163,11 @@ fn build(image: ImageRange) -> Builder {
     b
 }
 
-/// Kills if the address in argument `n` lies in the image's text, else allows. The text lies
-/// within one or two blocks of 4 GiB, so the high half decides first.
+/// Kills if the address in argument `n` lies in the image's text, else allows. Both halves of the
+/// address are compared: the text may lie across a border of 4 GiB, with other mappings beside it.
 fn not_text(b: &mut Builder, image: ImageRange, n: u32) {
-    let (first, last) = ((image.text >> 32) as u32, ((image.text_end - 1) >> 32) as u32);
-    b.load(arg_high(n));
-    b.push(JGE, 1, 0, first);
-    b.ret(RET_ALLOW);
-    b.push(JGT, 0, 1, last);
-    b.ret(RET_ALLOW);
-    if first == last {
-        b.load(arg_low(n));
-        b.push(JGE, 1, 0, image.text as u32);
-        b.ret(RET_ALLOW);
-        b.push(JGE, 0, 1, ((image.text_end - 1) as u32).wrapping_add(1));
-        b.ret(RET_ALLOW);
-    }
+    b.ret_if_below(arg_low(n), image.text, RET_ALLOW);
+    b.ret_if_at_least(arg_low(n), image.text_end, RET_ALLOW);
     b.ret(RET_KILL_PROCESS);
 }
 
