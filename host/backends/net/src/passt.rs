@@ -189,14 +189,17 @@ impl Passt {
         }
     }
 
+    /// The guest's hardware address: passt sends to the one that it heard last, and until the guest
+    /// speaks that is the one that asked for the gateway.
+    pub const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
     /// Asks for the gateway's hardware address (RFC 826) until there is an answer.
     fn await_answer(&mut self, options: &PasstOptions) -> io::Result<bool> {
-        const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
         let mut request = vec![0, 0, 0, 42];
         request.extend([0xff; 6]);
-        request.extend(MAC);
+        request.extend(Self::MAC);
         request.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
-        request.extend(MAC);
+        request.extend(Self::MAC);
         request.extend(options.guest4.0.octets());
         request.extend([0; 6]);
         request.extend(options.gateway4.octets());
