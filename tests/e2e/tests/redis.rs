@@ -88,3 +88,24 @@ fn what_redis_keeps_is_not_in_the_window() {
     assert!(window.len() >= 1 << 20 && holds("RKTWIN"), "this is not the window");
     assert!(!holds(&format!("{first}{second}")), "a value of Redis's lies in the window");
 }
+
+/// A port of the host that nobody uses at the moment.
+fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port of the loopback");
+    listener.local_addr().expect("a bound socket has an address").port().to_string()
+}
+
+#[test]
+fn a_published_port_leads_in_through_passt() {
+    let port = free_port();
+    let mut command = Command::new(rkt_io());
+    command.args(["run", "--quiet", "--net", "user", "-p", &format!("{port}:6379"), "--"]);
+    command.args(["/usr/bin/redis-server", "--save", "", "--protected-mode", "no"]);
+    let _server = Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()));
+    let cli = |args: &[&str]| finish(Command::new("redis-cli").args(["-h", "127.0.0.1", "-p", &port]).args(args), b"");
+    until("the server answers", || (cli(&["PING"]).stdout == b"PONG\n").then_some(()));
+    let long = "x".repeat(300_000);
+    assert_eq!(cli(&["SET", "long", &long[..100_000]]).succeeded(), "OK\n");
+    assert_eq!(cli(&["APPEND", "long", &long[100_000..200_000]]).succeeded(), "200000\n");
+    assert_eq!(cli(&["GET", "long"]).succeeded().trim_end(), &long[..200_000]);
+}
