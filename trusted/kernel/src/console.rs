@@ -70,6 +70,10 @@ static CONSOLE: OnceCell<Console> = OnceCell::new();
 /// Opens the rings that the manifest allows.
 pub fn start(stdio: Stdio) {
     let on = |stream| stream == Stream::Plain;
+    let mut modes = [0; TERMIOS_LEN];
+    if stdio.tty && rkt_platform::window().read(header::TERMIOS, &mut modes).is_ok() && modes != [0; TERMIOS_LEN] {
+        *MODES.lock() = modes; // what the host's terminal is set to
+    }
     let _ = CONSOLE.set(Console {
         input: Channel::open(layout::STDIN, Side::Consumer, on(stdio.stdin), 0),
         output: [
