@@ -111,6 +111,9 @@ pub fn try_current() -> Option<Arc<Task>> {
 
 /// Calls `f` with the running task without counting a reference: for the fast paths.
 pub fn with_current<R>(f: impl FnOnce(&Arc<Task>, &rkt_sched::CurrentThread) -> R) -> Option<R> {
+    if !rkt_sched::in_thread() {
+        return None; // boot, and the idle loop
+    }
     let thread = rkt_sched::current();
     let handle = thread.data_as::<TaskHandle>()?;
     Some(f(&handle.0, &thread))

@@ -14,7 +14,7 @@ use rkt_platform::Protection;
 use rkt_vfs::{Mappable, OpenFile};
 
 /// Areas up to this length are shown whole at once: an alias costs less than a fault.
-const EAGER_MAX: u64 = 8 << 20;
+const EAGER_MAX: u64 = 512 << 10;
 
 /// A folio that is shown; holding it keeps mapping and file the same memory.
 #[derive(Clone)]
