@@ -12,6 +12,7 @@ pub type Need = (&'static str, &'static str);
 /// What every suite together needs.
 pub const TESTS: &[Need] = &[
     ("gcc", "gcc"),
+    ("g++", "g++"),
     ("ld", "binutils"),
     ("musl-gcc", "musl-tools"),
     ("redis-server", "redis-server"),

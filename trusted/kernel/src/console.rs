@@ -15,7 +15,7 @@ use rkt_sync::{Mutex, OnceCell};
 use rkt_user::{IoSink, IoSource, UserSlice};
 use rkt_vfs::{FileOps, OpenFile, PollTable};
 use rkt_window::layout::{self, header};
-use rkt_window::{ByteRing, Side};
+use rkt_window::{ByteRing, RingError, Side};
 
 /// Bytes moved at once between a ring and user memory.
 const CHUNK: usize = 4096;
@@ -41,17 +41,33 @@ impl Channel {
         let ring = ring.as_ref()?;
         match ring.available() {
             Ok(n) => Some(n),
-            Err(_) => {
-                self.fail();
+            Err(error) => {
+                self.fail(error);
                 None
             }
         }
     }
 
-    fn fail(&self) {
+    fn fail(&self, error: RingError) {
         if !self.broken.swap(true, Ordering::Relaxed) {
-            crate::log::event(Event::RingError, &[self.number, 0, 0]);
+            let (own, peer) = match error {
+                RingError::Index { own, peer } => (u64::from(own), u64::from(peer)),
+                RingError::Layout => (0, 0),
+            };
+            crate::log::event(Event::RingError, &[self.number, own, peer]);
         }
+    }
+
+    /// Moves up to one chunk into the ring. The room is looked up and used under one lock, so that
+    /// what another writer puts in between cannot displace bytes that were already taken.
+    fn put_chunk(&self, from: &mut IoSource<'_>) -> Result<usize> {
+        let mut ring = self.ring.lock();
+        let ring = ring.as_mut().ok_or(Errno::EPIPE)?;
+        let room = ring.available().map_err(|_| Errno::EPIPE)?;
+        let mut chunk = [0; CHUNK];
+        let piece = chunk.get_mut(..room.min(CHUNK)).ok_or(Errno::EIO)?;
+        let n = if piece.is_empty() { 0 } else { from.take(piece)? };
+        ring.put(piece.get(..n).unwrap_or(&[])).map_err(|_| Errno::EPIPE)
     }
 
     fn ended(&self) -> bool {
@@ -96,8 +112,6 @@ pub fn is_terminal() -> bool {
     CONSOLE.get().is_some_and(|console| console.stdio.tty)
 }
 
-static POLLED: AtomicU32 = AtomicU32::new(0);
-
 /// Wakes whoever waits for a stream that moved. Called by the poller.
 pub fn poll() -> bool {
     let Some(console) = CONSOLE.get() else { return false };
@@ -112,7 +126,6 @@ pub fn poll() -> bool {
             any = true;
         }
     }
-    POLLED.fetch_add(1, Ordering::Relaxed);
     any
 }
 
@@ -137,18 +150,18 @@ pub fn drain() {
 }
 
 /// A standard stream as a file: 0 reads, 1 and 2 write; a terminal does both.
-pub struct Stream3 {
+pub struct StandardStream {
     /// Its number.
     pub number: usize,
 }
 
-impl Stream3 {
+impl StandardStream {
     fn output(&self) -> usize {
         usize::from(self.number == 2)
     }
 }
 
-impl FileOps for Stream3 {
+impl FileOps for StandardStream {
     fn read(&self, file: &OpenFile, _: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
         let input = &CONSOLE.get().ok_or(Errno::EIO)?.input;
         let wait = || match input.ready() {
@@ -181,7 +194,6 @@ impl FileOps for Stream3 {
 
     fn write(&self, file: &OpenFile, _: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
         let channel = CONSOLE.get().and_then(|console| console.output.get(self.output())).ok_or(Errno::EIO)?;
-        let mut chunk = [0; CHUNK];
         while from.remaining() > 0 {
             let room = channel.ready().filter(|_| !channel.ended()).ok_or(Errno::EPIPE);
             let room = match room {
@@ -200,14 +212,10 @@ impl FileOps for Stream3 {
                 }
                 continue;
             }
-            let piece = chunk.get_mut(..room.min(CHUNK)).ok_or(Errno::EIO)?;
-            let n = match from.take(piece) {
-                Ok(n) => n,
+            match channel.put_chunk(from) {
+                Ok(_) => {}
                 Err(_) if from.done() > 0 => break,
                 Err(error) => return Err(error),
-            };
-            if let Some(ring) = channel.ring.lock().as_mut() {
-                let _ = ring.put(piece.get(..n).unwrap_or(&[]));
             }
         }
         rkt_platform::ring_console();
@@ -303,5 +311,5 @@ fn terminal(command: u32, argument: u64) -> Result<i64> {
 
 /// Opens a standard stream.
 pub fn open(at: rkt_vfs::Path, number: usize, flags: u32, context: &rkt_vfs::FsContext) -> Arc<OpenFile> {
-    OpenFile::new(at, Arc::new(Stream3 { number }), flags, context.credentials.clone())
+    OpenFile::new(at, Arc::new(StandardStream { number }), flags, context.credentials.clone())
 }

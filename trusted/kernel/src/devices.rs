@@ -171,7 +171,7 @@ pub fn deadline() -> u64 {
     NET.get().map_or(u64::MAX, |net| net.deadline())
 }
 
-/// vCPUs that are about to park or parked; the card kicks vCPU 0.
+/// Times a vCPU was about to park.
 static PARKING: AtomicU32 = AtomicU32::new(0);
 
 /// A vCPU is about to park.
