@@ -19,8 +19,7 @@ fn protection(prot: u32) -> Result<Protection> {
     if prot & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM) != 0 {
         return Err(Errno::EINVAL);
     }
-    // Memory that may be written can be read, on this processor and in /proc/self/maps' sense not:
-    // the flags are kept as given.
+    // Kept as given, though the processor lets what may be written be read, too.
     Ok(Protection { read: prot & PROT_READ != 0, write: prot & PROT_WRITE != 0, execute: prot & PROT_EXEC != 0 })
 }
 
