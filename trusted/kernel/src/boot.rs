@@ -80,6 +80,7 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
         tick: syscall::tick,
         reserve_near,
         patch,
+        prove: crate::mm::prove,
         idle: || rkt_sched::idle_loop(),
     });
     Ok(())

@@ -7,7 +7,9 @@ use crate::simulate::REGION_LEN;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use rkt_platform::{Exit, MapError, Platform, Protection, Region, Registers, SpaceId, Upcalls, UserFault, UserState};
+use rkt_platform::{
+    Exit, MapError, Platform, Protection, Region, Registers, SpaceId, Upcalls, UserFault, UserState, VDSO_LEN,
+};
 use rkt_sync::OnceCell;
 use rkt_window::layout::{self, header};
 
@@ -160,6 +162,10 @@ impl Platform for Mock {
 
     fn tsc_per_us() -> u64 {
         1000
+    }
+
+    fn vdso(_: &mut [u8; VDSO_LEN]) -> bool {
+        false
     }
 
     fn random(into: &mut [u8]) {

@@ -39,6 +39,7 @@ impl Config {
             tick: |_| panic!("a tick without a kernel"),
             reserve_near: |_, _| None,
             patch: |_, _, _| false,
+            prove: |_, _| 0,
             idle: rkt_sched::idle_loop,
         };
         let cpus = 1 + (seed % 4) as usize;

@@ -26,6 +26,7 @@ mod space;
 mod time;
 mod trap;
 mod user_copy;
+mod vdso;
 mod vector;
 
 pub use boot::{Boot, Failure, start};

@@ -28,6 +28,8 @@ const TRAMPOLINE_MAX: usize = 48;
 /// Bytes of text looked at before and behind the `syscall`.
 const BEFORE: usize = 7;
 const BEHIND: usize = 6;
+/// Other sites that are rewritten in one go.
+const OTHERS_MAX: usize = 128;
 /// Longest rewritten piece of text.
 const TEXT_MAX: usize = 8;
 
@@ -103,29 +105,78 @@ impl<const N: usize> ArrayBuf<N> {
     }
 }
 
-/// Looks at the site whose trap is being served; `after` is the address behind its `syscall`.
+/// Looks at the site whose trap is being served; `after` is the address behind its `syscall`. Other
+/// sites of the same file that were proven before are rewritten with it.
 pub fn consider(upcalls: &Upcalls, after: u64) {
     let mut state = STATE.lock();
-    let Some(plan) = plan(after) else { return };
-    let Some(trampoline) = write_trampoline(&mut state, upcalls, &plan) else { return };
-    let mut text = plan.text;
-    // The jump's target: e9 rel32.
-    let Some(distance) = distance(plan.start + 5, trampoline) else { return };
-    if let Some(at) = text.bytes.get_mut(1..5) {
-        at.copy_from_slice(&distance.to_le_bytes());
+    let Some(first) = plan(after) else { return };
+    let mut others = [0; OTHERS_MAX];
+    let count = (upcalls.prove)(after, &mut others).min(OTHERS_MAX);
+    let mut edits: Vec<Edit> = Vec::with_capacity(count + 1);
+    let others = others.iter().take(count).filter_map(|&after| plan(after));
+    edits.extend(others.chain([first]).filter_map(|plan| Edit::prepare(&mut state, upcalls, plan)));
+    edits.sort_unstable_by_key(|edit| edit.start);
+    let mut rest = edits.as_slice();
+    while let Some(run) = run_of_pages(rest) {
+        let (now, later) = rest.split_at(run);
+        apply(&mut state, upcalls, now);
+        rest = later;
     }
-    let page = plan.start & !(PAGE - 1);
-    let len = (plan.start + text.len as u64).next_multiple_of(PAGE) - page;
+}
+
+/// New text for a site.
+struct Edit {
+    start: u64,
+    text: ArrayBuf<TEXT_MAX>,
+    moved: Option<Moved>,
+}
+
+impl Edit {
+    /// Writes the trampoline.
+    fn prepare(state: &mut State, upcalls: &Upcalls, plan: Plan) -> Option<Self> {
+        let trampoline = write_trampoline(state, upcalls, &plan)?;
+        let mut text = plan.text;
+        // The jump's target: e9 rel32.
+        text.bytes.get_mut(1..5)?.copy_from_slice(&distance(plan.start + 5, trampoline)?.to_le_bytes());
+        let to = trampoline + (entry_len() + 2) as u64;
+        let moved = plan.epilogue.is_some().then(|| Moved { space: carrier::me().space, from: plan.after, to });
+        Some(Self { start: plan.start, text, moved })
+    }
+
+    fn first_page(&self) -> u64 {
+        self.start & !(PAGE - 1)
+    }
+
+    fn end_page(&self) -> u64 {
+        (self.start + self.text.len as u64).next_multiple_of(PAGE)
+    }
+}
+
+/// How many of the edits, from the first on, lie on pages without a gap of pages between.
+fn run_of_pages(edits: &[Edit]) -> Option<usize> {
+    let mut end = edits.first()?.end_page();
+    let together = edits.iter().take_while(|edit| {
+        let joined = edit.first_page() <= end;
+        end = end.max(edit.end_page());
+        joined
+    });
+    Some(together.count())
+}
+
+/// Changes the text of sites that lie on a run of pages.
+fn apply(state: &mut State, upcalls: &Upcalls, edits: &[Edit]) {
+    let (Some(first), Some(last)) = (edits.first(), edits.last()) else { return };
+    let page = first.first_page();
+    let len = last.end_page() - page;
     let mut done = false;
-    (upcalls.patch)(page, len, &mut || done = replace(page, len as usize, plan.start, text.as_slice()));
+    (upcalls.patch)(page, len, &mut || done = replace(page, len as usize, edits));
     if !done {
         return;
     }
-    SITES.fetch_add(1, Ordering::Relaxed);
-    if plan.epilogue.is_some() {
-        let to = trampoline + (entry_len() + 2) as u64;
+    SITES.fetch_add(edits.len() as u64, Ordering::Relaxed);
+    for moved in edits.iter().filter_map(|edit| edit.moved) {
         ANY_MOVED.store(true, Ordering::Release);
-        state.moved.push(Moved { space: carrier::me().space, from: after, to });
+        state.moved.push(moved);
     }
 }
 
@@ -235,16 +286,18 @@ fn new_page(space: SpaceId, upcalls: &Upcalls, near: u64) -> Option<Page> {
 }
 
 /// Puts a changed copy in the place of mapped text.
-fn replace(page: u64, len: usize, start: u64, text: &[u8]) -> bool {
+fn replace(page: u64, len: usize, edits: &[Edit]) -> bool {
     let prot = mm::PROT_READ | mm::PROT_WRITE;
     let flags = mm::MAP_PRIVATE | mm::MAP_ANONYMOUS;
     // SAFETY: a fresh mapping where the host likes.
     let Ok(copy) = (unsafe { host::call(nr::MMAP, [0, len, prot, flags, usize::MAX, 0]) }) else { return false };
-    let offset = (start - page) as usize;
-    // SAFETY: the copy is ours and `len` long; `offset + text.len() <= len` by the caller.
+    // SAFETY: the copy is ours and `len` long; each edit lies within it by the caller.
     let good = unsafe {
         let good = user_copy::copy(copy as *mut u8, page as *const u8, len) == 0;
-        core::ptr::copy_nonoverlapping(text.as_ptr(), (copy + offset) as *mut u8, text.len());
+        for edit in edits {
+            let to = (copy as u64 + (edit.start - page)) as *mut u8;
+            core::ptr::copy_nonoverlapping(edit.text.as_slice().as_ptr(), to, edit.text.len);
+        }
         good && host::call(nr::MPROTECT, [copy, len, mm::PROT_READ | mm::PROT_EXEC, 0, 0, 0]).is_ok()
             && host::call(nr::MREMAP, [copy, len, len, mm::MREMAP_MAYMOVE | mm::MREMAP_FIXED, page as usize, 0]).is_ok()
     };

@@ -1,9 +1,11 @@
 //! The door, as this platform implements it.
 
-use crate::{boot, carrier, entry, futex, patch, random, space, time, trap, user_copy, vector};
+use crate::{boot, carrier, entry, futex, patch, random, space, time, trap, user_copy, vdso, vector};
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
-use rkt_platform::{Exit, MapError, Platform, Protection, Region, SpaceId, USER_END, Upcalls, UserFault, UserState};
+use rkt_platform::{
+    Exit, MapError, Platform, Protection, Region, SpaceId, USER_END, Upcalls, UserFault, UserState, VDSO_LEN,
+};
 use rkt_window::{Doorbell, layout};
 
 /// The process platform.
@@ -93,6 +95,11 @@ impl Platform for Process {
 
     fn tsc_per_us() -> u64 {
         time::ticks_per_us()
+    }
+
+    fn vdso(into: &mut [u8; VDSO_LEN]) -> bool {
+        vdso::copy(into);
+        true
     }
 
     fn random(into: &mut [u8]) {

@@ -47,3 +47,9 @@ pub fn wall() -> u64 {
 pub fn ticks_per_us() -> u64 {
     TICKS_PER_US.load(Ordering::Relaxed)
 }
+
+/// What the clocks are computed from: the counter at the start, nanoseconds a tick times 2^32, and the
+/// wall clock at the start.
+pub fn parameters() -> [u64; 3] {
+    [&START_TSC, &SCALE, &START_WALL].map(|value| value.load(Ordering::Relaxed))
+}

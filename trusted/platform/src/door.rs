@@ -1,6 +1,6 @@
 //! The functions of the door and the macro that a platform implements them with.
 
-use crate::{Exit, MapError, Protection, Region, SpaceId, Upcalls, UserFault, UserState};
+use crate::{Exit, MapError, Protection, Region, SpaceId, Upcalls, UserFault, UserState, VDSO_LEN};
 use core::sync::atomic::AtomicU32;
 
 macro_rules! door {
@@ -25,7 +25,7 @@ macro_rules! door {
             ($d platform:ty) => {
                 const _: () = {
                     #[allow(unused_imports)]
-                    use $crate::{Exit, MapError, Protection, Region, SpaceId, Upcalls, UserFault, UserState};
+                    use $crate::{Exit, MapError, Protection, Region, SpaceId, Upcalls, UserFault, UserState, VDSO_LEN};
                     use core::sync::atomic::AtomicU32;
                     $(
                         // SAFETY: the name is reserved for this macro, which runs once a program.
@@ -91,6 +91,9 @@ door! { $
     rkt_door_tsc = fn tsc() -> u64;
     /// Ticks of `tsc` a microsecond.
     rkt_door_tsc_per_us = fn tsc_per_us() -> u64;
+    /// The shared object for AT_SYSINFO_EHDR, which reads these clocks without a system call; false
+    /// if the platform has none.
+    rkt_door_vdso = fn vdso(into: &mut [u8; VDSO_LEN]) -> bool;
     /// Fills with random bytes from the processor's own source.
     rkt_door_random = fn random(into: &mut [u8]);
 

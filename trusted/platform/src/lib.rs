@@ -20,6 +20,8 @@ use core::fmt;
 pub const USER_END: u64 = 0x5000_0000_0000;
 /// Lowest address that the application may map (vm.mmap_min_addr).
 pub const USER_START: u64 = 0x1_0000;
+/// Bytes of the shared object that reads the clocks ([`vdso`]).
+pub const VDSO_LEN: usize = 4096;
 /// Most vCPUs.
 pub const MAX_CPUS: usize = rkt_window::layout::MAX_VCPUS;
 
@@ -105,6 +107,9 @@ pub struct Upcalls {
     /// the page-aligned address are mapped executable and not writable, so that they may be
     /// replaced by a patched private copy; says whether it did. Must not block otherwise.
     pub patch: fn(page: u64, len: u64, apply: &mut dyn FnMut()) -> bool,
+    /// The instruction before `after` is a `syscall`. Fills `others` with the addresses behind further
+    /// ones in the same mapping that were proven earlier, in whatever program, and gives their number.
+    pub prove: fn(after: u64, others: &mut [u64]) -> usize,
     /// First code of a new vCPU slot's carrier, and of a new carrier for a slot: the idle loop.
     /// Runs on the carrier's own stack and never returns.
     pub idle: fn() -> !,

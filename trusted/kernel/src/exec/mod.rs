@@ -2,6 +2,7 @@
 
 mod load;
 mod stack;
+mod vdso;
 
 use crate::mm::{Layout, Mm};
 use crate::process::Process;
@@ -132,7 +133,8 @@ impl Prepared {
             let brk = main.end;
             inner.layout = Layout { brk_start: brk, brk, code: main.code, ..Layout::default() };
         }
-        let sp = stack::build(process, mm, &self.program, &main, base, secure)?;
+        let vdso = vdso::map(mm)?;
+        let sp = stack::build(process, mm, &self.program, &main, stack::Start { interpreter: base, vdso, secure })?;
         *process.exe.lock() = Some(self.program.file.path().clone());
         let joined =
             |strings: &[Vec<u8>]| strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect();

@@ -7,7 +7,7 @@ use crate::process::Process;
 use alloc::vec::Vec;
 use rkt_linux_abi::auxvec::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2, AT_MINSIGSTKSZ,
-    AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE, AT_UID,
+    AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE, AT_SYSINFO_EHDR, AT_UID,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{Protection, USER_END};
@@ -39,15 +39,18 @@ impl Strings {
     }
 }
 
+/// What the auxiliary vector says beside what the program is.
+pub struct Start {
+    /// Where the interpreter was mapped; 0 if there is none.
+    pub interpreter: u64,
+    /// Where the vDSO was mapped.
+    pub vdso: Option<u64>,
+    /// The program has more rights than its caller.
+    pub secure: bool,
+}
+
 /// Makes the stack and fills it; gives the stack pointer.
-pub fn build(
-    process: &Process,
-    mm: &Mm,
-    program: &Program,
-    main: &Mapped,
-    interpreter: u64,
-    secure: bool,
-) -> Result<u64> {
+pub fn build(process: &Process, mm: &Mm, program: &Program, main: &Mapped, start: Start) -> Result<u64> {
     let (top, bottom) = map_stack(process, mm)?;
     let total: usize =
         program.argv.iter().chain(&program.envp).map(|string| string.len() + 1 + 8).sum::<usize>() + program.name.len();
@@ -68,7 +71,7 @@ pub fn build(
     let random_at = strings.push(base, &random, false);
     write(base, &strings.bytes)?;
 
-    let auxv = auxiliary(process, main, interpreter, execfn, platform, random_at, secure);
+    let auxv = auxiliary(process, main, &start, [execfn, platform, random_at]);
     let mut words: Vec<u64> = Vec::with_capacity(argv.len() + envp.len() + auxv.len() * 2 + 4);
     words.push(argv.len() as u64);
     words.extend_from_slice(&argv);
@@ -111,40 +114,34 @@ fn write(at: u64, bytes: &[u8]) -> Result<()> {
     UserSlice::new(at, bytes.len())?.write_all(bytes)
 }
 
-fn auxiliary(
-    process: &Process,
-    main: &Mapped,
-    interpreter: u64,
-    execfn: u64,
-    platform: u64,
-    random: u64,
-    secure: bool,
-) -> Vec<(u32, u64)> {
+fn auxiliary(process: &Process, main: &Mapped, start: &Start, [execfn, platform, random]: [u64; 3]) -> Vec<(u32, u64)> {
     let ids = *process.ids.lock();
     let xsave = rkt_platform::xsave_size().0 as u64;
-    // No AT_SYSINFO_EHDR: there is no vDSO. AT_HWCAP2 hides FSGSBASE: GS is the kernel's.
-    Vec::from([
+    // AT_HWCAP2 hides FSGSBASE: GS is the kernel's.
+    let mut auxv = Vec::from([
         (AT_HWCAP, hwcap()),
         (AT_PAGESZ, 4096),
         (AT_CLKTCK, 100),
         (AT_PHDR, main.headers),
         (AT_PHENT, PROGRAM_HEADER_LEN),
         (AT_PHNUM, main.header_count),
-        (AT_BASE, interpreter),
+        (AT_BASE, start.interpreter),
         (AT_FLAGS, 0),
         (AT_ENTRY, main.entry),
         (AT_UID, ids.user.real.into()),
         (AT_EUID, ids.user.effective.into()),
         (AT_GID, ids.group.real.into()),
         (AT_EGID, ids.group.effective.into()),
-        (AT_SECURE, secure.into()),
+        (AT_SECURE, start.secure.into()),
         (AT_RANDOM, random),
         (AT_HWCAP2, 0),
         (AT_EXECFN, execfn),
         (AT_PLATFORM, platform),
         (AT_MINSIGSTKSZ, xsave + 1024),
-        (AT_NULL, 0),
-    ])
+    ]);
+    auxv.extend(start.vdso.map(|at| (AT_SYSINFO_EHDR, at)));
+    auxv.push((AT_NULL, 0));
+    auxv
 }
 
 /// CPUID.1:EDX, which is what Linux gives on x86-64.

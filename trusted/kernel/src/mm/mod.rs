@@ -10,6 +10,7 @@ mod fault;
 mod map;
 mod plain;
 mod remap;
+mod sites;
 mod space;
 mod view;
 
@@ -17,4 +18,5 @@ pub use area::{Area, Backing};
 pub use fault::{FaultCause, classify, prefault, shortened};
 pub use map::{MapRequest, Placement};
 pub use plain::PlainRanges;
+pub use sites::prove;
 pub use space::{Layout, Mm};

@@ -1,0 +1,67 @@
+//! Sites of system calls that a trap has proven, by the file that they lie in: the next program that
+//! maps the file has them all rewritten at its first trap there (DESIGN §5).
+
+use super::map::PAGE;
+use crate::task;
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+use rkt_sync::Mutex;
+use rkt_vfs::{Metadata, OpenFile};
+
+/// Files that are remembered, and sites of each.
+const MAX_FILES: usize = 512;
+const MAX_SITES: usize = 1024;
+
+/// A file with a content: a change of the content changes the time of change.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Content {
+    dev: u64,
+    ino: u64,
+    size: u64,
+    changed: i64,
+}
+
+/// Offsets of what stands behind each `syscall`, in order.
+static PROVEN: Mutex<Option<HashMap<Content, Vec<u64>>>> = Mutex::new(None);
+
+impl Content {
+    fn of(file: &OpenFile) -> Self {
+        let Metadata { dev, ino, size, ctime, .. } = file.inode().metadata();
+        Self { dev, ino, size, changed: ctime.0 }
+    }
+}
+
+/// The platform's upcall: the instruction before `after` is a `syscall`. Fills `others` with the
+/// addresses behind the other sites in the same mapping that are known, and gives their number.
+pub fn prove(after: u64, others: &mut [u64]) -> usize {
+    let mm = task::current().process.mm();
+    let inner = mm.lock_to_look();
+    let Some(area) = inner.find(after) else { return 0 };
+    let Some((file, offset)) = area.file() else { return 0 };
+    if area.shared || !offset.is_multiple_of(PAGE) {
+        return 0;
+    }
+    let (start, end) = (area.start, area.end);
+    let content = Content::of(file);
+    drop(inner);
+    let mut proven = PROVEN.lock();
+    let proven = proven.get_or_insert_default();
+    if proven.len() >= MAX_FILES && !proven.contains_key(&content) {
+        proven.clear();
+    }
+    let sites = proven.entry(content).or_default();
+    let at = after - start + offset;
+    if let Err(place) = sites.binary_search(&at)
+        && sites.len() < MAX_SITES
+    {
+        sites.insert(place, at);
+    }
+    let mapped =
+        sites.iter().filter_map(|&site| site.checked_sub(offset)?.checked_add(start)).filter(|&site| site < end);
+    let mut count = 0;
+    for (into, site) in others.iter_mut().zip(mapped.filter(|&site| site != after)) {
+        *into = site;
+        count += 1;
+    }
+    count
+}
