@@ -1,0 +1,193 @@
+//! What IGMPv3 (RFC 3376) and MLDv2 (RFC 3810) share: group records and the tail of queries, for addresses of
+//! `N` bytes.
+
+use crate::writer::Writer;
+use crate::{Malformed, NoRoom};
+
+/// What a record says (RFC 3376 §4.2.12, RFC 3810 §5.2.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RecordKind {
+    /// Current state: only from the sources.
+    ModeIsInclude = 1,
+    /// Current state: from all but the sources.
+    ModeIsExclude = 2,
+    /// From now on only from the sources.
+    ChangeToInclude = 3,
+    /// From now on from all but the sources.
+    ChangeToExclude = 4,
+    /// From these sources, too.
+    AllowNewSources = 5,
+    /// No more from these sources.
+    BlockOldSources = 6,
+}
+
+impl RecordKind {
+    const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::ModeIsInclude,
+            2 => Self::ModeIsExclude,
+            3 => Self::ChangeToInclude,
+            4 => Self::ChangeToExclude,
+            5 => Self::AllowNewSources,
+            6 => Self::BlockOldSources,
+            _ => return None,
+        })
+    }
+}
+
+/// A group record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a, const N: usize> {
+    /// What it says.
+    pub kind: RecordKind,
+    /// About which group.
+    pub group: [u8; N],
+    /// Sources.
+    pub sources: &'a [[u8; N]],
+}
+
+impl<'a, const N: usize> Record<'a, N> {
+    /// Bytes that it needs.
+    pub const fn len(&self) -> usize {
+        4 + N + N * self.sources.len()
+    }
+
+    /// Parses the record at the start of `bytes`; `None` of a kind that is to be skipped.
+    fn parse(bytes: &'a [u8]) -> Result<(Option<Self>, &'a [u8]), Malformed> {
+        let ([kind, auxiliary, high, low], rest) = bytes.split_first_chunk().ok_or(Malformed::Truncated)?;
+        let (group, rest) = rest.split_first_chunk().ok_or(Malformed::Truncated)?;
+        let count = usize::from(u16::from_be_bytes([*high, *low]));
+        let (sources, rest) = rest.split_at_checked(count * N).ok_or(Malformed::Truncated)?;
+        let (_, rest) = rest.split_at_checked(usize::from(*auxiliary) * 4).ok_or(Malformed::Truncated)?;
+        let sources = sources.as_chunks().0;
+        Ok((RecordKind::from_byte(*kind).map(|kind| Self { kind, group: *group, sources }), rest))
+    }
+
+    /// Writes the record; returns its length.
+    ///
+    /// # Errors
+    /// The caller is guilty: the buffer is too short, or there are more sources than 16 bits can count.
+    pub fn emit(&self, into: &mut [u8]) -> Result<usize, NoRoom> {
+        let count = u16::try_from(self.sources.len()).map_err(|_| NoRoom)?;
+        let mut writer = Writer::new(into);
+        writer.bytes(&[self.kind as u8, 0])?;
+        writer.bytes(&count.to_be_bytes())?;
+        writer.bytes(&self.group)?;
+        writer.bytes(self.sources.as_flattened())?;
+        Ok(writer.len())
+    }
+}
+
+/// The records of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records<'a, const N: usize> {
+    count: u16,
+    bytes: &'a [u8],
+}
+
+impl<'a, const N: usize> Records<'a, N> {
+    /// `count` records that lie one behind the other in `bytes`, as [`Record::emit`] wrote them.
+    ///
+    /// # Errors
+    /// One of them is truncated.
+    pub fn new(count: u16, bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut rest = bytes;
+        for _ in 0..count {
+            (_, rest) = Record::<N>::parse(rest)?;
+        }
+        Ok(Self { count, bytes: bytes.get(..bytes.len() - rest.len()).unwrap_or_default() })
+    }
+
+    /// The records of known kinds.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'a, N>> + use<'a, N> {
+        let mut rest = self.bytes;
+        (0..self.count).filter_map(move |_| {
+            let (record, behind) = Record::parse(rest).ok()?;
+            rest = behind;
+            record
+        })
+    }
+
+    /// From the second word of a report: two reserved bytes and the count (RFC 3376 §4.2, RFC 3810 §5.2).
+    pub(crate) fn parse(word: [u8; 4], body: &'a [u8]) -> Result<Self, Malformed> {
+        let [_, _, high, low] = word;
+        Self::new(u16::from_be_bytes([high, low]), body)
+    }
+
+    pub(crate) fn emit(&self, writer: &mut Writer<'_>) -> Result<(), NoRoom> {
+        writer.both(&u32::from(self.count).to_be_bytes(), self.bytes)
+    }
+}
+
+/// What only queries of the newer version say (RFC 3376 §4.1, RFC 3810 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryTail<'a, const N: usize> {
+    /// Routers shall not update their timers.
+    pub suppress: bool,
+    /// The querier's robustness variable, 0 to 7.
+    pub robustness: u8,
+    /// The querier's interval, in seconds.
+    pub interval: u32,
+    /// Sources asked for; none if it is about the whole group.
+    pub sources: &'a [[u8; N]],
+}
+
+impl<'a, const N: usize> QueryTail<'a, N> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let ([flags, code, high, low], rest) = bytes.split_first_chunk().ok_or(Malformed::Truncated)?;
+        let count = usize::from(u16::from_be_bytes([*high, *low]));
+        let sources = rest.get(..count * N).ok_or(Malformed::Truncated)?.as_chunks().0;
+        Ok(Self { suppress: flags & 8 != 0, robustness: flags & 7, interval: decode(*code), sources })
+    }
+
+    pub(crate) fn emit(&self, writer: &mut Writer<'_>) -> Result<(), NoRoom> {
+        let count = u16::try_from(self.sources.len()).map_err(|_| NoRoom)?;
+        writer.bytes(&[u8::from(self.suppress) << 3 | self.robustness & 7, encode(self.interval)])?;
+        writer.bytes(&count.to_be_bytes())?;
+        writer.bytes(self.sources.as_flattened())
+    }
+}
+
+/// The number that a byte stands for: itself, or from 128 on a floating-point one (RFC 3376 §4.1.1, §4.1.7).
+pub(crate) const fn decode(code: u8) -> u32 {
+    if code < 128 { code as u32 } else { ((code & 15) as u32 | 16) << ((code >> 4 & 7) + 3) }
+}
+
+/// The byte that stands for the largest number not above `value`.
+pub(crate) fn encode(value: u32) -> u8 {
+    (0..=u8::MAX).rev().find(|code| decode(*code) <= value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn records_survive_the_wire_and_unknown_ones_are_skipped() {
+        let sources = [[1, 2, 3, 4], [5, 6, 7, 8]];
+        let first = Record { kind: RecordKind::ChangeToInclude, group: [239, 0, 0, 1], sources: &sources };
+        let last = Record { kind: RecordKind::ModeIsExclude, group: [239, 0, 0, 2], sources: &[] };
+        let mut bytes = [0; 64];
+        let mut len = first.emit(&mut bytes).unwrap();
+        assert_eq!(len, first.len());
+        // Kind 9, one word of auxiliary data.
+        bytes[len..][..12].copy_from_slice(&[9, 1, 0, 0, 239, 0, 0, 3, 0, 0, 0, 0]);
+        len += 12;
+        len += last.emit(&mut bytes[len..]).unwrap();
+        let records = Records::<4>::new(3, &bytes[..len]).unwrap();
+        assert_eq!(records.iter().collect::<Vec<_>>(), [first, last]);
+        assert_eq!(Records::<4>::new(3, &bytes[..len - 1]), Err(Malformed::Truncated));
+        assert_eq!(Records::<4>::new(4, &bytes[..len]), Err(Malformed::Truncated));
+    }
+
+    #[test]
+    fn floating_point_numbers() {
+        assert_eq!((decode(127), decode(128), decode(255)), (127, 128, 31_744));
+        assert_eq!((encode(125), encode(128), encode(129), encode(u32::MAX)), (125, 128, 128, 255));
+        for code in 0..=255 {
+            assert_eq!(encode(decode(code)), code);
+        }
+    }
+}
