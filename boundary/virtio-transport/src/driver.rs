@@ -149,14 +149,23 @@ impl DriverRegs {
     /// # Errors
     /// `OutOfBounds` if `queue` is not below [`MAX_QUEUES`].
     pub fn set_queue(&self, queue: u16, setup: &QueueSetup) -> Result<(), OutOfBounds> {
-        let block = queue_block(&self.page, queue)?;
-        block.write_u16(page::QUEUE_SIZE, setup.size)?;
-        block.write_u16(page::QUEUE_VCPU, setup.vcpu)?;
-        block.write_u64(page::QUEUE_DESC, setup.desc)?;
-        block.write_u64(page::QUEUE_DRIVER, setup.driver)?;
-        block.write_u64(page::QUEUE_DEVICE, setup.device)?;
-        fence(Ordering::Release);
-        block.write_u16(page::QUEUE_ENABLED, 1)
+        self.queue_regs().set_queue(queue, setup)
+    }
+
+    /// What the queues of this device need of its registers.
+    pub fn queue_regs(&self) -> QueueRegs {
+        QueueRegs {
+            page: self.page,
+            doorbell: self.doorbell,
+            wake: self.wake,
+            driver_status: self.driver_status,
+            device_status: self.device_status,
+        }
+    }
+
+    /// The status that the driver has asked for, and in which epoch.
+    pub fn own_word(&self) -> StatusWord {
+        self.own
     }
 
     /// Disables a queue, while the device is reset.
@@ -193,6 +202,49 @@ impl DriverRegs {
 
     /// Tells the device that there is work: rings its doorbell, wakes it if it is parked. To be
     /// called once for a batch.
+    pub fn kick(&self) {
+        self.queue_regs().kick();
+    }
+}
+
+/// What the queues of a device need of its registers, each on a vCPU of its own.
+#[derive(Clone, Copy)]
+pub struct QueueRegs {
+    page: Region,
+    doorbell: Doorbell,
+    wake: Wake,
+    driver_status: &'static AtomicU32,
+    device_status: &'static AtomicU32,
+}
+
+impl QueueRegs {
+    /// Describes and enables a queue, before `DRIVER_OK`.
+    ///
+    /// # Errors
+    /// `OutOfBounds` if `queue` is not below [`MAX_QUEUES`].
+    pub fn set_queue(&self, queue: u16, setup: &QueueSetup) -> Result<(), OutOfBounds> {
+        let block = queue_block(&self.page, queue)?;
+        block.write_u16(page::QUEUE_SIZE, setup.size)?;
+        block.write_u16(page::QUEUE_VCPU, setup.vcpu)?;
+        block.write_u64(page::QUEUE_DESC, setup.desc)?;
+        block.write_u64(page::QUEUE_DRIVER, setup.driver)?;
+        block.write_u64(page::QUEUE_DEVICE, setup.device)?;
+        fence(Ordering::Release);
+        block.write_u16(page::QUEUE_ENABLED, 1)
+    }
+
+    /// The device's answer, in whichever epoch.
+    pub fn answer(&self) -> StatusWord {
+        StatusWord::from_word(self.device_status.load(Ordering::Acquire))
+    }
+
+    /// Tells the device that the driver has given up on it, until the driver's next word.
+    pub fn give_up(&self, word: StatusWord) {
+        self.driver_status.store(word.to_word(), Ordering::Release);
+        self.kick();
+    }
+
+    /// As [`DriverRegs::kick`].
     pub fn kick(&self) {
         if self.doorbell.ring() {
             (self.wake)(self.doorbell.word());

@@ -24,5 +24,5 @@ mod driver;
 mod page;
 
 pub use device::{DeviceRegs, QueueSetup};
-pub use driver::{DriverRegs, RegsError};
+pub use driver::{DriverRegs, QueueRegs, RegsError};
 pub use page::{CONFIG_LEN, MAX_QUEUES, StatusWord, Wake};

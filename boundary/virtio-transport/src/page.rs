@@ -3,8 +3,8 @@
 use core::sync::atomic::AtomicU32;
 use rkt_window::layout::DEVICE_SLOT_LEN;
 
-/// Most queues of a device.
-pub const MAX_QUEUES: u16 = 16;
+/// Most queues of a device: 16 pairs and a control queue.
+pub const MAX_QUEUES: u16 = 33;
 /// Bytes of configuration space.
 pub const CONFIG_LEN: usize = 256;
 

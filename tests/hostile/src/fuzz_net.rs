@@ -1,10 +1,9 @@
 //! A card whose every move is chosen by bytes.
 
-use crate::{Device, Script, net_config, open_net, window};
-use rkt_netdev::{Checksum, Gso, GsoKind, NetDevice, RxMeta, TxMeta};
-use rkt_virtio::net::Header;
+use crate::{Card, Device, Script, net_config, open_net, window};
+use rkt_netdev::{Checksum, Gso, GsoKind, RxMeta, TxMeta};
+use rkt_virtio::net::{Config, Header};
 use rkt_virtio::{device_id, status};
-use rkt_virtio_net::VirtioNet;
 use rkt_virtio_transport::StatusWord;
 use rkt_window::layout::{DEVICE_SLOT_LEN, DEVICE_SLOTS};
 use zerocopy::IntoBytes;
@@ -21,8 +20,9 @@ pub fn fuzz_net(data: &[u8]) {
     let mut script = Script::new(data);
     let window = window();
     let mut device = Device::net(&window, Device::NET_FEATURES);
+    let mut described = (Device::NET_FEATURES, net_config());
     if script.one_in(4) {
-        describe(&mut device, &mut script);
+        described = describe(&mut device, &mut script);
     }
     let Ok(mut card) = open_net(&window, &mut device) else { return };
     let mut buffer = vec![CANARY; BUFFER];
@@ -30,19 +30,21 @@ pub fn fuzz_net(data: &[u8]) {
     while !script.is_done() {
         turn(&mut script, &mut device, &mut card, &mut buffer);
     }
-    recover(&mut device, &mut card, &mut buffer);
+    recover(&mut device, described, &mut card, &mut buffer);
 }
 
-/// A description that may make no sense.
-fn describe(device: &mut Device, script: &mut Script<'_>) {
+/// A description that may make no sense: features and configuration.
+fn describe(device: &mut Device, script: &mut Script<'_>) -> (u64, Config) {
     let mut config = net_config();
     config.mac[0] = script.u8();
     config.mtu = script.u16().into();
     let kind = if script.one_in(8) { script.u32() } else { device_id::NET };
-    device.describe(kind, script.u64() | 1 << 32, &[1 << (script.u8() % 16), script.u16()], config.as_bytes());
+    let features = script.u64() | 1 << 32;
+    device.describe(kind, features, &[1 << (script.u8() % 16), script.u16()], config.as_bytes());
+    (features, config)
 }
 
-fn turn(script: &mut Script<'_>, device: &mut Device, card: &mut VirtioNet, buffer: &mut [u8]) {
+fn turn(script: &mut Script<'_>, device: &mut Device, card: &mut Card, buffer: &mut [u8]) {
     match script.u8() % 15 {
         0..=2 => receive(card, buffer),
         3..=4 => transmit(card, script),
@@ -87,7 +89,7 @@ pub(crate) fn lie(script: &mut Script<'_>, device: &mut Device) {
     }
 }
 
-fn check(card: &VirtioNet) {
+fn check(card: &Card) {
     let can = card.capabilities();
     assert!(can.mtu >= 68 && can.mac[0] & 1 == 0);
     assert!(can.max_rx_frame <= BUFFER && can.max_tx_frame <= BUFFER);
@@ -119,7 +121,7 @@ fn scribble(device: &Device, script: &mut Script<'_>) {
     device.window.write(offset, &bytes).expect("an offset in the window");
 }
 
-fn receive(card: &mut VirtioNet, buffer: &mut [u8]) {
+fn receive(card: &mut Card, buffer: &mut [u8]) {
     let longest = card.capabilities().max_rx_frame;
     buffer.fill(CANARY);
     if let Ok(Some(meta)) = card.receive(buffer) {
@@ -138,7 +140,7 @@ fn check_frame(meta: &RxMeta, longest: usize) {
     }
 }
 
-fn transmit(card: &mut VirtioNet, script: &mut Script<'_>) {
+fn transmit(card: &mut Card, script: &mut Script<'_>) {
     let mut meta = TxMeta::default();
     if script.one_in(2) {
         meta.checksum = Checksum::Partial { start: script.u16() % 128, offset: script.u16() % 64 };
@@ -151,9 +153,9 @@ fn transmit(card: &mut VirtioNet, script: &mut Script<'_>) {
     }
 }
 
-/// An honest device and a reset: frames pass again, both ways.
-fn recover(device: &mut Device, card: &mut VirtioNet, buffer: &mut [u8]) {
-    device.describe(device_id::NET, Device::NET_FEATURES, &[256, 256], net_config().as_bytes());
+/// The same device turned honest, and a reset: frames pass again, both ways.
+fn recover(device: &mut Device, (features, config): (u64, Config), card: &mut Card, buffer: &mut [u8]) {
+    device.describe(device_id::NET, features, &[256, 256], config.as_bytes());
     device.settle_config();
     // A word that the lying device left behind may pass for an answer to the first reset.
     let up = (0..2).any(|_| card.reset(&mut || device.step()).is_ok());
@@ -161,7 +163,8 @@ fn recover(device: &mut Device, card: &mut VirtioNet, buffer: &mut [u8]) {
     card.transmit(&TxMeta::default(), &[&[7; 60]]).expect("room for a frame");
     card.kick().expect("an honest device");
     assert_eq!(device.take_frame().map(|(_, frame)| frame), Some(vec![7; 60]));
-    assert!(device.deliver(Header::default(), &[9; 9000]));
+    let len = card.capabilities().max_rx_frame.min(4000);
+    assert!(device.deliver(Header::default(), &vec![9; len]));
     let meta = card.receive(buffer).expect("an honest device").expect("a frame");
-    assert_eq!((meta.len, buffer[..9000].iter().all(|byte| *byte == 9)), (9000, true));
+    assert_eq!((meta.len, buffer[..len].iter().all(|byte| *byte == 9)), (len, true));
 }

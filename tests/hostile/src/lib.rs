@@ -4,6 +4,7 @@
 //! unless told otherwise: each test tells one lie by name. [`fuzz_net`] and [`fuzz_blk`] let bytes
 //! choose the lies; the fuzz targets and the seeded tests call both.
 
+mod card;
 mod device;
 mod disk;
 mod fuzz_blk;
@@ -12,6 +13,7 @@ mod net;
 mod rig;
 mod script;
 
+pub use card::Card;
 pub use device::{Buffer, Chain, Device};
 pub use disk::{DISK_LEN, disk_config};
 pub use fuzz_blk::fuzz_blk;

@@ -1,7 +1,7 @@
 //! The network card's part of the device.
 
 use crate::{Chain, Device};
-use rkt_virtio::net::{Config, HEADER_LEN, Header, RX_QUEUE, TX_QUEUE, features};
+use rkt_virtio::net::{Config, HEADER_LEN, Header, RX_QUEUE, STATUS_LINK_UP, TX_QUEUE, features};
 use rkt_virtio::{device_id, features as common};
 use rkt_window::Window;
 use zerocopy::{FromBytes, IntoBytes};
@@ -14,7 +14,7 @@ pub const MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
 
 /// An honest configuration.
 pub fn net_config() -> Config {
-    Config { mac: MAC, mtu: 1500.into(), ..Config::default() }
+    Config { mac: MAC, mtu: 1500.into(), status: STATUS_LINK_UP.into(), ..Config::default() }
 }
 
 impl Device {
@@ -28,6 +28,10 @@ impl Device {
         | features::GUEST_TSO6
         | features::HOST_TSO4
         | features::HOST_TSO6
+        | features::HOST_USO
+        | features::GUEST_USO4
+        | features::GUEST_USO6
+        | features::STATUS
         | features::MRG_RXBUF;
 
     /// An honest card with these features.

@@ -1,6 +1,6 @@
 //! A window, and drivers opened over it with a device that is stepped while they wait.
 
-use crate::Device;
+use crate::{Card, Device};
 use core::sync::atomic::AtomicU32;
 use rkt_virtio_blk::VirtioBlk;
 use rkt_virtio_net::VirtioNet;
@@ -42,9 +42,9 @@ fn parts(window: &Window) -> (DriverRegs, DmaArena) {
 ///
 /// # Errors
 /// As the driver says.
-pub fn open_net(window: &Window, device: &mut Device) -> Result<VirtioNet, VirtioError> {
+pub fn open_net(window: &Window, device: &mut Device) -> Result<Card, VirtioError> {
     let (regs, mut arena) = parts(window);
-    VirtioNet::new(regs, &mut arena, 0, POLLS, &mut || device.step())
+    VirtioNet::new(regs, &mut arena, POLLS, &mut || device.step()).map(Card::new)
 }
 
 /// Opens a disk; the device is stepped while the driver waits.

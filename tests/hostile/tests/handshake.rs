@@ -1,7 +1,6 @@
 //! Devices that misbehave before they run.
 
 use rkt_blockdev::BlockDevice;
-use rkt_netdev::NetDevice;
 use rkt_tests_hostile::{Device, POLLS, disk_config, net_config, open_disk, open_net, window};
 use rkt_virtio::blk::features as blk;
 use rkt_virtio::net::features as net;

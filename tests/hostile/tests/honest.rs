@@ -2,10 +2,11 @@
 
 use rkt_blockdev::{BlockDevice, BlockError, Completion, Request, SubmitError, Token};
 use rkt_netdev::{Checksum, Gso, GsoKind, NetDevice, RxMeta, TxError, TxMeta};
-use rkt_tests_hostile::{DISK_LEN, Device, MAC, noise, open_disk, open_net, window};
+use rkt_tests_hostile::{DISK_LEN, Device, MAC, net_config, noise, open_disk, open_net, window};
 use rkt_virtio::blk::request;
-use rkt_virtio::net::{Header, features, gso, header_flags};
+use rkt_virtio::net::{Config, Header, features, gso, header_flags};
 use rkt_virtio_blk::VirtioBlk;
+use zerocopy::IntoBytes;
 
 #[test]
 fn frames_pass_both_ways_many_times_round_the_rings() {
@@ -36,13 +37,14 @@ fn segmented_frames_of_64_kib_pass_both_ways() {
     let mut device = Device::net(&window, Device::NET_FEATURES);
     let mut card = open_net(&window, &mut device).unwrap();
     let frame = noise(1, 65_549);
-    let gso_meta = Gso { kind: GsoKind::Tcp4, segment: 1448, headers: 66 };
     let checksum = Checksum::Partial { start: 34, offset: 16 };
-    for _ in 0..200 {
+    let kinds = [(GsoKind::Tcp4, gso::TCPV4), (GsoKind::Tcp6, gso::TCPV6), (GsoKind::Udp, gso::UDP_L4)];
+    for (kind, number) in kinds.into_iter().cycle().take(200) {
+        let gso_meta = Gso { kind, segment: 1448, headers: 66 };
         card.transmit(&TxMeta { checksum, gso: Some(gso_meta) }, &[&frame]).unwrap();
         card.kick().unwrap();
         let (header, sent) = device.take_frame().unwrap();
-        assert_eq!((header.flags, header.gso_type), (header_flags::NEEDS_CSUM, gso::TCPV4));
+        assert_eq!((header.flags, header.gso_type), (header_flags::NEEDS_CSUM, number));
         assert_eq!((header.gso_size.get(), header.hdr_len.get()), (1448, 66));
         assert!(sent == frame);
         assert!(device.deliver(header, &frame));
@@ -216,4 +218,18 @@ fn a_failed_request_fails_alone() {
     }
     assert!(disk.fault().is_none());
     assert_eq!(disk.submit(Request::Flush).unwrap(), Token(2));
+}
+
+#[test]
+fn the_link_goes_and_comes() {
+    let window = window();
+    let mut device = Device::net(&window, Device::NET_FEATURES);
+    let card = open_net(&window, &mut device).unwrap();
+    for up in [true, false, true] {
+        let config = Config { status: u16::from(up).into(), ..net_config() };
+        device.regs().write_config(config.as_bytes()).unwrap();
+        assert_eq!(card.device.link_up(), up);
+    }
+    device.write_generation(7);
+    assert!(!card.device.link_up(), "a configuration that never comes to rest");
 }

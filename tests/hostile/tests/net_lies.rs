@@ -1,13 +1,14 @@
 //! Lies about frames.
 
-use rkt_netdev::{Down, NetDevice, TxMeta};
-use rkt_tests_hostile::{Device, net_config, open_net, window};
+use rkt_netdev::{Down, HEAD_LEN, TxMeta};
+use rkt_tests_hostile::{Card, Device, net_config, noise, open_net, window};
 use rkt_virtio::device_id;
-use rkt_virtio::net::{Header, features, gso, header_flags};
-use rkt_virtio_net::VirtioNet;
+use rkt_virtio::net::{Config, Header, features, gso, header_flags};
+use rkt_virtqueue::CHUNK_LEN;
+use rkt_window::layout::DMA;
 use zerocopy::IntoBytes;
 
-fn open(features: u64) -> (Device, VirtioNet) {
+fn open(features: u64) -> (Device, Card) {
     let window = window();
     let mut device = Device::net(&window, features);
     let card = open_net(&window, &mut device).unwrap();
@@ -59,7 +60,6 @@ fn segmentation_that_cannot_be() {
         segmented(gso::TCPV4, 1000, 2001),
         segmented(gso::TCPV6, 1000, u16::MAX),
         segmented(gso::UDP, 1000, 42),
-        segmented(gso::UDP_L4, 1000, 42),
         segmented(gso::TCPV4 | gso::ECN, 1000, 54),
         segmented(2, 1000, 54),
         segmented(0x7f, 1000, 54),
@@ -73,27 +73,40 @@ fn offloads_that_were_not_agreed() {
     let valid = one(Header { flags: header_flags::DATA_VALID, ..Header::default() });
     let plain = rkt_virtio::features::VERSION_1 | features::MAC;
     dropped(plain, &[(partial(34, 16), 100), (valid, 100), (segmented(gso::TCPV4, 1000, 54), 1500)]);
-    let only_ipv4 = Device::NET_FEATURES & !features::GUEST_TSO6;
-    dropped(only_ipv4, &[(segmented(gso::TCPV6, 1000, 74), 1500)]);
+    let only_ipv4 = Device::NET_FEATURES & !(features::GUEST_TSO6 | features::GUEST_USO6);
+    dropped(only_ipv4, &[(segmented(gso::TCPV6, 1000, 74), 1500), (segmented(gso::UDP_L4, 1000, 42), 1500)]);
 }
 
 #[test]
 fn frames_too_short_or_too_long() {
     let plain = one(Header::default());
     dropped(Device::NET_FEATURES, &[(plain, 0), (plain, 13)]);
-    let no_tso = Device::NET_FEATURES & !(features::GUEST_TSO4 | features::GUEST_TSO6);
+    let no_tso = Device::NET_FEATURES & !(features::GUEST_TSO4 | features::GUEST_TSO6 | features::GUEST_USO4);
     dropped(no_tso, &[(plain, 1515), (plain, 4084)]);
 }
 
 #[test]
-fn a_frame_longer_than_the_callers_buffer_is_dropped_whole() {
-    let (mut device, mut card) = open(Device::NET_FEATURES);
-    assert!(device.deliver(Header::default(), &[7; 9000]));
-    let mut buffer = [0xa5; 2000];
-    assert_eq!(card.receive(&mut buffer[..1500]), Ok(None));
-    assert!(buffer[1500..].iter().all(|byte| *byte == 0xa5));
-    assert!(device.deliver(Header::default(), &[7; 1000]));
-    assert_eq!(card.receive(&mut buffer).unwrap().unwrap().len, 1000);
+fn bytes_in_the_window_are_looked_at_once() {
+    let window = window();
+    let mut device = Device::net(&window, Device::NET_FEATURES);
+    let mut card = open_net(&window, &mut device).unwrap();
+    assert!(device.deliver(Header::default(), &noise(3, 9000)));
+    let frame = noise(3, 9000);
+    let taken = card.queues[0].receive(8, &mut |received| {
+        assert_eq!(received.head(), &frame[..HEAD_LEN]);
+        // The device overwrites the frame after its head was copied.
+        window.zero(DMA, 256 * CHUNK_LEN).unwrap();
+        let mut bytes = [1; 300];
+        assert!(received.copy(100, &mut bytes));
+        assert_eq!(bytes[..156], frame[100..256]);
+        assert_eq!(bytes[156..], [0; 144], "from the window");
+        assert!(!received.copy(399, &mut bytes), "one byte was passed already");
+        assert!(received.copy(100, &mut bytes[..156]), "the head any number of times");
+        assert!(received.copy(400, &mut bytes));
+        assert!(received.copy(8700, &mut bytes) && !received.copy(8999, &mut bytes[..2]));
+        assert!(!received.copy(9001, &mut []) && !received.copy(usize::MAX, &mut bytes));
+    });
+    assert_eq!(taken, Ok(1));
 }
 
 #[test]
@@ -160,16 +173,21 @@ fn a_round_of_nonsense_ends() {
 #[test]
 fn a_card_that_comes_back_as_another() {
     let (mut device, mut card) = open(Device::NET_FEATURES);
-    let other = rkt_virtio::net::Config { mac: [2, 9, 9, 9, 9, 9], mtu: 9000.into(), ..net_config() };
-    let offered = rkt_virtio::features::VERSION_1 | features::MAC | features::MTU;
-    device.describe(device_id::NET, offered, &[256, 256], other.as_bytes());
-    assert_eq!(card.capabilities().mac, net_config().mac, "as before until a reset");
-    card.reset(&mut || device.step()).unwrap();
-    let can = card.capabilities();
-    assert_eq!((can.mac, can.mtu, can.tx_checksum), (other.mac, 4070, false));
+    let mut stays_down = |features, sizes: &[u16], config: Config, reason: &str| {
+        device.describe(device_id::NET, features, sizes, config.as_bytes());
+        assert_eq!(card.reset(&mut || device.step()), Err(Down));
+        assert_eq!(card.fault().unwrap(), reason);
+        assert!(card.transmit(&TxMeta::default(), &[&[0; 60]]).is_err());
+        assert_eq!((card.capabilities().mac, card.capabilities().mtu), (net_config().mac, 1500));
+    };
+    let (all, sizes) = (Device::NET_FEATURES, [256, 256]);
+    let changed = "device: another configuration after a reset";
+    stays_down(all, &sizes, Config { mac: [2, 9, 9, 9, 9, 9], ..net_config() }, changed);
+    stays_down(all, &sizes, Config { mtu: 9000.into(), ..net_config() }, changed);
+    let fewer = format!("device: offers {:#x}, which lacks {:#x}", all & !features::CSUM, features::CSUM);
+    stays_down(all & !features::CSUM, &sizes, net_config(), &fewer);
     // Smaller queues than the memory that was set up for them.
-    device.describe(device_id::NET, offered, &[32, 256], other.as_bytes());
-    assert_eq!(card.reset(&mut || device.step()), Err(Down));
-    assert_eq!(card.fault().unwrap().to_string(), "device: queue 0 has the impossible size 32");
-    assert!(card.transmit(&TxMeta::default(), &[&[0; 60]]).is_err());
+    stays_down(all, &[32, 256], net_config(), "device: queue 0 has the impossible size 32");
+    device.describe(device_id::NET, all, &sizes, net_config().as_bytes());
+    card.reset(&mut || device.step()).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Lies about used rings, told to both drivers.
 
 use rkt_blockdev::{BlockDevice, BlockError, Request, SubmitError};
-use rkt_netdev::{Down, NetDevice, TxError, TxMeta};
+use rkt_netdev::{Down, TxError, TxMeta};
 use rkt_tests_hostile::{DISK_LEN, Device, open_disk, open_net, window};
 use rkt_virtio::net::Header;
 use rkt_virtio::split::DESC_LEN;
@@ -18,6 +18,8 @@ fn card_down(reason: &str, lie: impl FnOnce(&mut Device)) {
     let mut card = open_net(&window, &mut device).unwrap();
     card.transmit(&TxMeta::default(), &[&[1; 60]]).unwrap();
     card.kick().unwrap();
+    // A full transmit queue, so that the poller looks at both.
+    while card.transmit(&TxMeta::default(), &[&[1; 60]]).is_ok() {}
     lie(&mut device);
     assert!(card.has_work(), "the poller has to find out");
     let mut buffer = vec![0; card.capabilities().max_rx_frame];

@@ -1,7 +1,7 @@
 //! A device that changes shared memory while the drivers look at it.
 
 use rkt_blockdev::{BlockDevice, Request};
-use rkt_netdev::{Checksum, NetDevice, TxMeta};
+use rkt_netdev::{Checksum, TxMeta};
 use rkt_tests_hostile::{DISK_LEN, Device, Script, noise, open_disk, open_net, window};
 use rkt_virtio::net::Header;
 use rkt_window::Window;

@@ -1,7 +1,7 @@
 //! Thousands of scripts from seeds: no panic, no inconsistent output, always a way back.
 
 use rkt_blockdev::{BlockDevice, Request};
-use rkt_netdev::{NetDevice, TxMeta};
+use rkt_netdev::TxMeta;
 use rkt_tests_hostile::{DISK_LEN, Device, fuzz_blk, fuzz_net, noise, open_disk, open_net, window};
 use rkt_virtio::net::Header;
 use rkt_window::Window;

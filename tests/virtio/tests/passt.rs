@@ -1,7 +1,8 @@
 //! Driver, device and passt, which is a stack that we did not write.
 
 use rkt_backend_net::{NetDevice, Passt, PasstError, PasstOptions, Protocol, Publish};
-use rkt_netdev::{NetDevice as _, TxMeta};
+use rkt_netdev::TxMeta;
+use rkt_tests_hostile::Card;
 use rkt_tests_virtio::packets::{self, IPV4};
 use rkt_tests_virtio::{POLLS, Rig, WATCHDOG, wait};
 use rkt_virtio_device::{Polling, RunningDevice};
@@ -26,7 +27,7 @@ fn installed() -> bool {
 
 struct Guest {
     rig: Rig,
-    card: VirtioNet,
+    card: Card,
     _device: RunningDevice,
 }
 
@@ -35,8 +36,8 @@ impl Guest {
         let passt = Passt::start(options).expect("passt");
         let rig = Rig::new();
         let device = RunningDevice::spawn(Box::new(NetDevice::new(passt, MAC)), 1, &rig.window, Polling::default());
-        let card = VirtioNet::new(rig.regs(1), &mut rig.arena(), 0, POLLS, &mut wait).expect("a card");
-        Self { rig, card, _device: device.expect("a device") }
+        let card = VirtioNet::new(rig.regs(1), &mut rig.arena(), POLLS, &mut wait).expect("a card");
+        Self { rig, card: Card::new(card), _device: device.expect("a device") }
     }
 
     fn send(&mut self, frame: &[u8]) {

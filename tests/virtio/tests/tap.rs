@@ -1,7 +1,8 @@
 //! Driver, device and TAP; the kernel's own stack is the judge at the far end.
 
 use rkt_backend_net::{NetDevice, Tap, TapError, TapOptions};
-use rkt_netdev::{Checksum, Gso, GsoKind, NetDevice as _, RxMeta, TxError, TxMeta};
+use rkt_netdev::{Checksum, Gso, GsoKind, RxMeta, TxError, TxMeta};
+use rkt_tests_hostile::Card;
 use rkt_tests_virtio::packets::{self, EXPERIMENT, IPV4};
 use rkt_tests_virtio::{POLLS, PacketSocket, Random, Rig, Tun, in_network_namespace, ip, wait};
 use rkt_virtio_device::{Polling, RunningDevice};
@@ -17,7 +18,7 @@ const REMOTE: [u8; 4] = [10, 2, 0, 2];
 
 struct Guest {
     rig: Rig,
-    card: VirtioNet,
+    card: Card,
     device: RunningDevice,
     interface: String,
 }
@@ -30,8 +31,8 @@ impl Guest {
         let rig = Rig::new();
         let device =
             RunningDevice::spawn(Box::new(NetDevice::new(tap, MAC)), 0, &rig.window, polling).expect("a device");
-        let card = VirtioNet::new(rig.regs(0), &mut rig.arena(), 0, POLLS, &mut wait).expect("a card");
-        Self { rig, card, device, interface }
+        let card = VirtioNet::new(rig.regs(0), &mut rig.arena(), POLLS, &mut wait).expect("a card");
+        Self { rig, card: Card::new(card), device, interface }
     }
 
     fn send(&mut self, meta: &TxMeta, frame: &[u8]) {

@@ -7,12 +7,13 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 use rkt_log::{Event, Stat};
 use rkt_manifest::{Interface, Ipv4, Manifest};
 use rkt_net::{Card, NetStack};
-use rkt_netdev::{Down, NetDevice, NetStats, RxMeta, TxError, TxMeta};
-use rkt_sync::{Mutex, OnceCell};
+use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, Probe, Steering};
+use rkt_sync::OnceCell;
 use rkt_virtio_net::VirtioNet;
 use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
@@ -84,75 +85,59 @@ fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Resul
     let regs =
         DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{name}: {error}")))?;
     let mut looks = 0;
-    let device = VirtioNet::new(regs, arena, 0, POLLS, &mut || wait(&mut looks))
+    let device = VirtioNet::new(regs, arena, POLLS, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{name}: {error}")))?;
     let device = Box::new(Watched { device, slot, told: false });
     Ok(Card { device, address, prefix, gateway })
 }
 
-/// Counters of the card, kept where the supervisor's table is filled from.
-static CARD: Mutex<Option<NetStats>> = Mutex::new(None);
+/// Looks at the card's queues, for its counters.
+static CARD: OnceCell<Vec<Arc<dyn Probe>>> = OnceCell::new();
 
-/// Counters of the card, if there is one.
+/// Counters of the card over all its queues, if there is one.
 pub fn card_stats() -> Option<NetStats> {
-    *CARD.lock()
+    let probes = CARD.get()?;
+    Some(probes.iter().fold(NetStats::default(), |sum, probe| sum + probe.stats()))
 }
 
-/// A card that tells when it goes down, and shows its counters.
+/// A card that tells when it had to be reset, and shows its counters.
 struct Watched<D> {
     device: D,
     slot: usize,
+    /// It has told that it is down.
     told: bool,
 }
 
-impl<D: NetDevice> Watched<D> {
-    fn watch(&mut self) {
-        *CARD.lock() = Some(self.device.stats());
-        if !self.told && self.device.fault().is_some() {
-            self.told = true;
-            log::event(Event::DeviceError, &[self.slot as u64, 0, 0]);
-        }
-    }
-}
-
 impl<D: NetDevice> NetDevice for Watched<D> {
-    fn capabilities(&self) -> rkt_netdev::Capabilities {
+    fn capabilities(&self) -> Capabilities {
         self.device.capabilities()
     }
 
-    fn receive(&mut self, into: &mut [u8]) -> Result<Option<RxMeta>, Down> {
-        self.device.receive(into).inspect_err(|_| self.watch())
+    fn take_queues(&mut self) -> Vec<Box<dyn NetQueue>> {
+        let queues = self.device.take_queues();
+        let _ = CARD.set(queues.iter().map(|queue| queue.probe()).collect());
+        queues
     }
 
-    fn transmit(&mut self, meta: &TxMeta, parts: &[&[u8]]) -> Result<(), TxError> {
-        self.device.transmit(meta, parts)
+    fn steering(&self) -> Steering {
+        self.device.steering()
     }
 
-    fn kick(&mut self) -> Result<(), Down> {
-        let result = self.device.kick();
-        self.watch();
-        result
-    }
-
-    fn has_work(&self) -> bool {
-        self.device.has_work()
-    }
-
-    fn transmitting(&self) -> bool {
-        self.device.transmitting()
-    }
-
-    fn stats(&self) -> NetStats {
-        self.device.stats()
+    fn link_up(&self) -> bool {
+        self.device.link_up()
     }
 
     fn fault(&self) -> Option<&dyn core::fmt::Display> {
         self.device.fault()
     }
 
-    fn reset(&mut self, wait: &mut dyn FnMut()) -> Result<(), Down> {
+    fn reset(&mut self, queues: &mut [&mut dyn NetQueue], wait: &mut dyn FnMut()) -> Result<(), Down> {
+        if !core::mem::replace(&mut self.told, true) {
+            log::event(Event::DeviceError, &[self.slot as u64, 0, 0]);
+        }
+        self.device.reset(queues, wait)?;
         self.told = false;
-        self.device.reset(wait)
+        Ok(())
     }
 }
 
@@ -182,7 +167,7 @@ pub fn parking(_cpu: usize) {
 /// Publishes what devices count.
 pub fn publish_stats() {
     log::set(Stat::Parks, u64::from(PARKING.load(Ordering::Relaxed)));
-    if let Some(stats) = *CARD.lock() {
+    if let Some(stats) = card_stats() {
         log::set(Stat::RxPackets, stats.rx_frames);
         log::set(Stat::RxBytes, stats.rx_bytes);
         log::set(Stat::TxPackets, stats.tx_frames);

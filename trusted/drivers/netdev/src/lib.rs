@@ -1,16 +1,37 @@
 //! What the network stack asks of a network card, whoever made it.
 //!
-//! A card is driven by polling: [`NetDevice::receive`] until there is nothing, [`NetDevice::transmit`]
-//! what is due, then one [`NetDevice::kick`] for the whole batch.
+//! A card is one [`NetDevice`] with one or more pairs of queues, each an object of its own
+//! ([`NetQueue`]) that one vCPU drives by polling: [`NetQueue::receive`] until there is nothing,
+//! [`NetQueue::transmit`] what is due, then one [`NetQueue::kick`] for the whole batch. Queues share
+//! nothing that is written per packet. Before its vCPU sleeps it looks at the queue's [`Probe`],
+//! which needs no lock.
+//!
+//! One queue's fault takes the whole card down: every call on every queue answers [`Down`] until
+//! [`NetDevice::reset`], which takes all queues at once, so that nobody uses one meanwhile.
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+mod frame;
+mod meta;
+mod stats;
+mod steering;
+
+pub use frame::{HEAD_LEN, RxFrame, TrustedFrame};
+pub use meta::{Checksum, Gso, GsoKind, RxMeta, TxMeta};
+pub use stats::{Counter, Counters, NetStats};
+pub use steering::{RSS_KEY_LEN, Rss, Steering};
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Bytes of an Ethernet header (IEEE 802.3, without FCS and tag).
 pub const ETHERNET_HEADER_LEN: usize = 14;
 
-/// What a card can do.
+/// What a card can do. The same for its whole life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Ethernet address.
@@ -23,69 +44,12 @@ pub struct Capabilities {
     pub tx_tso4: bool,
     /// Segments TCP over IPv6.
     pub tx_tso6: bool,
-    /// Largest frame for [`NetDevice::transmit`], Ethernet header included, in bytes.
+    /// Segments UDP, over IPv4 and IPv6 (UDP_SEGMENT of udp(7)).
+    pub tx_uso: bool,
+    /// Largest frame for [`NetQueue::transmit`], Ethernet header included, in bytes.
     pub max_tx_frame: usize,
-    /// Largest frame that [`NetDevice::receive`] may return, in bytes: the length of buffer to give it.
+    /// Largest frame that [`NetQueue::receive`] may hand over, in bytes.
     pub max_rx_frame: usize,
-}
-
-/// State of a frame's transport checksum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Checksum {
-    /// Complete (transmit), not checked (receive).
-    #[default]
-    Plain,
-    /// Receive only: the device says that it has checked it.
-    Valid,
-    /// Only the pseudo-header's sum is in place: to be completed from `start` to the end of the
-    /// frame and stored at `start + offset`. Both lie within the frame.
-    Partial {
-        /// Where the sum starts, in bytes from the start of the frame.
-        start: u16,
-        /// Where it is stored, in bytes from `start`.
-        offset: u16,
-    },
-}
-
-/// Which segmentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GsoKind {
-    /// TCP over IPv4.
-    Tcp4,
-    /// TCP over IPv6.
-    Tcp6,
-}
-
-/// A frame that stands for several segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gso {
-    /// Of which kind.
-    pub kind: GsoKind,
-    /// Payload bytes of each segment but the last; never 0.
-    pub segment: u16,
-    /// Bytes of headers, Ethernet to transport, that each segment repeats. Received: a hint, at
-    /// most the length of the frame.
-    pub headers: u16,
-}
-
-/// What comes with a received frame. All of it is the host's word, but consistent with the frame's length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RxMeta {
-    /// Bytes of the frame.
-    pub len: usize,
-    /// State of the transport checksum.
-    pub checksum: Checksum,
-    /// Set if the frame is a merger of segments.
-    pub gso: Option<Gso>,
-}
-
-/// What the card has to do to a frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TxMeta {
-    /// `Plain` or `Partial`.
-    pub checksum: Checksum,
-    /// To be segmented; the checksum is `Partial` then.
-    pub gso: Option<Gso>,
 }
 
 /// The device is guilty: it lied or fell silent, and is not used until a reset succeeds. To the
@@ -104,7 +68,7 @@ impl core::error::Error for Down {}
 /// Why a frame was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TxError {
-    /// No room now; there will be when the device has sent something.
+    /// No room now; [`Probe::has_work`] tells when there is some.
     Full,
     /// The caller is guilty: a frame too short or too long, a checksum outside it, or an offload that
     /// the card does not have.
@@ -131,38 +95,42 @@ impl From<Down> for TxError {
     }
 }
 
-/// Counters since the card was opened; they wrap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NetStats {
-    /// Frames received.
-    pub rx_frames: u64,
-    /// Their bytes.
-    pub rx_bytes: u64,
-    /// Frames dropped because what the device said about them makes no sense.
-    pub rx_invalid: u64,
-    /// Frames given to the device.
-    pub tx_frames: u64,
-    /// Their bytes.
-    pub tx_bytes: u64,
-    /// Transmissions refused for want of room.
-    pub tx_full: u64,
-    /// Kicks that had work to tell of.
-    pub kicks: u64,
-    /// Successful resets after an error.
-    pub resets: u64,
-}
-
-/// A network card.
+/// A network card without its queues.
 pub trait NetDevice: Send {
-    /// What the card can do. Changes only by [`NetDevice::reset`].
+    /// What the card can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Copies the next received frame into `into`, which should be as long as
-    /// [`Capabilities::max_rx_frame`]: a frame that does not fit is dropped.
+    /// The pairs of queues, once; from then on the caller's. Pair i wakes vCPU i. None the second time.
+    fn take_queues(&mut self) -> Vec<Box<dyn NetQueue>>;
+
+    /// By what the card chooses the queue for a received frame.
+    fn steering(&self) -> Steering;
+
+    /// Whether the other end of the wire is there, as far as the device tells; a hint. Cheap.
+    fn link_up(&self) -> bool;
+
+    /// Why the card did not come up at the last reset, for the log. What one of its queues found
+    /// out is [`NetQueue::fault`].
+    fn fault(&self) -> Option<&dyn fmt::Display>;
+
+    /// Brings the card up again. Frames in its queues are lost. `queues` are all that
+    /// [`NetDevice::take_queues`] gave out, in that order. `wait` is called between looks at the
+    /// device, a bounded number of times.
     ///
     /// # Errors
-    /// The device is down.
-    fn receive(&mut self, into: &mut [u8]) -> Result<Option<RxMeta>, Down>;
+    /// It stays down: the device did not come up, or came up as another card.
+    fn reset(&mut self, queues: &mut [&mut dyn NetQueue], wait: &mut dyn FnMut()) -> Result<(), Down>;
+}
+
+/// One pair of queues, driven by one vCPU at a time.
+pub trait NetQueue: Send {
+    /// Hands up to `budget` received frames to `take`, one after the other, and returns how many. Their
+    /// buffers are the device's again after each call of `take`. Fewer than `budget` means that there
+    /// are no more now, or only frames that made no sense.
+    ///
+    /// # Errors
+    /// The card is down.
+    fn receive(&mut self, budget: usize, take: &mut dyn FnMut(&mut dyn RxFrame)) -> Result<usize, Down>;
 
     /// Queues a frame made of `parts` for transmission. The bytes are copied.
     ///
@@ -170,29 +138,36 @@ pub trait NetDevice: Send {
     /// See [`TxError`].
     fn transmit(&mut self, meta: &TxMeta, parts: &[&[u8]]) -> Result<(), TxError>;
 
-    /// Tells the device of frames queued and buffers given back since the last kick, if any.
+    /// Tells the device of frames queued and buffers given back since the last kick, if any and if it
+    /// wants to know. Also after a call of [`NetQueue::receive`], before the vCPU sleeps.
     ///
     /// # Errors
-    /// The device is down.
+    /// The card is down.
     fn kick(&mut self) -> Result<(), Down>;
-
-    /// Whether [`NetDevice::receive`] may find something: a frame, sent frames to forget, or a fault.
-    /// Cheap: for the poller, and for the second look before it parks.
-    fn has_work(&self) -> bool;
 
     /// Whether the device holds frames that it has not reported as sent.
     fn transmitting(&self) -> bool;
 
-    /// Counters.
-    fn stats(&self) -> NetStats;
+    /// A look at the queue for whoever does not own it.
+    fn probe(&self) -> Arc<dyn Probe>;
 
-    /// Why the card is down, for the log.
+    /// What this queue found wrong with the device, for the log.
     fn fault(&self) -> Option<&dyn fmt::Display>;
 
-    /// Brings the card up again. Frames in its queues are lost. `wait` is called between looks
-    /// at the device, a bounded number of times.
+    /// Forgets all frames and sets the queue up anew. Only called by [`NetDevice::reset`], while the
+    /// device has let go of all memory.
     ///
     /// # Errors
-    /// It stays down.
-    fn reset(&mut self, wait: &mut dyn FnMut()) -> Result<(), Down>;
+    /// The card is down for another reason than its own reset.
+    fn rearm(&mut self) -> Result<(), Down>;
+}
+
+/// A look at a queue that another vCPU may be using at the same time.
+pub trait Probe: Send + Sync {
+    /// Whether [`NetQueue::receive`] may find something: a frame, room after [`TxError::Full`], or a
+    /// fault. Cheap: for the poller, and for the second look before it sleeps.
+    fn has_work(&self) -> bool;
+
+    /// Counters; each is exact, together they may be of slightly different moments.
+    fn stats(&self) -> NetStats;
 }

@@ -32,6 +32,7 @@ pub(crate) fn parse(header: &Header, len: usize, agreed: u64) -> Option<RxMeta> 
         gso::NONE => return Some(RxMeta { len, checksum, gso: None }),
         gso::TCPV4 => (GsoKind::Tcp4, features::GUEST_TSO4),
         gso::TCPV6 => (GsoKind::Tcp6, features::GUEST_TSO6),
+        gso::UDP_L4 => (GsoKind::Udp, features::GUEST_USO4 | features::GUEST_USO6),
         _ => return None,
     };
     let (segment, headers) = (header.gso_size.get(), header.hdr_len.get());
@@ -62,6 +63,7 @@ pub(crate) fn emit(meta: &TxMeta, len: usize, can: &Capabilities) -> Option<Head
             let (able, kind) = match kind {
                 GsoKind::Tcp4 => (can.tx_tso4, gso::TCPV4),
                 GsoKind::Tcp6 => (can.tx_tso6, gso::TCPV6),
+                GsoKind::Udp => (can.tx_uso, gso::UDP_L4),
             };
             if !able || segment == 0 || usize::from(headers) > len || header.flags == 0 {
                 return None;

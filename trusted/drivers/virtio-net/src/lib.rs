@@ -1,7 +1,7 @@
 //! Virtio network driver (virtio 1.2 §5.1): one pair of queues, checksum and TCP segmentation
 //! offload both ways, mergeable receive buffers.
 //!
-//! Frames are copied, once, between trusted memory and buffers in the window. Two kinds of lie are
+//! Bytes of frames are copied once between trusted memory and buffers in the window. Two kinds of lie are
 //! told apart. One that breaks the queue (ids, lengths, numbers of buffers) takes the card down
 //! until [`rkt_netdev::NetDevice::reset`]. One about a single frame (a checksum outside it, a
 //! segmentation that cannot be) costs that frame.
@@ -13,7 +13,9 @@ extern crate alloc;
 mod device;
 mod header;
 mod offer;
+mod pair;
 mod rx;
+mod shared;
 mod tx;
 
 pub use device::VirtioNet;

@@ -18,13 +18,18 @@ const DEFAULT_MTU: u16 = 1500;
 /// What the driver takes of the offer. An offload without the one that it builds on
 /// (§5.1.3.1) is not taken: the device contradicts itself.
 pub(crate) fn choose(offered: u64) -> u64 {
-    let mut chosen = features::MTU | features::CSUM | features::GUEST_CSUM | features::MRG_RXBUF;
+    let mut chosen = features::MTU | features::STATUS | features::CSUM | features::GUEST_CSUM | features::MRG_RXBUF;
     if offered & features::CSUM != 0 {
-        chosen |= features::HOST_TSO4 | features::HOST_TSO6;
+        chosen |= features::HOST_TSO4 | features::HOST_TSO6 | features::HOST_USO;
     }
     // Without merging, each receive buffer would have to hold a whole segmented frame (§5.1.6.3.1).
     if offered & features::GUEST_CSUM != 0 && offered & features::MRG_RXBUF != 0 {
         chosen |= features::GUEST_TSO4 | features::GUEST_TSO6;
+        // The header does not tell which IP a segmented datagram is in, so they are taken both or none.
+        let both = features::GUEST_USO4 | features::GUEST_USO6;
+        if offered & both == both {
+            chosen |= both;
+        }
     }
     chosen
 }
@@ -55,7 +60,17 @@ pub(crate) fn capabilities(regs: &DriverRegs, agreed: u64) -> Result<Capabilitie
         tx_checksum: has(features::CSUM),
         tx_tso4: has(features::HOST_TSO4),
         tx_tso6: has(features::HOST_TSO6),
-        max_tx_frame: longest(has(features::HOST_TSO4 | features::HOST_TSO6)),
-        max_rx_frame: longest(has(features::GUEST_TSO4 | features::GUEST_TSO6)),
+        tx_uso: has(features::HOST_USO),
+        max_tx_frame: longest(has(features::HOST_TSO4 | features::HOST_TSO6 | features::HOST_USO)),
+        max_rx_frame: longest(has(features::GUEST_TSO4 | features::GUEST_TSO6 | features::GUEST_USO4)),
     })
+}
+
+/// Whether the device says that the link is up; one that does not tell has it up (§5.1.4.2).
+pub(crate) fn link_up(regs: &DriverRegs, agreed: u64) -> bool {
+    let mut config = net::Config::default();
+    if agreed & features::STATUS == 0 {
+        return true;
+    }
+    regs.read_config(config.as_mut_bytes()).is_ok() && config.status.get() & net::STATUS_LINK_UP != 0
 }

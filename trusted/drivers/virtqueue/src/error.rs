@@ -75,6 +75,11 @@ pub enum DeviceError {
         /// The device's value.
         value: u64,
     },
+    /// After a reset it is not the device that it was (§2.2, §2.5).
+    Changed {
+        /// Name in the specification of what changed.
+        field: &'static str,
+    },
     /// A received packet claims more buffers than have been used, or none (§5.1.6.4).
     PacketBuffers {
         /// `num_buffers` of its header.
@@ -120,6 +125,7 @@ impl fmt::Display for DeviceError {
             Self::QueueSize { queue, claimed } => write!(f, "queue {queue} has the impossible size {claimed}"),
             Self::ConfigUnstable => write!(f, "configuration never comes to rest"),
             Self::ConfigValue { field, value } => write!(f, "configuration field {field} is {value}"),
+            Self::Changed { field } => write!(f, "another {field} after a reset"),
             Self::PacketBuffers { claimed, possible } => {
                 write!(f, "packet in {claimed} buffers, where 1 to {possible} are possible")
             }

@@ -22,4 +22,4 @@ pub use arena::{DmaArena, DmaBuffer};
 pub use bringup::{Patience, Phase, alive, negotiate, queue_size, reset, start};
 pub use chunks::{CHUNK_LEN, ChunkPool};
 pub use error::{AddError, DeviceError, VirtioError};
-pub use split::{Segment, SplitQueue, Used};
+pub use split::{QueueProbe, Segment, SplitQueue, Used};

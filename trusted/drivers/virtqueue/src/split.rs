@@ -1,6 +1,7 @@
 //! Driver side of a split virtqueue (§2.7).
 
 use crate::{AddError, DeviceError, DmaArena, DmaBuffer, VirtioError};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU16, Ordering};
@@ -82,6 +83,8 @@ pub struct SplitQueue {
     avail_idx: &'static AtomicU16,
     used_idx: &'static AtomicU16,
     shadow: Shadow,
+    /// `shadow.used` for those who look from outside.
+    seen: Arc<AtomicU16>,
     /// Published chains of which the device has not been told by a kick.
     unkicked: bool,
     poison: Option<VirtioError>,
@@ -109,6 +112,7 @@ impl SplitQueue {
             avail,
             used,
             shadow: Shadow::new(size),
+            seen: Arc::default(),
             unkicked: false,
             poison: None,
         })
@@ -145,6 +149,7 @@ impl SplitQueue {
             ring.region.zero(0, ring.region.len())?;
         }
         self.shadow = Shadow::new(self.size);
+        self.seen.store(0, Ordering::Relaxed);
         self.unkicked = false;
         self.poison = None;
         Ok(())
@@ -245,6 +250,11 @@ impl SplitQueue {
         self.poison.is_none() && self.used_idx.load(Ordering::Relaxed) != self.shadow.used
     }
 
+    /// A look at the queue that needs no hold of it.
+    pub fn probe(&self) -> QueueProbe {
+        QueueProbe { used_idx: self.used_idx, seen: self.seen.clone() }
+    }
+
     /// Number of chains that the device has used and that wait to be popped.
     ///
     /// # Errors
@@ -278,6 +288,7 @@ impl SplitQueue {
             return Err(self.poison(DeviceError::UsedLength { id, len, writable: chain.writable }.into()));
         }
         self.release(head, chain);
+        self.seen.store(self.shadow.used, Ordering::Relaxed);
         Ok(Some(Used { token: chain.token, len }))
     }
 
@@ -301,6 +312,20 @@ impl SplitQueue {
         shadow.free = shadow.free.saturating_add(chain.descriptors);
         shadow.in_flight = shadow.in_flight.saturating_sub(1);
         shadow.used = shadow.used.wrapping_add(1);
+    }
+}
+
+/// A look at a queue that another vCPU may be using at the same time.
+#[derive(Clone)]
+pub struct QueueProbe {
+    used_idx: &'static AtomicU16,
+    seen: Arc<AtomicU16>,
+}
+
+impl QueueProbe {
+    /// As [`SplitQueue::has_used`].
+    pub fn has_used(&self) -> bool {
+        self.used_idx.load(Ordering::Relaxed) != self.seen.load(Ordering::Relaxed)
     }
 }
 

@@ -425,8 +425,7 @@ impl Inner {
     }
 
     fn revive(&mut self) {
-        let revived = self.shim.tx.device.reset(&mut core::hint::spin_loop).is_ok();
-        self.shim.tx.failed = false;
+        let revived = self.shim.tx.reset();
         self.up.store(revived, Ordering::Relaxed);
     }
 }

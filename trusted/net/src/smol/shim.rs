@@ -5,10 +5,14 @@ use super::flow::Pair;
 use super::frame;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
-use rkt_netdev::{Capabilities, Checksum, ETHERNET_HEADER_LEN, Gso, GsoKind, NetDevice, TxError, TxMeta};
+use rkt_netdev::{
+    Capabilities, Checksum, Down, ETHERNET_HEADER_LEN, Gso, GsoKind, NetDevice, NetQueue, Probe, RxMeta, TxError,
+    TxMeta,
+};
 use smoltcp::phy::{self, ChecksumCapabilities, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
 
@@ -44,7 +48,9 @@ pub(super) enum Incoming {
 
 /// The device and the transmitting half's state.
 pub(super) struct Transmitter {
-    pub device: Box<dyn NetDevice>,
+    device: Box<dyn NetDevice>,
+    queues: Vec<Box<dyn NetQueue>>,
+    probes: Vec<Arc<dyn Probe>>,
     caps: Capabilities,
     buffer: Vec<u8>,
     backlog: VecDeque<(TxMeta, Vec<u8>)>,
@@ -53,25 +59,35 @@ pub(super) struct Transmitter {
 }
 
 impl Shim {
-    pub fn new(device: Box<dyn NetDevice>) -> Self {
+    pub fn new(mut device: Box<dyn NetDevice>) -> Self {
         let caps = device.capabilities();
+        let queues = device.take_queues();
+        let probes = queues.iter().map(|queue| queue.probe()).collect();
         let largest = caps.max_tx_frame.max(usize::from(caps.mtu) + ETHERNET_HEADER_LEN);
         Self {
             rx: Receiver { buffer: vec![0; caps.max_rx_frame], held: None },
-            tx: Transmitter { device, caps, buffer: vec![0; largest], backlog: VecDeque::new(), failed: false },
+            tx: Transmitter {
+                device,
+                queues,
+                probes,
+                caps,
+                buffer: vec![0; largest],
+                backlog: VecDeque::new(),
+                failed: false,
+            },
         }
     }
 
     /// Whether there may be a frame.
     pub fn has_work(&self) -> bool {
-        self.tx.device.has_work()
+        self.tx.probes.iter().any(|probe| probe.has_work())
     }
 }
 
 impl Transmitter {
     fn send(&mut self, meta: &TxMeta, len: usize) {
         let Some(frame) = self.buffer.get(..len) else { return };
-        match self.device.transmit(meta, &[frame]) {
+        match transmit(&mut self.queues, meta, frame) {
             Ok(()) => {}
             Err(TxError::Full) if self.backlog.len() < MAX_BACKLOG => self.backlog.push_back((*meta, frame.to_vec())),
             // The network may lose packets: TCP sends again.
@@ -83,7 +99,7 @@ impl Transmitter {
     /// Sends what waited for room. Whether everything went.
     pub fn flush_backlog(&mut self) -> bool {
         while let Some((meta, frame)) = self.backlog.pop_front() {
-            match self.device.transmit(&meta, &[&frame]) {
+            match transmit(&mut self.queues, &meta, &frame) {
                 Err(TxError::Full) => {
                     self.backlog.push_front((meta, frame));
                     return false;
@@ -105,17 +121,47 @@ impl Transmitter {
 
     /// Tells the device of the batch.
     pub fn kick(&mut self) {
-        if self.device.kick().is_err() {
+        if self.queues.iter_mut().any(|queue| queue.kick().is_err()) {
             self.failed = true;
         }
     }
+
+    /// Resets the card. Whether it came up.
+    pub fn reset(&mut self) -> bool {
+        self.failed = false;
+        let mut queues: Vec<&mut dyn NetQueue> = self.queues.iter_mut().map(|queue| queue.as_mut() as _).collect();
+        self.device.reset(&mut queues, &mut core::hint::spin_loop).is_ok()
+    }
+
+    /// Copies the next frame of any queue into `buffer`; one that does not fit is dropped.
+    ///
+    /// # Errors
+    /// The card is down.
+    fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<RxMeta>, Down> {
+        let mut received = None;
+        for queue in &mut self.queues {
+            let taken = queue.receive(1, &mut |frame| {
+                let meta = *frame.meta();
+                received = buffer.get_mut(..meta.len).and_then(|into| frame.copy(0, into).then_some(meta));
+            })?;
+            if taken > 0 {
+                break;
+            }
+        }
+        Ok(received)
+    }
+}
+
+/// Sends by the first queue.
+fn transmit(queues: &mut [Box<dyn NetQueue>], meta: &TxMeta, frame: &[u8]) -> Result<(), TxError> {
+    queues.first_mut().ok_or(TxError::Down)?.transmit(meta, &[frame])
 }
 
 impl Shim {
     /// The next frame, to be given to smoltcp by its next look, unless [`Shim::drop_frame`] is called.
     pub fn next_frame(&mut self) -> Option<Incoming> {
         for _ in 0..MAX_DROPS {
-            let meta = match self.tx.device.receive(&mut self.rx.buffer) {
+            let meta = match self.tx.receive(&mut self.rx.buffer) {
                 Ok(meta) => meta?,
                 Err(_) => {
                     self.tx.failed = true;

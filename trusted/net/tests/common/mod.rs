@@ -3,7 +3,10 @@
 
 use rkt_linux_abi::{Errno, Result};
 use rkt_net::{Address, Card, Hooks, NetStack, Outgoing, Received, Socket, UnixNode};
-use rkt_netdev::{Capabilities, Checksum, Down, NetDevice, NetStats, RxMeta, TxError, TxMeta};
+use rkt_netdev::{
+    Capabilities, Checksum, Down, NetDevice, NetQueue, NetStats, Probe, RxFrame, RxMeta, Steering, TrustedFrame,
+    TxError, TxMeta,
+};
 use rkt_platform_mock::{Config, chance, pick};
 use rkt_user::{IoSink, IoSource};
 use std::collections::{HashMap, VecDeque};
@@ -35,33 +38,24 @@ pub struct Wire {
 }
 
 /// One end of the wire.
+#[derive(Clone)]
 struct WireCard {
     wire: Wire,
     mac: [u8; 6],
     out: Frames,
     into: Frames,
     broken: Arc<AtomicBool>,
-    stats: NetStats,
+    taken: bool,
 }
 
-impl NetDevice for WireCard {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            mac: self.mac,
-            mtu: 1500,
-            tx_checksum: self.wire.offloads,
-            tx_tso4: self.wire.offloads,
-            tx_tso6: false,
-            max_tx_frame: if self.wire.offloads { 65_549 } else { 1514 },
-            max_rx_frame: if self.wire.offloads { 65_549 } else { 1514 },
-        }
+impl WireCard {
+    fn check(&self) -> std::result::Result<(), Down> {
+        if self.broken.load(Ordering::Relaxed) { Err(Down) } else { Ok(()) }
     }
 
-    fn receive(&mut self, into: &mut [u8]) -> std::result::Result<Option<RxMeta>, Down> {
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(Down);
-        }
-        let Some((mut meta, mut frame)) = self.into.lock().unwrap().pop_front() else { return Ok(None) };
+    /// The next frame, as the wire leaves it.
+    fn next(&self) -> Option<(RxMeta, Vec<u8>)> {
+        let (mut meta, mut frame) = self.into.lock().unwrap().pop_front()?;
         if chance(self.wire.lies) {
             meta.checksum = Checksum::Valid;
             for _ in 0..=pick(3) {
@@ -74,14 +68,59 @@ impl NetDevice for WireCard {
                 frame.truncate(pick(frame.len() as u64) as usize);
             }
         }
-        into[..frame.len()].copy_from_slice(&frame);
-        Ok(Some(RxMeta { len: frame.len(), checksum: meta.checksum, gso: meta.gso }))
+        Some((RxMeta { len: frame.len(), checksum: meta.checksum, gso: meta.gso }, frame))
+    }
+}
+
+impl NetDevice for WireCard {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            mac: self.mac,
+            mtu: 1500,
+            tx_checksum: self.wire.offloads,
+            tx_tso4: self.wire.offloads,
+            tx_tso6: false,
+            tx_uso: false,
+            max_tx_frame: if self.wire.offloads { 65_549 } else { 1514 },
+            max_rx_frame: if self.wire.offloads { 65_549 } else { 1514 },
+        }
+    }
+
+    fn take_queues(&mut self) -> Vec<Box<dyn NetQueue>> {
+        let taken = std::mem::replace(&mut self.taken, true);
+        if taken { Vec::new() } else { vec![Box::new(self.clone())] }
+    }
+
+    fn steering(&self) -> Steering {
+        Steering::FollowsTransmit
+    }
+
+    fn link_up(&self) -> bool {
+        true
+    }
+
+    fn fault(&self) -> Option<&dyn std::fmt::Display> {
+        None
+    }
+
+    fn reset(&mut self, queues: &mut [&mut dyn NetQueue], wait: &mut dyn FnMut()) -> std::result::Result<(), Down> {
+        wait();
+        queues.iter_mut().try_for_each(|queue| queue.rearm())
+    }
+}
+
+impl NetQueue for WireCard {
+    fn receive(&mut self, budget: usize, take: &mut dyn FnMut(&mut dyn RxFrame)) -> std::result::Result<usize, Down> {
+        self.check()?;
+        for taken in 0..budget {
+            let Some((meta, frame)) = self.next() else { return Ok(taken) };
+            take(&mut TrustedFrame::new(meta, &frame));
+        }
+        Ok(budget)
     }
 
     fn transmit(&mut self, meta: &TxMeta, parts: &[&[u8]]) -> std::result::Result<(), TxError> {
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(TxError::Down);
-        }
+        self.check()?;
         let frame = parts.concat();
         assert!(meta.gso.is_some() || frame.len() <= 1514, "a frame longer than the MTU");
         if let Checksum::Partial { start, offset } = meta.checksum {
@@ -94,33 +133,37 @@ impl NetDevice for WireCard {
         if !chance(self.wire.loss) {
             out.push_back((*meta, frame));
         }
-        self.stats.tx_frames += 1;
         Ok(())
     }
 
     fn kick(&mut self) -> std::result::Result<(), Down> {
-        if self.broken.load(Ordering::Relaxed) { Err(Down) } else { Ok(()) }
-    }
-
-    fn has_work(&self) -> bool {
-        self.broken.load(Ordering::Relaxed) || !self.into.lock().unwrap().is_empty()
+        self.check()
     }
 
     fn transmitting(&self) -> bool {
         false
     }
 
-    fn stats(&self) -> NetStats {
-        self.stats
+    fn probe(&self) -> Arc<dyn Probe> {
+        Arc::new(self.clone())
     }
 
     fn fault(&self) -> Option<&dyn std::fmt::Display> {
         None
     }
 
-    fn reset(&mut self, wait: &mut dyn FnMut()) -> std::result::Result<(), Down> {
-        wait();
-        if self.broken.load(Ordering::Relaxed) { Err(Down) } else { Ok(()) }
+    fn rearm(&mut self) -> std::result::Result<(), Down> {
+        self.check()
+    }
+}
+
+impl Probe for WireCard {
+    fn has_work(&self) -> bool {
+        self.broken.load(Ordering::Relaxed) || !self.into.lock().unwrap().is_empty()
+    }
+
+    fn stats(&self) -> NetStats {
+        NetStats::default()
     }
 }
 
@@ -176,7 +219,7 @@ pub fn joined(wire: Wire) -> Joined {
             out: out.clone(),
             into: into.clone(),
             broken,
-            stats: NetStats::default(),
+            taken: false,
         });
         let card = Card { device, address: Ipv4Addr::new(10, 0, 0, number), prefix: 24, gateway: None };
         NetStack::new(Some(card), Arc::new(Kernel::default()))
