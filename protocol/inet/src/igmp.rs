@@ -70,7 +70,7 @@ impl<'a> Message<'a> {
             return Ok(Self::ReportV3(Records::parse(*word, tail)?));
         }
         let group = Ipv4Addr::from(*word);
-        if !group.is_multicast() && !(*kind == QUERY && group.is_unspecified()) {
+        if !(group.is_multicast() || *kind == QUERY && group.is_unspecified()) {
             return Err(Malformed::Value);
         }
         // In tenths of a second (RFC 3376 §4.1.1).

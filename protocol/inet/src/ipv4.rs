@@ -80,7 +80,7 @@ impl Header {
     /// the packet is longer than [`MAX_LEN`].
     #[inline]
     pub fn emit(&self, options: &[u8], payload_len: usize, into: &mut [u8]) -> Result<usize, NoRoom> {
-        if options.len() > MAX_OPTIONS_LEN || options.len() % 4 != 0 {
+        if options.len() > MAX_OPTIONS_LEN || !options.len().is_multiple_of(4) {
             return Err(NoRoom);
         }
         let header_len = HEADER_LEN + options.len();
@@ -137,7 +137,7 @@ impl<'a> Packet<'a> {
         }
         let payload = bytes.get(header_len..total_len).ok_or(Malformed::Truncated)?;
         let end = usize::from(packet.header.offset) + payload.len();
-        if end > MAX_LEN || packet.header.more_fragments && payload.len() % 8 != 0 {
+        if end > MAX_LEN || packet.header.more_fragments && !payload.len().is_multiple_of(8) {
             return Err(Malformed::Length);
         }
         Ok(Self { payload, ..packet })

@@ -49,7 +49,7 @@ pub struct Record<'a, const N: usize> {
 
 impl<'a, const N: usize> Record<'a, N> {
     /// Bytes that it needs.
-    pub const fn len(&self) -> usize {
+    pub const fn wire_len(&self) -> usize {
         4 + N + N * self.sources.len()
     }
 
@@ -171,7 +171,7 @@ mod tests {
         let last = Record { kind: RecordKind::ModeIsExclude, group: [239, 0, 0, 2], sources: &[] };
         let mut bytes = [0; 64];
         let mut len = first.emit(&mut bytes).unwrap();
-        assert_eq!(len, first.len());
+        assert_eq!(len, first.wire_len());
         // Kind 9, one word of auxiliary data.
         bytes[len..][..12].copy_from_slice(&[9, 1, 0, 0, 239, 0, 0, 3, 0, 0, 0, 0]);
         len += 12;

@@ -48,7 +48,7 @@ impl<'a> Message<'a> {
         }
         let (group, tail) = body.split_first_chunk::<16>().ok_or(Malformed::Truncated)?;
         let group = Ipv6Addr::from(*group);
-        if !group.is_multicast() && !(kind == kind::MLD_QUERY && group.is_unspecified()) {
+        if !(group.is_multicast() || kind == kind::MLD_QUERY && group.is_unspecified()) {
             return Err(Malformed::Value);
         }
         Ok(match kind {

@@ -310,7 +310,7 @@ impl<'a> Message<'a> {
             }
             Body::NeighborSolicitation { target } => !target.is_multicast(),
             Body::NeighborAdvertisement { solicited, target, .. } => {
-                !target.is_multicast() && !(solicited && destination.is_multicast())
+                !(target.is_multicast() || solicited && destination.is_multicast())
             }
             Body::Redirect { target, destination } => {
                 let is_hop = target.is_unicast_link_local() || target == destination;

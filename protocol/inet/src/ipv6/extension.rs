@@ -166,7 +166,7 @@ fn walk_headers(first: u8, all: &[u8]) -> Result<Walk<'_>, Problem> {
 
 /// The rules of §4.5 for lengths: all but the last are multiples of 8 bytes, and the packet fits its length field.
 fn fragment_of(fragment: Fragment, payload: &[u8], offset: usize) -> Result<Walk<'_>, Problem> {
-    if fragment.more && payload.len() % 8 != 0 {
+    if fragment.more && !payload.len().is_multiple_of(8) {
         // The payload length of the IPv6 header, which lies before the walk.
         return Err(Problem::Discard);
     }

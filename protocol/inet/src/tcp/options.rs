@@ -127,7 +127,7 @@ impl Options {
                     self.timestamps = Some(Timestamps::read(body));
                 }
             }
-            (kind::SACK, body) if body.len() % 8 == 0 => {
+            (kind::SACK, body) if body.len().is_multiple_of(8) => {
                 self.sack = SackBlocks::default();
                 for pair in body.as_chunks::<8>().0 {
                     let (left, right) = halves(pair);
