@@ -5,6 +5,7 @@ use crate::ip::Addresses;
 use crate::writer::Writer;
 use crate::{Malformed, NoRoom};
 use core::net::Ipv4Addr;
+use core::ops::Range;
 use zerocopy::big_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -124,23 +125,39 @@ impl<'a> Packet<'a> {
     /// wrong checksum of the header.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let (_, range) = Self::parse_head(bytes, bytes.len())?;
         let packet = Self::parse_quote(bytes)?;
+        let payload = bytes.get(range).ok_or(Malformed::Truncated)?;
+        Ok(Self { payload, ..packet })
+    }
+
+    /// Parses the header of a packet of which only the first bytes are at hand, and `len` bytes are there in
+    /// all: the header, and where its payload lies.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    #[inline]
+    pub fn parse_head(head: &[u8], len: usize) -> Result<(Header, Range<usize>), Malformed> {
+        let packet = Packet::parse_quote(head)?;
         let header_len = HEADER_LEN + packet.options.len();
-        let header = bytes.get(..header_len).ok_or(Malformed::Truncated)?;
+        let header = head.get(..header_len).ok_or(Malformed::Truncated)?;
         if !Sum::of(header).is_valid() {
             return Err(Malformed::Checksum);
         }
-        let (raw, _) = Raw::ref_from_prefix(bytes).map_err(|_| Malformed::Truncated)?;
+        let (raw, _) = Raw::ref_from_prefix(head).map_err(|_| Malformed::Truncated)?;
         let total_len = usize::from(raw.total_len.get());
         if total_len < header_len {
             return Err(Malformed::Length);
         }
-        let payload = bytes.get(header_len..total_len).ok_or(Malformed::Truncated)?;
-        let end = usize::from(packet.header.offset) + payload.len();
-        if end > MAX_LEN || packet.header.more_fragments && !payload.len().is_multiple_of(8) {
+        if total_len > len {
+            return Err(Malformed::Truncated);
+        }
+        let payload_len = total_len - header_len;
+        let end = usize::from(packet.header.offset) + payload_len;
+        if end > MAX_LEN || packet.header.more_fragments && !payload_len.is_multiple_of(8) {
             return Err(Malformed::Length);
         }
-        Ok(Self { payload, ..packet })
+        Ok((packet.header, header_len..total_len))
     }
 
     /// Parses the start of a packet that an ICMP error quotes: the payload may be cut short, and the

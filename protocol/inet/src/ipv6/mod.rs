@@ -8,6 +8,7 @@ use crate::ip::Addresses;
 use crate::writer::Writer;
 use crate::{Malformed, NoRoom};
 use core::net::Ipv6Addr;
+use core::ops::Range;
 use zerocopy::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -90,13 +91,25 @@ impl<'a> Packet<'a> {
     /// The sender is guilty: truncated, another version (`Unsupported`), or a group as source (`Value`: §3).
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let packet = Self::parse_quote(bytes)?;
-        if packet.header.source.is_multicast() {
+        let (header, range) = Self::parse_head(bytes, bytes.len())?;
+        let payload = bytes.get(range).ok_or(Malformed::Truncated)?;
+        Ok(Self { header, payload })
+    }
+
+    /// Parses the header of a packet of which only the first bytes are at hand, and `len` bytes are there in
+    /// all: the header, and where its payload lies.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    #[inline]
+    pub fn parse_head(head: &[u8], len: usize) -> Result<(Header, Range<usize>), Malformed> {
+        let header = Packet::parse_quote(head)?.header;
+        if header.source.is_multicast() {
             return Err(Malformed::Value);
         }
-        let (raw, _) = Raw::ref_from_prefix(bytes).map_err(|_| Malformed::Truncated)?;
-        let payload = packet.payload.get(..usize::from(raw.payload_len.get())).ok_or(Malformed::Truncated)?;
-        Ok(Self { payload, ..packet })
+        let (raw, _) = Raw::ref_from_prefix(head).map_err(|_| Malformed::Truncated)?;
+        let end = HEADER_LEN + usize::from(raw.payload_len.get());
+        if end > len { Err(Malformed::Truncated) } else { Ok((header, HEADER_LEN..end)) }
     }
 
     /// Parses the start of a packet that an ICMPv6 error quotes: the payload may be cut short (RFC 4443 §2.4 c).
