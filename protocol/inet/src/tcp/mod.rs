@@ -159,7 +159,7 @@ impl Header {
             destination_port: self.destination_port.into(),
             sequence: self.sequence.into(),
             acknowledgement: self.acknowledgement.into(),
-            words_and_flags: ((header_len / 4) as u16 * 0x1000 | self.flags.bits()).into(),
+            words_and_flags: (((header_len / 4) as u16) << 12 | self.flags.bits()).into(),
             window: self.window.into(),
             checksum: self.checksum.into(),
             urgent: self.urgent.into(),
