@@ -104,7 +104,7 @@ fn poll(disk: &mut VirtioBlk, in_flight: &mut InFlight) {
         match request {
             Request::Read { data, .. } => assert_eq!(data.len(), len),
             Request::Write { data, .. } => assert_eq!(Some(data), bytes),
-            Request::Flush | Request::Discard { .. } => {}
+            Request::Flush | Request::Discard { .. } | Request::WriteZeroes { .. } => {}
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Geometry {
     pub read_only: bool,
     /// Most bytes of one discard; 0 if the disk does not know discard.
     pub max_discard: u64,
+    /// Most bytes of one write of zeroes; 0 if the disk does not know that.
+    pub max_write_zeroes: u64,
     /// Most bytes of one read or write; a multiple of `block_len`.
     pub max_transfer: usize,
 }
@@ -50,6 +52,13 @@ pub enum Request {
     Flush,
     /// The content of a range is no longer needed; what it reads as afterwards is undefined.
     Discard {
+        /// Where on the disk.
+        offset: u64,
+        /// How much.
+        len: u64,
+    },
+    /// Makes a range read as zeroes, without data to transfer. Durable after the next flush, as a write.
+    WriteZeroes {
         /// Where on the disk.
         offset: u64,
         /// How much.
@@ -104,11 +113,11 @@ pub enum SubmitError {
     OutOfRange,
     /// The caller is guilty: offset or length is no multiple of the block size, or the length is 0.
     Misaligned,
-    /// The caller is guilty: more than `max_transfer` or `max_discard` at once.
+    /// The caller is guilty: more at once than the [`Geometry`] allows.
     TooLong,
     /// The caller is guilty: the disk is read-only.
     ReadOnly,
-    /// The disk does not know discard.
+    /// The disk does not know discard, or writing zeroes.
     Unsupported,
     /// The device is guilty: it is down until a reset succeeds.
     Down,
@@ -154,12 +163,32 @@ pub struct BlockStats {
     pub flushes: u64,
     /// Discards completed.
     pub discards: u64,
+    /// Writes of zeroes completed.
+    pub write_zeroes: u64,
     /// Requests that failed.
     pub errors: u64,
     /// Kicks that had work to tell of.
     pub kicks: u64,
     /// Successful resets after an error.
     pub resets: u64,
+}
+
+impl BlockStats {
+    /// Counts a request that has ended.
+    pub fn count(&mut self, request: &Request, result: Result<(), BlockError>) {
+        let (counter, bytes) = match (request, result) {
+            (_, Err(_)) => (&mut self.errors, None),
+            (Request::Read { data, .. }, _) => (&mut self.reads, Some((&mut self.read_bytes, data.len()))),
+            (Request::Write { data, .. }, _) => (&mut self.writes, Some((&mut self.write_bytes, data.len()))),
+            (Request::Flush, _) => (&mut self.flushes, None),
+            (Request::Discard { .. }, _) => (&mut self.discards, None),
+            (Request::WriteZeroes { .. }, _) => (&mut self.write_zeroes, None),
+        };
+        *counter = counter.wrapping_add(1);
+        if let Some((counter, bytes)) = bytes {
+            *counter = counter.wrapping_add(bytes as u64);
+        }
+    }
 }
 
 impl Geometry {
@@ -170,9 +199,13 @@ impl Geometry {
     pub fn check(&self, request: &Request) -> Result<(), SubmitError> {
         let (offset, len, longest) = match request {
             Request::Flush => return Ok(()),
-            Request::Write { .. } | Request::Discard { .. } if self.read_only => return Err(SubmitError::ReadOnly),
+            Request::Write { .. } | Request::Discard { .. } | Request::WriteZeroes { .. } if self.read_only => {
+                return Err(SubmitError::ReadOnly);
+            }
             Request::Discard { .. } if self.max_discard == 0 => return Err(SubmitError::Unsupported),
+            Request::WriteZeroes { .. } if self.max_write_zeroes == 0 => return Err(SubmitError::Unsupported),
             Request::Discard { offset, len } => (*offset, *len, self.max_discard),
+            Request::WriteZeroes { offset, len } => (*offset, *len, self.max_write_zeroes),
             Request::Read { offset, data } | Request::Write { offset, data, .. } => {
                 (*offset, data.len() as u64, self.max_transfer as u64)
             }
@@ -190,7 +223,7 @@ impl Geometry {
 
 /// A disk.
 pub trait BlockDevice: Send {
-    /// What the disk is. Changes only by [`BlockDevice::reset`].
+    /// What the disk is. Only its size may change while it is up, when the host resizes it.
     fn geometry(&self) -> Geometry;
 
     /// Queues a request.
@@ -209,6 +242,12 @@ pub trait BlockDevice: Send {
     /// Whether [`BlockDevice::poll`] may find something. Cheap: for the poller, and for the
     /// second look before it parks.
     fn has_work(&self) -> bool;
+
+    /// When [`BlockDevice::poll`] has to be called even if there is no work, in nanoseconds of the
+    /// clock that the disk was given: the device may have fallen silent. `None` if that is not watched.
+    fn deadline(&self) -> Option<u64> {
+        None
+    }
 
     /// Requests accepted and not yet returned by [`BlockDevice::poll`].
     fn in_flight(&self) -> usize;

@@ -2,8 +2,14 @@
 
 use rkt_blockdev::{Geometry, Request, SubmitError};
 
-const DISK: Geometry =
-    Geometry { block_len: 4096, len: 1 << 20, read_only: false, max_discard: 512 << 10, max_transfer: 64 << 10 };
+const DISK: Geometry = Geometry {
+    block_len: 4096,
+    len: 1 << 20,
+    read_only: false,
+    max_discard: 512 << 10,
+    max_write_zeroes: 256 << 10,
+    max_transfer: 64 << 10,
+};
 
 fn read(offset: u64, len: usize) -> Request {
     Request::Read { offset, data: vec![0; len] }
@@ -25,6 +31,8 @@ fn a_request_is_whole_blocks_and_not_too_many() {
     assert_eq!(DISK.check(&read(0, 68 << 10)), Err(SubmitError::TooLong));
     assert_eq!(DISK.check(&Request::Discard { offset: 0, len: 512 << 10 }), Ok(()));
     assert_eq!(DISK.check(&Request::Discard { offset: 0, len: 516 << 10 }), Err(SubmitError::TooLong));
+    assert_eq!(DISK.check(&Request::WriteZeroes { offset: 0, len: 256 << 10 }), Ok(()));
+    assert_eq!(DISK.check(&Request::WriteZeroes { offset: 0, len: 260 << 10 }), Err(SubmitError::TooLong));
 }
 
 #[test]
@@ -33,7 +41,9 @@ fn a_disk_refuses_what_it_cannot_do() {
     let read_only = Geometry { read_only: true, ..DISK };
     assert_eq!(read_only.check(&write), Err(SubmitError::ReadOnly));
     assert_eq!(read_only.check(&Request::Flush), Ok(()));
-    let plain = Geometry { max_discard: 0, ..DISK };
+    assert_eq!(read_only.check(&Request::WriteZeroes { offset: 0, len: 4096 }), Err(SubmitError::ReadOnly));
+    let plain = Geometry { max_discard: 0, max_write_zeroes: 0, ..DISK };
+    assert_eq!(plain.check(&Request::WriteZeroes { offset: 0, len: 4096 }), Err(SubmitError::Unsupported));
     assert_eq!(plain.check(&Request::Discard { offset: 0, len: 4096 }), Err(SubmitError::Unsupported));
     assert_eq!(plain.check(&write), Ok(()));
 }

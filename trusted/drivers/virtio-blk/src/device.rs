@@ -100,18 +100,7 @@ impl VirtioBlk {
     }
 
     fn complete(&mut self, token: Token, request: Request, result: Result<(), BlockError>) {
-        let stats = &mut self.stats;
-        let (counter, bytes) = match (&request, result) {
-            (_, Err(_)) => (&mut stats.errors, None),
-            (Request::Read { data, .. }, _) => (&mut stats.reads, Some((&mut stats.read_bytes, data.len()))),
-            (Request::Write { data, .. }, _) => (&mut stats.writes, Some((&mut stats.write_bytes, data.len()))),
-            (Request::Flush, _) => (&mut stats.flushes, None),
-            (Request::Discard { .. }, _) => (&mut stats.discards, None),
-        };
-        *counter = counter.wrapping_add(1);
-        if let Some((counter, bytes)) = bytes {
-            *counter = counter.wrapping_add(bytes as u64);
-        }
+        self.stats.count(&request, result);
         self.done.push_back(Completion { token, request, result });
     }
 

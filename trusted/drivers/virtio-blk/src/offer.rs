@@ -39,6 +39,7 @@ pub(crate) fn geometry(regs: &DriverRegs, agreed: u64) -> Result<Geometry, Virti
         len: whole_blocks(len),
         read_only: has(features::RO),
         max_discard: whole_blocks(u64::from(discard).saturating_mul(SECTOR_LEN as u64)),
+        max_write_zeroes: 0,
         max_transfer: whole_blocks(max_transfer as u64) as usize,
     })
 }

@@ -109,6 +109,8 @@ impl Slots {
             Request::Write { offset, data, .. } if !slot.flushing => (request::OUT, *offset, data.len()),
             Request::Discard { .. } => (request::DISCARD, 0, 0),
             Request::Write { .. } | Request::Flush => (request::FLUSH, 0, 0),
+            // Not offered by the geometry, so never accepted.
+            Request::WriteZeroes { .. } => return Err(AddError::Chain),
         };
         if !self.pool.take(len, &mut slot.chunks) {
             return Err(AddError::Full);
