@@ -135,6 +135,15 @@ impl Region {
         Ok(Region { base, len })
     }
 
+    /// Where a range lies, for kernels that encrypt or hash while they copy. Such a kernel loads or
+    /// stores each byte exactly once, in assembly or volatile, and makes no reference to it.
+    ///
+    /// # Errors
+    /// `OutOfBounds` if the range is not within the region.
+    pub fn pointer(&self, offset: usize, len: usize) -> Result<*mut u8, OutOfBounds> {
+        self.check(offset, len)
+    }
+
     scalar!(read_u8, write_u8, u8);
     scalar!(read_u16, write_u16, u16);
     scalar!(read_u32, write_u32, u32);
