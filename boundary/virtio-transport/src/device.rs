@@ -16,11 +16,13 @@ pub struct QueueSetup {
     pub size: u16,
     /// The vCPU whose doorbell the device rings for this queue.
     pub vcpu: u16,
-    /// Window offset of the descriptor table.
+    /// Window offset of the descriptor table or ring.
     pub desc: u64,
-    /// Window offset of the driver area: the available ring (§2.6).
+    /// Window offset of the driver area: the available ring, or the driver's event suppression
+    /// structure (§2.6).
     pub driver: u64,
-    /// Window offset of the device area: the used ring (§2.6).
+    /// Window offset of the device area: the used ring, or the device's event suppression structure
+    /// (§2.6).
     pub device: u64,
 }
 

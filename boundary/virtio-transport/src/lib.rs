@@ -9,9 +9,9 @@
 //! * **Kicks go through doorbells**: driver to device rings the slot's doorbell
 //!   (`layout::DEVICE_DOORBELLS`), device to driver rings the doorbell of the vCPU that the
 //!   driver named for the queue (`layout::VCPU_DOORBELLS`). A doorbell's `parked` word says whether
-//!   the peer needs waking, for all its queues at once. It replaces the notification suppression
-//!   of §2.7.7 and §2.7.10: `EVENT_IDX` is not offered on this transport, and neither side looks
-//!   at the rings' `flags`.
+//!   the peer needs waking, for all its queues at once. With `EVENT_IDX` (§2.7.10, §2.8.10) a queue
+//!   also says whether its peer is to ring at all; without, a peer always rings, and neither side
+//!   looks at the rings' `flags`.
 //! * **The configuration space is written by the device only**, under a generation count that is
 //!   odd while it changes (§2.5 asks for a generation, not for how).
 //!

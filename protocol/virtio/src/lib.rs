@@ -9,6 +9,7 @@
 pub mod blk;
 pub mod features;
 pub mod net;
+pub mod packed;
 pub mod split;
 pub mod status;
 

@@ -45,6 +45,8 @@ pub mod features {
     pub const CTRL_VQ: u64 = 1 << 17;
     /// There are several pairs of queues.
     pub const MQ: u64 = 1 << 22;
+    /// The device spreads packets over queues by a hash.
+    pub const RSS: u64 = 1 << 60;
     /// The driver takes UDP segmentation offload over IPv4.
     pub const GUEST_USO4: u64 = 1 << 54;
     /// The driver takes UDP segmentation offload over IPv6.
@@ -118,7 +120,47 @@ pub struct Config {
     pub speed: U32,
     /// 0 half, 1 full, 0xff unknown (`SPEED_DUPLEX`).
     pub duplex: u8,
+    /// Longest key in bytes (`RSS`).
+    pub rss_max_key_size: u8,
+    /// Longest table in entries (`RSS`).
+    pub rss_max_indirection_table_length: U16,
+    /// Bits of [`hash_types`] (`RSS`).
+    pub supported_hash_types: U32,
 }
+
+/// Over what a hash can be (§5.1.6.4.3.1).
+pub mod hash_types {
+    /// IPv4 addresses.
+    pub const IPV4: u32 = 1 << 0;
+    /// IPv4 addresses and TCP ports.
+    pub const TCPV4: u32 = 1 << 1;
+    /// IPv4 addresses and UDP ports.
+    pub const UDPV4: u32 = 1 << 2;
+    /// IPv6 addresses.
+    pub const IPV6: u32 = 1 << 3;
+    /// IPv6 addresses and TCP ports.
+    pub const TCPV6: u32 = 1 << 4;
+    /// IPv6 addresses and UDP ports.
+    pub const UDPV6: u32 = 1 << 5;
+}
+
+/// The control queue (§5.1.6.5): a command is a class and a number, data that depend on them, and a
+/// byte for the device's answer.
+pub mod control {
+    /// Class: pairs of queues (§5.1.6.5.5).
+    pub const MQ: u8 = 4;
+    /// Command of [`MQ`]: how many pairs are in use; data: u16.
+    pub const MQ_VQ_PAIRS_SET: u8 = 0;
+    /// Command of [`MQ`]: hash, key and table (§5.1.6.5.7).
+    pub const MQ_RSS_CONFIG: u8 = 1;
+    /// Answer: done.
+    pub const OK: u8 = 0;
+    /// Answer: refused.
+    pub const ERR: u8 = 1;
+}
+
+/// Most pairs of queues (§5.1.6.5.5).
+pub const MAX_PAIRS: u16 = 0x8000;
 
 /// Bit of [`Config::status`]: the link is up.
 pub const STATUS_LINK_UP: u16 = 1;

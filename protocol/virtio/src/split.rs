@@ -93,6 +93,12 @@ pub const fn avail_event(size: u16) -> usize {
     RING_ENTRIES + USED_ELEM_LEN * size as usize
 }
 
+/// Whether the peer who asked for an event at index `event` has to be told after moving from `old`
+/// to `new` (§2.7.7.2, §2.7.10.1).
+pub const fn event_passed(event: u16, old: u16, new: u16) -> bool {
+    event.wrapping_sub(old) < new.wrapping_sub(old)
+}
+
 /// Whether a queue may have this size: a power of two, at most [`MAX_SIZE`] (§2.7).
 pub const fn valid_size(size: u16) -> bool {
     size.is_power_of_two() && size <= MAX_SIZE

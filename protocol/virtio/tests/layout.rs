@@ -8,7 +8,7 @@ fn sizes_are_those_of_the_specification() {
     assert_eq!(split::DESC_LEN, 16);
     assert_eq!(split::USED_ELEM_LEN, 8);
     assert_eq!(net::HEADER_LEN, 12);
-    assert_eq!(size_of::<net::Config>(), 17);
+    assert_eq!(size_of::<net::Config>(), 24);
     assert_eq!(blk::REQUEST_HEADER_LEN, 16);
     assert_eq!(blk::DISCARD_SEGMENT_LEN, 16);
     assert_eq!(size_of::<blk::Config>(), 60);

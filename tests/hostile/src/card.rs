@@ -1,6 +1,8 @@
 //! A card as tests drive it: device and queues as one, frames as a whole.
 
+use crate::{Device, open_net, window};
 use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, Probe, RxMeta, TxError, TxMeta};
+use rkt_virtio::net::Header;
 use rkt_virtio_net::VirtioNet;
 use std::sync::Arc;
 
@@ -101,4 +103,33 @@ impl Card {
         let mut queues: Vec<&mut dyn NetQueue> = self.queues.iter_mut().map(|queue| queue.as_mut() as _).collect();
         self.device.reset(&mut queues, wait)
     }
+}
+
+/// Tells a lie to a card with a full transmit queue. The card must be down, with this reason, and come
+/// back by a reset once the device is honest.
+///
+/// # Panics
+/// If it is otherwise.
+pub fn card_down(features: u64, reason: &str, lie: impl FnOnce(&mut Device)) {
+    let window = window();
+    let mut device = Device::net(&window, features);
+    let mut card = open_net(&window, &mut device).unwrap();
+    card.transmit(&TxMeta::default(), &[&[1; 60]]).unwrap();
+    card.kick().unwrap();
+    // Room is wanted, so that the poller looks at both queues.
+    while card.transmit(&TxMeta::default(), &[&[1; 60]]).is_ok() {}
+    lie(&mut device);
+    assert!(card.has_work(), "the poller has to find out");
+    let mut buffer = vec![0; card.capabilities().max_rx_frame];
+    assert_eq!(card.receive(&mut buffer), Err(Down));
+    assert_eq!(card.fault().unwrap().to_string(), reason);
+    assert_eq!(card.receive(&mut buffer), Err(Down));
+    assert_eq!(card.kick(), Err(Down));
+    assert_eq!(card.transmit(&TxMeta::default(), &[&[1; 60]]), Err(TxError::Down));
+    assert!(!card.has_work());
+
+    card.reset(&mut || device.step()).unwrap();
+    assert!(card.fault().is_none() && !card.transmitting());
+    assert!(device.deliver(Header::default(), &[3; 60]));
+    assert_eq!(card.receive(&mut buffer).unwrap().unwrap().len, 60);
 }

@@ -1,6 +1,8 @@
 //! The device's side of the registers and the queues, by the book; with handles to leave it.
 
+use crate::packed::PackedSide;
 use crate::rig::{SLOT, no_wake};
+use rkt_virtio::features::RING_PACKED;
 use rkt_virtio::split::{self, DESC_LEN, RING_IDX, desc_flags};
 use rkt_virtio::status;
 use rkt_virtio_transport::{DeviceRegs, QueueSetup, StatusWord};
@@ -35,6 +37,8 @@ struct Queue {
     setup: Option<QueueSetup>,
     avail: u16,
     used: u16,
+    /// In place of both, if that was agreed on.
+    packed: Option<PackedSide>,
 }
 
 /// How a device answers the driver's status: with what, or not at all.
@@ -87,10 +91,14 @@ impl Device {
     pub fn step(&mut self) {
         let asked = self.regs.driver_status();
         if asked != self.last {
+            let packed = self.regs.driver_features().is_ok_and(|features| features & RING_PACKED != 0);
             for (number, queue) in (0..).zip(&mut self.queues) {
                 let runs = asked.status & status::DRIVER_OK != 0;
                 match (runs, &queue.setup) {
-                    (true, None) => queue.setup = self.regs.queue(number).expect("a queue of ours"),
+                    (true, None) => {
+                        queue.setup = self.regs.queue(number).expect("a queue of ours");
+                        queue.packed = packed.then(PackedSide::default);
+                    }
                     (false, _) => *queue = Queue::default(),
                     (true, Some(_)) => {}
                 }
@@ -118,6 +126,9 @@ impl Device {
     pub fn next(&mut self, queue: usize) -> Option<Chain> {
         let setup = self.setup(queue)?;
         let queue = self.queues.get_mut(queue)?;
+        if let Some(packed) = &mut queue.packed {
+            return packed.next(&self.window, &setup);
+        }
         let ring = setup.driver as usize;
         if self.window.read_u16(ring + RING_IDX).ok()? == queue.avail {
             return None;
@@ -142,19 +153,26 @@ impl Device {
         Some(Chain { head: head.into(), buffers })
     }
 
-    /// Writes an entry of the used ring, without moving the index.
+    /// Writes an entry of the used ring, without showing it.
     pub fn stage_used(&mut self, queue: usize, id: u32, len: u32) {
         let Some(setup) = self.setup(queue) else { return };
-        let Some(Queue { used, .. }) = self.queues.get_mut(queue) else { return };
+        let Some(Queue { used, packed, .. }) = self.queues.get_mut(queue) else { return };
+        if let Some(packed) = packed {
+            return packed.stage(&self.window, &setup, id, len);
+        }
         let entry = setup.device as usize + split::used_entry(setup.size, *used);
         *used = used.wrapping_add(1);
         self.window.write_u32(entry, id).expect("a ring in the window");
         self.window.write_u32(entry + 4, len).expect("a ring in the window");
     }
 
-    /// Moves the used index to what was staged.
+    /// Shows what was staged.
     pub fn publish_used(&mut self, queue: usize) {
-        self.write_used_index(queue, self.used_index(queue));
+        let setup = self.setup(queue);
+        match (setup, self.queues.get_mut(queue)) {
+            (Some(setup), Some(Queue { packed: Some(packed), .. })) => packed.publish(&self.window, &setup),
+            _ => self.write_used_index(queue, self.used_index(queue)),
+        }
     }
 
     /// An entry of the used ring, published.
@@ -168,10 +186,24 @@ impl Device {
         self.queues.get(queue).map_or(0, |queue| queue.used)
     }
 
-    /// Writes any used index.
+    /// Writes any used index. In a packed queue: marks the descriptor so far ahead used.
     pub fn write_used_index(&self, queue: usize, index: u16) {
         let Some(setup) = self.setup(queue) else { return };
+        if let Some(Queue { packed: Some(packed), .. }) = self.queues.get(queue) {
+            return packed.forge(&self.window, &setup, index);
+        }
         self.window.write_u16(setup.device as usize + RING_IDX, index).expect("a ring in the window");
+    }
+
+    /// Asks the driver for a kick: at this available index, or in a packed queue with these words in
+    /// the event suppression structure.
+    pub fn ask(&self, queue: usize, word: u16, flags: u16) {
+        let Some(setup) = self.setup(queue) else { return };
+        if let Some(Queue { packed: Some(packed), .. }) = self.queues.get(queue) {
+            return packed.ask(&self.window, &setup, word, flags);
+        }
+        let at = setup.device as usize + split::avail_event(setup.size);
+        self.window.write_u16(at, word).expect("a ring in the window");
     }
 
     /// Writes bytes into the writable buffers of a chain, in order, as far as they reach, and says

@@ -19,8 +19,9 @@ const BUFFER: usize = 70_000;
 pub fn fuzz_net(data: &[u8]) {
     let mut script = Script::new(data);
     let window = window();
-    let mut device = Device::net(&window, Device::NET_FEATURES);
-    let mut described = (Device::NET_FEATURES, net_config());
+    let features = if script.one_in(2) { Device::PACKED_FEATURES } else { Device::NET_FEATURES };
+    let mut device = Device::net(&window, features);
+    let mut described = (features, net_config());
     if script.one_in(4) {
         described = describe(&mut device, &mut script);
     }

@@ -10,14 +10,15 @@ mod disk;
 mod fuzz_blk;
 mod fuzz_net;
 mod net;
+mod packed;
 mod rig;
 mod script;
 
-pub use card::Card;
+pub use card::{Card, card_down};
 pub use device::{Buffer, Chain, Device};
 pub use disk::{DISK_LEN, disk_config};
 pub use fuzz_blk::fuzz_blk;
 pub use fuzz_net::fuzz_net;
-pub use net::{MAC, net_config};
-pub use rig::{POLLS, SLOT, open_disk, open_net, window};
+pub use net::{MAC, net_config, pairs_config};
+pub use rig::{POLLS, SLOT, open_disk, open_net, open_pairs, options, window};
 pub use script::{Script, noise};

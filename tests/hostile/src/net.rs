@@ -17,9 +17,21 @@ pub fn net_config() -> Config {
     Config { mac: MAC, mtu: 1500.into(), status: STATUS_LINK_UP.into(), ..Config::default() }
 }
 
+/// An honest configuration of a card with several pairs of queues.
+pub fn pairs_config(pairs: u16) -> Config {
+    Config {
+        max_virtqueue_pairs: pairs.into(),
+        rss_max_key_size: 40,
+        rss_max_indirection_table_length: 128.into(),
+        supported_hash_types: 0x3f.into(),
+        ..net_config()
+    }
+}
+
 impl Device {
     /// All that the driver may want.
     pub const NET_FEATURES: u64 = common::VERSION_1
+        | common::EVENT_IDX
         | features::CSUM
         | features::GUEST_CSUM
         | features::MTU
@@ -34,9 +46,32 @@ impl Device {
         | features::STATUS
         | features::MRG_RXBUF;
 
+    /// The same with packed queues.
+    pub const PACKED_FEATURES: u64 = Self::NET_FEATURES | common::RING_PACKED;
+
     /// An honest card with these features.
     pub fn net(window: &Window, features: u64) -> Self {
         Self::new(window, device_id::NET, features, &[256, 256], net_config().as_bytes())
+    }
+
+    /// An honest card with this many pairs of queues, which spreads frames by a hash if `RSS` is among
+    /// the features.
+    pub fn net_pairs(window: &Window, features: u64, pairs: u16) -> Self {
+        let mut sizes = vec![256; 2 * usize::from(pairs)];
+        sizes.push(64);
+        Self::new(window, device_id::NET, features | Self::PAIRS, &sizes, pairs_config(pairs).as_bytes())
+    }
+
+    /// What a card with several pairs has to offer.
+    pub const PAIRS: u64 = features::CTRL_VQ | features::MQ;
+
+    /// Takes a command out of control queue `queue` and answers it. None if there is none.
+    pub fn take_command(&mut self, queue: usize, answer: u8) -> Option<Vec<u8>> {
+        let chain = self.next(queue)?;
+        let command = self.gather(&chain);
+        let written = self.fill(&chain, &[answer]);
+        self.use_chain(queue, chain.head, written as u32);
+        Some(command)
     }
 
     /// The next receive buffer.
@@ -46,11 +81,16 @@ impl Device {
 
     /// Delivers a frame over as many buffers as it takes, `num_buffers` set to their number. False
     /// if there are too few.
-    pub fn deliver(&mut self, mut header: Header, frame: &[u8]) -> bool {
+    pub fn deliver(&mut self, header: Header, frame: &[u8]) -> bool {
+        self.deliver_on(RX, header, frame)
+    }
+
+    /// The same in receive queue `queue`.
+    pub fn deliver_on(&mut self, queue: usize, mut header: Header, frame: &[u8]) -> bool {
         let mut rest = [header.as_bytes(), frame].concat();
         let mut filled: Vec<(Chain, Vec<u8>)> = Vec::new();
         while !rest.is_empty() {
-            let Some(chain) = self.rx_buffer() else { return false };
+            let Some(chain) = self.next(queue) else { return false };
             let room: usize = chain.buffers.iter().map(|buffer| buffer.len).sum();
             let later = rest.split_off(room.min(rest.len()));
             filled.push((chain, std::mem::replace(&mut rest, later)));
@@ -61,9 +101,9 @@ impl Device {
         }
         for (chain, bytes) in &filled {
             self.fill(chain, bytes);
-            self.stage_used(RX, chain.head, bytes.len() as u32);
+            self.stage_used(queue, chain.head, bytes.len() as u32);
         }
-        self.publish_used(RX);
+        self.publish_used(queue);
         true
     }
 
@@ -77,9 +117,14 @@ impl Device {
 
     /// Takes the next frame that the driver sends.
     pub fn take_frame(&mut self) -> Option<(Header, Vec<u8>)> {
-        let chain = self.next(TX)?;
+        self.take_frame_on(TX)
+    }
+
+    /// The same from transmit queue `queue`.
+    pub fn take_frame_on(&mut self, queue: usize) -> Option<(Header, Vec<u8>)> {
+        let chain = self.next(queue)?;
         let mut bytes = self.gather(&chain);
-        self.use_chain(TX, chain.head, 0);
+        self.use_chain(queue, chain.head, 0);
         let frame = bytes.split_off(HEADER_LEN.min(bytes.len()));
         Some((Header::read_from_bytes(&bytes).ok()?, frame))
     }

@@ -124,7 +124,7 @@ fn every_feature_at_once_is_cut_down_to_what_the_driver_knows() {
     let window = window();
     let mut device = Device::net(&window, u64::MAX);
     open_net(&window, &mut device).unwrap();
-    assert_eq!(device.regs().driver_features(), Ok(Device::NET_FEATURES));
+    assert_eq!(device.regs().driver_features(), Ok(Device::PACKED_FEATURES));
     let mut device = Device::blk(&window, u64::MAX);
     open_disk(&window, &mut device).unwrap();
     assert_eq!(device.regs().driver_features(), Ok(Device::BLK_FEATURES | blk::RO));

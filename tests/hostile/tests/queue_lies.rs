@@ -1,40 +1,15 @@
 //! Lies about used rings, told to both drivers.
 
 use rkt_blockdev::{BlockDevice, BlockError, Request, SubmitError};
-use rkt_netdev::{Down, TxError, TxMeta};
-use rkt_tests_hostile::{DISK_LEN, Device, open_disk, open_net, window};
+use rkt_netdev::TxMeta;
+use rkt_tests_hostile::{DISK_LEN, Device, card_down, open_disk, open_net, window};
 use rkt_virtio::net::Header;
 use rkt_virtio::split::DESC_LEN;
 use rkt_virtio::status;
 
+const SPLIT: u64 = Device::NET_FEATURES;
 const RX: usize = 0;
 const TX: usize = 1;
-
-/// Tells a lie to a card with one frame sent. The card must be down, with this reason, and come
-/// back by a reset once the device is honest.
-fn card_down(reason: &str, lie: impl FnOnce(&mut Device)) {
-    let window = window();
-    let mut device = Device::net(&window, Device::NET_FEATURES);
-    let mut card = open_net(&window, &mut device).unwrap();
-    card.transmit(&TxMeta::default(), &[&[1; 60]]).unwrap();
-    card.kick().unwrap();
-    // A full transmit queue, so that the poller looks at both.
-    while card.transmit(&TxMeta::default(), &[&[1; 60]]).is_ok() {}
-    lie(&mut device);
-    assert!(card.has_work(), "the poller has to find out");
-    let mut buffer = vec![0; card.capabilities().max_rx_frame];
-    assert_eq!(card.receive(&mut buffer), Err(Down));
-    assert_eq!(card.fault().unwrap().to_string(), reason);
-    assert_eq!(card.receive(&mut buffer), Err(Down));
-    assert_eq!(card.kick(), Err(Down));
-    assert_eq!(card.transmit(&TxMeta::default(), &[&[1; 60]]), Err(TxError::Down));
-    assert!(!card.has_work());
-
-    card.reset(&mut || device.step()).unwrap();
-    assert!(card.fault().is_none() && !card.transmitting());
-    assert!(device.deliver(Header::default(), &[3; 60]));
-    assert_eq!(card.receive(&mut buffer).unwrap().unwrap().len, 60);
-}
 
 /// Tells a lie to a disk with a read and a write in flight. Both must fail, the disk must be down,
 /// with this reason, and come back by a reset once the device is honest.
@@ -68,15 +43,15 @@ fn disk_down(reason: &str, lie: impl FnOnce(&mut Device)) {
 fn used_id_out_of_range() {
     for id in [256, 65_535, 65_536, u32::MAX] {
         let reason = format!("device: used id {id} is not in flight");
-        card_down(&reason, |device| device.use_chain(RX, id, 100));
-        card_down(&reason, |device| device.use_chain(TX, id, 0));
+        card_down(SPLIT, &reason, |device| device.use_chain(RX, id, 100));
+        card_down(SPLIT, &reason, |device| device.use_chain(TX, id, 0));
         disk_down(&reason, |device| device.use_chain(0, id, 1));
     }
 }
 
 #[test]
 fn used_id_not_in_flight() {
-    card_down("device: used id 200 is not in flight", |device| device.use_chain(TX, 200, 0));
+    card_down(SPLIT, "device: used id 200 is not in flight", |device| device.use_chain(TX, 200, 0));
     disk_down("device: used id 200 is not in flight", |device| device.use_chain(0, 200, 1));
 }
 
@@ -105,8 +80,8 @@ fn used_id_twice() {
 #[test]
 fn used_length_longer_than_the_chain() {
     let reason = "device: 4097 bytes written into chain 0, which has room for 4096";
-    card_down(reason, |device| device.use_chain(RX, 0, 4097));
-    card_down("device: 1 bytes written into chain 0, which has room for 0", |device| device.use_chain(TX, 0, 1));
+    card_down(SPLIT, reason, |device| device.use_chain(RX, 0, 4097));
+    card_down(SPLIT, "device: 1 bytes written into chain 0, which has room for 0", |device| device.use_chain(TX, 0, 1));
     disk_down("device: 1026 bytes written into chain 0, which has room for 1025", |device| {
         device.use_chain(0, 0, 1026);
     });
@@ -116,7 +91,7 @@ fn used_length_longer_than_the_chain() {
 fn used_index_ahead() {
     for ahead in [2, 257, 0x8000] {
         let reason = format!("device: used index {ahead} is impossible: expected 0 with 1 chains in flight");
-        card_down(&reason, |device| device.write_used_index(TX, ahead));
+        card_down(SPLIT, &reason, |device| device.write_used_index(TX, ahead));
     }
     disk_down("device: used index 3 is impossible: expected 0 with 2 chains in flight", |device| {
         device.write_used_index(0, 3);
@@ -126,9 +101,13 @@ fn used_index_ahead() {
 #[test]
 fn used_index_backwards() {
     let back = u16::MAX;
-    card_down(&format!("device: used index {back} is impossible: expected 0 with 256 chains in flight"), |device| {
-        device.write_used_index(RX, back);
-    });
+    card_down(
+        SPLIT,
+        &format!("device: used index {back} is impossible: expected 0 with 256 chains in flight"),
+        |device| {
+            device.write_used_index(RX, back);
+        },
+    );
     disk_down(&format!("device: used index {back} is impossible: expected 0 with 2 chains in flight"), |device| {
         device.write_used_index(0, back);
     });
@@ -137,16 +116,16 @@ fn used_index_backwards() {
 #[test]
 fn used_entries_of_an_index_moved_without_writing_any() {
     // Zeroes: chain 0, nothing written.
-    card_down("device: packet of 0 bytes, shorter than its header", |device| device.write_used_index(RX, 1));
+    card_down(SPLIT, "device: packet of 0 bytes, shorter than its header", |device| device.write_used_index(RX, 1));
     disk_down("device: request status 255", |device| device.write_used_index(0, 1));
 }
 
 #[test]
 fn needs_reset_and_forgotten_starts() {
-    card_down("device: status 0x4f, asked for 0xf", |device| device.add_status(status::DEVICE_NEEDS_RESET));
+    card_down(SPLIT, "device: status 0x4f, asked for 0xf", |device| device.add_status(status::DEVICE_NEEDS_RESET));
     disk_down("device: status 0x4f, asked for 0xf", |device| device.add_status(status::DEVICE_NEEDS_RESET));
     let forget = |device: &mut Device| device.regs().answer(Default::default());
-    card_down("device: no status since the last reset, asked for 0xf", forget);
+    card_down(SPLIT, "device: no status since the last reset, asked for 0xf", forget);
     disk_down("device: no status since the last reset, asked for 0xf", forget);
 }
 

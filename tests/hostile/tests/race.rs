@@ -32,8 +32,17 @@ fn while_scribbled(window: Window, work: impl FnOnce()) {
 
 #[test]
 fn a_card_whose_rings_change_under_it() {
+    race(Device::NET_FEATURES);
+}
+
+#[test]
+fn a_card_whose_packed_rings_change_under_it() {
+    race(Device::PACKED_FEATURES);
+}
+
+fn race(features: u64) {
     let window = window();
-    let mut device = Device::net(&window, Device::NET_FEATURES);
+    let mut device = Device::net(&window, features);
     let mut card = open_net(&window, &mut device).unwrap();
     let mut buffer = vec![0; card.capabilities().max_rx_frame];
     while_scribbled(window, || {

@@ -38,7 +38,8 @@ fn scribble(window: &Window, seed: u64) {
 fn a_card_in_a_scribbled_window() {
     for seed in 0..SEEDS {
         let window = window();
-        let mut device = Device::net(&window, Device::NET_FEATURES);
+        let features = if seed % 2 == 0 { Device::PACKED_FEATURES } else { Device::NET_FEATURES };
+        let mut device = Device::net(&window, features);
         let mut card = open_net(&window, &mut device).unwrap();
         let mut buffer = vec![0; card.capabilities().max_rx_frame];
         card.transmit(&TxMeta::default(), &[&[1; 1000]]).unwrap();

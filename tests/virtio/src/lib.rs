@@ -7,7 +7,9 @@ pub mod packets;
 
 pub use netns::{PacketSocket, Tun, in_network_namespace, ip};
 
+use rkt_tests_hostile::Card;
 use rkt_virtio_device::{futex_wait, futex_wake};
+use rkt_virtio_net::{Options, VirtioNet};
 use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
 use rkt_window::layout::{DMA, VCPU_DOORBELLS, header};
@@ -52,6 +54,12 @@ impl Rig {
     /// The DMA area, as the enclave hands it to drivers.
     pub fn arena(&self) -> DmaArena {
         DmaArena::new(self.window, DMA, WINDOW_LEN - DMA).expect("DMA area")
+    }
+
+    /// Opens the card in a slot, with up to so many pairs of queues.
+    pub fn card(&self, slot: usize, pairs: u16) -> Card {
+        let options = Options { pairs, rss_key: [0x5a; 40], polls: POLLS };
+        Card::new(VirtioNet::new(self.regs(slot), &mut self.arena(), &options, &mut wait).expect("a card"))
     }
 
     /// Parks, as a vCPU does, until there is work. Panics if nobody wakes it.

@@ -82,7 +82,7 @@ fn ping_pong(silent: Option<File>, polling: Polling, seed: u64) {
     reset(&mut regs, &mut patience).expect("reset");
     negotiate(&mut regs, KIND, 0, |_| 0, &mut patience).expect("agreement");
     let size = queue_size(&regs, 0, 2, 4).expect("a queue");
-    let mut queue = SplitQueue::new(&mut arena, size).expect("a queue");
+    let mut queue = SplitQueue::new(&mut arena, size, false).expect("a queue");
     regs.set_queue(0, &queue.setup(0)).expect("a queue");
     start(&mut regs, &mut patience).expect("start");
 

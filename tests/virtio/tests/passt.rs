@@ -4,9 +4,8 @@ use rkt_backend_net::{NetDevice, Passt, PasstError, PasstOptions, Protocol, Publ
 use rkt_netdev::TxMeta;
 use rkt_tests_hostile::Card;
 use rkt_tests_virtio::packets::{self, IPV4};
-use rkt_tests_virtio::{POLLS, Rig, WATCHDOG, wait};
+use rkt_tests_virtio::{Rig, WATCHDOG};
 use rkt_virtio_device::{Polling, RunningDevice};
-use rkt_virtio_net::VirtioNet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,8 +35,8 @@ impl Guest {
         let passt = Passt::start(options).expect("passt");
         let rig = Rig::new();
         let device = RunningDevice::spawn(Box::new(NetDevice::new(passt, MAC)), 1, &rig.window, Polling::default());
-        let card = VirtioNet::new(rig.regs(1), &mut rig.arena(), POLLS, &mut wait).expect("a card");
-        Self { rig, card: Card::new(card), _device: device.expect("a device") }
+        let card = rig.card(1, 1);
+        Self { rig, card, _device: device.expect("a device") }
     }
 
     fn send(&mut self, frame: &[u8]) {

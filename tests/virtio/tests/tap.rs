@@ -4,9 +4,8 @@ use rkt_backend_net::{NetDevice, Tap, TapError, TapOptions};
 use rkt_netdev::{Checksum, Gso, GsoKind, RxMeta, TxError, TxMeta};
 use rkt_tests_hostile::Card;
 use rkt_tests_virtio::packets::{self, EXPERIMENT, IPV4};
-use rkt_tests_virtio::{POLLS, PacketSocket, Random, Rig, Tun, in_network_namespace, ip, wait};
+use rkt_tests_virtio::{PacketSocket, Random, Rig, Tun, in_network_namespace, ip, wait};
 use rkt_virtio_device::{Polling, RunningDevice};
-use rkt_virtio_net::VirtioNet;
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -31,8 +30,8 @@ impl Guest {
         let rig = Rig::new();
         let device =
             RunningDevice::spawn(Box::new(NetDevice::new(tap, MAC)), 0, &rig.window, polling).expect("a device");
-        let card = VirtioNet::new(rig.regs(0), &mut rig.arena(), POLLS, &mut wait).expect("a card");
-        Self { rig, card: Card::new(card), device, interface }
+        let card = rig.card(0, 1);
+        Self { rig, card, device, interface }
     }
 
     fn send(&mut self, meta: &TxMeta, frame: &[u8]) {

@@ -12,9 +12,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use rkt_log::{Event, Stat};
 use rkt_manifest::{Interface, Ipv4, Manifest};
 use rkt_net::{Card, NetStack};
-use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, Probe, Steering};
+use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, Probe, RSS_KEY_LEN, Steering};
 use rkt_sync::OnceCell;
-use rkt_virtio_net::VirtioNet;
+use rkt_virtio_net::{Options, VirtioNet};
 use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
 use rkt_window::layout;
@@ -85,7 +85,10 @@ fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Resul
     let regs =
         DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{name}: {error}")))?;
     let mut looks = 0;
-    let device = VirtioNet::new(regs, arena, POLLS, &mut || wait(&mut looks))
+    // smoltcp is one poll for all: more pairs would only be more to look at.
+    let mut options = Options { pairs: 1, rss_key: [0; RSS_KEY_LEN], polls: POLLS };
+    rkt_platform::random(&mut options.rss_key);
+    let device = VirtioNet::new(regs, arena, &options, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{name}: {error}")))?;
     let device = Box::new(Watched { device, slot, told: false });
     Ok(Card { device, address, prefix, gateway })

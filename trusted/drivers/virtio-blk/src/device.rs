@@ -51,7 +51,7 @@ impl VirtioBlk {
     ) -> Result<Self, VirtioError> {
         let mut patience = Patience { polls, wait };
         let (cached, geometry) = agree(&mut regs, &mut patience)?;
-        let queue = SplitQueue::new(arena, queue_size(&regs, QUEUE, LEAST_QUEUE_SIZE, QUEUE_SIZE)?)?;
+        let queue = SplitQueue::new(arena, queue_size(&regs, QUEUE, LEAST_QUEUE_SIZE, QUEUE_SIZE)?, false)?;
         let mut disk = Self {
             regs,
             vcpu,

@@ -1,5 +1,5 @@
-//! Virtio network driver (virtio 1.2 §5.1): one pair of queues, checksum and TCP segmentation
-//! offload both ways, mergeable receive buffers.
+//! Virtio network driver (virtio 1.2 §5.1): pairs of queues, split or packed, told of by event index;
+//! checksum, TCP and UDP segmentation offload both ways, mergeable receive buffers.
 //!
 //! Bytes of frames are copied once between trusted memory and buffers in the window. Two kinds of lie are
 //! told apart. One that breaks the queue (ids, lengths, numbers of buffers) takes the card down
@@ -10,6 +10,7 @@
 
 extern crate alloc;
 
+mod control;
 mod device;
 mod header;
 mod offer;
@@ -18,4 +19,4 @@ mod rx;
 mod shared;
 mod tx;
 
-pub use device::VirtioNet;
+pub use device::{Options, VirtioNet};

@@ -70,7 +70,9 @@ impl Pair {
     fn reclaim(&mut self) -> Result<(), Down> {
         if self.tx.queue.has_used() {
             self.tx.reclaim().map_err(|e| self.fail(e))?;
-            self.watch.wanted.store(false, Ordering::Relaxed);
+            if self.watch.wanted.swap(false, Ordering::Relaxed) {
+                self.tx.queue.ask_nothing().map_err(|e| self.fail(e))?;
+            }
         }
         Ok(())
     }
@@ -111,6 +113,7 @@ impl NetQueue for Pair {
                 }
             }
         }
+        self.rx.queue.ask_after(0).map_err(|e| self.fail(e))?;
         Ok(taken)
     }
 
@@ -128,6 +131,7 @@ impl NetQueue for Pair {
                 if e == TxError::Full {
                     self.watch.counters.tx_full.add(1);
                     self.watch.wanted.store(true, Ordering::Relaxed);
+                    self.tx.ask_for_room().map_err(|e| self.fail(e))?;
                 }
                 Err(e)
             }

@@ -6,7 +6,7 @@ use crate::pair::Terms;
 use alloc::vec::Vec;
 use rkt_netdev::{HEAD_LEN, RxFrame, RxMeta};
 use rkt_virtio::net::{HEADER_LEN, Header, features};
-use rkt_virtqueue::{AddError, CHUNK_LEN, DeviceError, DmaArena, DmaBuffer, Segment, SplitQueue, Used, VirtioError};
+use rkt_virtqueue::{AddError, CHUNK_LEN, DeviceError, DmaArena, DmaBuffer, Segment, Used, VirtioError, Virtqueue};
 use rkt_window::Region;
 use zerocopy::IntoBytes;
 
@@ -21,7 +21,7 @@ pub(crate) enum Received {
 
 /// The receive queue with one chunk of buffer for each of its entries.
 pub(crate) struct RxQueue {
-    pub(crate) queue: SplitQueue,
+    pub(crate) queue: Virtqueue,
     buffers: DmaBuffer,
     /// The buffers of the frame that is looked at.
     used: Vec<Used>,
@@ -29,11 +29,11 @@ pub(crate) struct RxQueue {
 }
 
 impl RxQueue {
-    pub(crate) fn new(arena: &mut DmaArena, size: u16) -> Result<Self, VirtioError> {
+    pub(crate) fn new(arena: &mut DmaArena, size: u16, agreed: u64) -> Result<Self, VirtioError> {
         let len = CHUNK_LEN.saturating_mul(usize::from(size));
         let buffers = arena.alloc(len, CHUNK_LEN).ok_or(VirtioError::NoDmaMemory(len))?;
         let used = Vec::with_capacity(usize::from(MAX_FRAME_CHUNKS));
-        Ok(Self { queue: SplitQueue::new(arena, size)?, buffers, used, head: [0; HEAD_LEN] })
+        Ok(Self { queue: Virtqueue::new(arena, size, agreed)?, buffers, used, head: [0; HEAD_LEN] })
     }
 
     /// Gives all buffers to a device that has just been reset.
@@ -95,18 +95,22 @@ impl RxQueue {
         self.buffers.region.read(position(first.token), header.as_mut_bytes())?;
         // Without merging the field means nothing (§5.1.6.4).
         let count = if terms.agreed & features::MRG_RXBUF != 0 { header.num_buffers.get() } else { 1 };
-        let possible = self.queue.used_count()?.saturating_add(1).min(MAX_FRAME_CHUNKS);
-        if !(1..=possible).contains(&count) {
-            return Err(self.queue.poison(DeviceError::PacketBuffers { claimed: count, possible }.into()));
+        let mut possible = MAX_FRAME_CHUNKS;
+        if (1..=possible).contains(&count) {
+            self.used.push(first);
+            // The device shows a frame's buffers all at once (§5.1.6.4).
+            possible = 1;
+            while possible < count
+                && let Some(next) = self.queue.pop_used()?
+            {
+                self.used.push(next);
+                possible = possible.saturating_add(1);
+            }
+            if possible == count {
+                return Ok(Some(header));
+            }
         }
-        self.used.push(first);
-        for _ in 1..count {
-            let Some(next) = self.queue.pop_used()? else {
-                return Err(self.queue.poison(DeviceError::PacketBuffers { claimed: count, possible: 1 }.into()));
-            };
-            self.used.push(next);
-        }
-        Ok(Some(header))
+        Err(self.queue.poison(DeviceError::PacketBuffers { claimed: count, possible }.into()))
     }
 
     fn hand_over(&mut self, meta: RxMeta, take: &mut dyn FnMut(&mut dyn RxFrame)) -> Result<(), VirtioError> {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::{iter, mem};
 use rkt_netdev::TxError;
 use rkt_virtio::net::{HEADER_LEN, Header};
-use rkt_virtqueue::{AddError, ChunkPool, DmaArena, Segment, SplitQueue, VirtioError};
+use rkt_virtqueue::{AddError, ChunkPool, DmaArena, Segment, VirtioError, Virtqueue};
 use zerocopy::IntoBytes;
 
 /// Why a frame was not queued: for the caller, or for the driver to go down.
@@ -22,7 +22,7 @@ impl<E: Into<VirtioError>> From<E> for Refused {
 
 /// The transmit queue with as many chunks as entries.
 pub(crate) struct TxQueue {
-    pub(crate) queue: SplitQueue,
+    pub(crate) queue: Virtqueue,
     pool: ChunkPool,
     /// The chunks of the frame whose first chunk has this number, which is its token.
     frames: Vec<Vec<u16>>,
@@ -32,9 +32,9 @@ pub(crate) struct TxQueue {
 }
 
 impl TxQueue {
-    pub(crate) fn new(arena: &mut DmaArena, size: u16) -> Result<Self, VirtioError> {
+    pub(crate) fn new(arena: &mut DmaArena, size: u16, agreed: u64) -> Result<Self, VirtioError> {
         Ok(Self {
-            queue: SplitQueue::new(arena, size)?,
+            queue: Virtqueue::new(arena, size, agreed)?,
             pool: ChunkPool::new(arena, size)?,
             frames: vec![Vec::new(); usize::from(size)],
             in_flight: 0,
@@ -48,7 +48,12 @@ impl TxQueue {
         self.queue.reset()?;
         self.frames.iter_mut().for_each(|chunks| self.pool.give_back(chunks));
         self.in_flight = 0;
-        Ok(())
+        self.queue.ask_nothing()
+    }
+
+    /// Asks to be told when half of what is in flight was sent.
+    pub(crate) fn ask_for_room(&mut self) -> Result<(), VirtioError> {
+        self.queue.ask_after(u16::try_from(self.in_flight / 2).unwrap_or(0))
     }
 
     /// Frames that the device has not reported as sent.

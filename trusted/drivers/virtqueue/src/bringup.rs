@@ -16,6 +16,8 @@ pub enum Phase {
     Features,
     /// `DRIVER_OK`.
     Start,
+    /// A command in a control queue.
+    Command,
 }
 
 impl fmt::Display for Phase {
@@ -25,6 +27,7 @@ impl fmt::Display for Phase {
             Self::Greeting => "greeting",
             Self::Features => "feature negotiation",
             Self::Start => "start",
+            Self::Command => "a control command",
         })
     }
 }
@@ -38,6 +41,24 @@ pub struct Patience<'a> {
 }
 
 impl Patience<'_> {
+    /// Waits until `look` finds something.
+    ///
+    /// # Errors
+    /// That of `look`; `Silent` if there is nothing in time.
+    pub fn until<T>(
+        &mut self,
+        phase: Phase,
+        mut look: impl FnMut() -> Result<Option<T>, VirtioError>,
+    ) -> Result<T, VirtioError> {
+        for _ in 0..self.polls {
+            if let Some(found) = look()? {
+                return Ok(found);
+            }
+            (self.wait)();
+        }
+        Err(DeviceError::Silent(phase).into())
+    }
+
     /// Waits for an answer with which `done` is content, and returns it.
     fn answer(&mut self, regs: &DriverRegs, phase: Phase, done: impl Fn(u8) -> bool) -> Result<u8, DeviceError> {
         for _ in 0..self.polls {

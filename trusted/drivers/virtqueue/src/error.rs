@@ -8,7 +8,7 @@ use rkt_window::OutOfBounds;
 /// What the device did wrong. Sections are those of virtio 1.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceError {
-    /// The used index went back, or further ahead than there are chains in flight (§2.7.8).
+    /// Split queue: the used index went back, or further ahead than there are chains in flight (§2.7.8).
     UsedIndex {
         /// The next entry that the driver expects.
         expected: u16,
@@ -17,13 +17,13 @@ pub enum DeviceError {
         /// Chains in flight.
         in_flight: u16,
     },
-    /// A used id that is no head of a chain in flight: out of range, used before, or never made
-    /// available (§2.7.8).
+    /// A used id that is none of a chain in flight: out of range, used before, or never made
+    /// available (§2.7.8, §2.8.8).
     UsedId {
         /// The id that the device claims.
         id: u32,
     },
-    /// More bytes written than the chain has room for (§2.7.8).
+    /// More bytes written than the chain has room for (§2.7.8, §2.8.4).
     UsedLength {
         /// The head of the chain.
         id: u32,
@@ -80,6 +80,15 @@ pub enum DeviceError {
         /// Name in the specification of what changed.
         field: &'static str,
     },
+    /// A command in a control queue was refused, though the device has the feature (§5.1.6.5).
+    Command {
+        /// Class of the command.
+        class: u8,
+        /// The command.
+        command: u8,
+        /// The device's answer.
+        answer: u8,
+    },
     /// A received packet claims more buffers than have been used, or none (§5.1.6.4).
     PacketBuffers {
         /// `num_buffers` of its header.
@@ -126,6 +135,9 @@ impl fmt::Display for DeviceError {
             Self::ConfigUnstable => write!(f, "configuration never comes to rest"),
             Self::ConfigValue { field, value } => write!(f, "configuration field {field} is {value}"),
             Self::Changed { field } => write!(f, "another {field} after a reset"),
+            Self::Command { class, command, answer } => {
+                write!(f, "control command {class}.{command} answered with {answer}")
+            }
             Self::PacketBuffers { claimed, possible } => {
                 write!(f, "packet in {claimed} buffers, where 1 to {possible} are possible")
             }

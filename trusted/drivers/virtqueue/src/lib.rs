@@ -5,8 +5,8 @@
 //! how long they are, both indices) is kept in trusted memory and never read back; the device's word
 //! is read once and compared with it. The first lie poisons the queue.
 //!
-//! A queue's interface speaks of chains of buffers and tokens, not of rings, so that a packed
-//! virtqueue (§2.8) is another type with the same methods.
+//! A queue's interface speaks of chains of buffers and tokens, not of rings, so that split (§2.7) and
+//! packed (§2.8) virtqueues have the same one, [`Virtqueue`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -14,12 +14,20 @@ extern crate alloc;
 
 mod arena;
 mod bringup;
+mod chain;
 mod chunks;
 mod error;
+mod packed;
+mod probe;
+mod queue;
 mod split;
 
 pub use arena::{DmaArena, DmaBuffer};
 pub use bringup::{Patience, Phase, alive, negotiate, queue_size, reset, start};
+pub use chain::{Segment, Used};
 pub use chunks::{CHUNK_LEN, ChunkPool};
 pub use error::{AddError, DeviceError, VirtioError};
-pub use split::{QueueProbe, Segment, SplitQueue, Used};
+pub use packed::PackedQueue;
+pub use probe::QueueProbe;
+pub use queue::Virtqueue;
+pub use split::SplitQueue;

@@ -1,32 +1,14 @@
 //! Driver side of a split virtqueue (§2.7).
 
-use crate::{AddError, DeviceError, DmaArena, DmaBuffer, VirtioError};
-use alloc::sync::Arc;
+use crate::chain::{Segment, Used, total};
+use crate::{AddError, DeviceError, DmaArena, DmaBuffer, QueueProbe, VirtioError};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU16, Ordering};
+use core::sync::atomic::{AtomicU16, Ordering, fence};
 use rkt_virtio::split::{self, Descriptor, UsedElem, desc_flags};
 use rkt_virtio_transport::QueueSetup;
 use rkt_window::OutOfBounds;
 use zerocopy::IntoBytes;
-
-/// A buffer in the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Offset in the window.
-    pub offset: u64,
-    /// Bytes.
-    pub len: u32,
-}
-
-/// A chain that the device has used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// As given to [`SplitQueue::add`].
-    pub token: u32,
-    /// Bytes that the device claims to have written: at most what the chain has room for.
-    pub len: u32,
-}
 
 /// A chain whose head is the descriptor at the same index.
 #[derive(Clone, Copy)]
@@ -82,20 +64,23 @@ pub struct SplitQueue {
     used: DmaBuffer,
     avail_idx: &'static AtomicU16,
     used_idx: &'static AtomicU16,
+    /// `EVENT_IDX` was agreed on.
+    by_index: bool,
+    /// The used index after which the driver asked to be told.
+    asked: Option<u16>,
+    /// The available index when the device was last told.
+    told: u16,
     shadow: Shadow,
-    /// `shadow.used` for those who look from outside.
-    seen: Arc<AtomicU16>,
-    /// Published chains of which the device has not been told by a kick.
-    unkicked: bool,
+    probe: QueueProbe,
     poison: Option<VirtioError>,
 }
 
 impl SplitQueue {
-    /// A queue of `size` entries (a power of two) in the arena.
+    /// A queue of `size` entries (a power of two) in the arena; `by_index` if `EVENT_IDX` was agreed on.
     ///
     /// # Errors
     /// `NoDmaMemory`; `Bounds` if `size` is not allowed.
-    pub fn new(arena: &mut DmaArena, size: u16) -> Result<Self, VirtioError> {
+    pub fn new(arena: &mut DmaArena, size: u16, by_index: bool) -> Result<Self, VirtioError> {
         if !split::valid_size(size) {
             return Err(OutOfBounds { offset: 0, len: u64::from(size) }.into());
         }
@@ -104,21 +89,24 @@ impl SplitQueue {
         let desc = alloc(split::desc_table_len(size))?;
         let avail = alloc(split::avail_ring_len(size))?;
         let used = alloc(split::used_ring_len(size))?;
+        let used_idx = used.region.atomic_u16(split::RING_IDX)?;
         Ok(Self {
             size,
             avail_idx: avail.region.atomic_u16(split::RING_IDX)?,
-            used_idx: used.region.atomic_u16(split::RING_IDX)?,
+            used_idx,
             desc,
             avail,
             used,
+            by_index,
+            asked: None,
+            told: 0,
             shadow: Shadow::new(size),
-            seen: Arc::default(),
-            unkicked: false,
+            probe: QueueProbe::split(used_idx),
             poison: None,
         })
     }
 
-    /// What the device has to be told; it rings the doorbell of `vcpu` for this queue.
+    /// As [`crate::Virtqueue::setup`].
     pub fn setup(&self, vcpu: u16) -> QueueSetup {
         QueueSetup {
             size: self.size,
@@ -134,13 +122,7 @@ impl SplitQueue {
         self.size
     }
 
-    /// Number of free descriptors.
-    pub fn free(&self) -> usize {
-        usize::from(self.shadow.free)
-    }
-
-    /// Forgets all chains and the poison. Only while the device is reset, before it is told of the
-    /// queue again.
+    /// As [`crate::Virtqueue::reset`].
     ///
     /// # Errors
     /// `Bounds`: none in practice.
@@ -149,13 +131,14 @@ impl SplitQueue {
             ring.region.zero(0, ring.region.len())?;
         }
         self.shadow = Shadow::new(self.size);
-        self.seen.store(0, Ordering::Relaxed);
-        self.unkicked = false;
+        self.probe.moved(0);
+        self.asked = None;
+        self.told = 0;
         self.poison = None;
         Ok(())
     }
 
-    /// From now on every call fails with `error`. Returns it.
+    /// As [`crate::Virtqueue::poison`].
     pub fn poison(&mut self, error: VirtioError) -> VirtioError {
         *self.poison.get_or_insert(error)
     }
@@ -164,11 +147,10 @@ impl SplitQueue {
         self.poison.map_or(Ok(()), Err)
     }
 
-    /// Stages a chain: buffers for the device to read, then buffers for it to write.
+    /// As [`crate::Virtqueue::add`].
     ///
     /// # Errors
-    /// `Full` if there are too few descriptors, `Chain` if there are no buffers or too many bytes,
-    /// `Queue` if the queue is poisoned. Nothing is staged then.
+    /// As there.
     pub fn add(&mut self, outs: &[Segment], ins: &[Segment], token: u32) -> Result<(), AddError> {
         self.check()?;
         let count = outs.len().saturating_add(ins.len());
@@ -213,10 +195,10 @@ impl SplitQueue {
         Ok(tail)
     }
 
-    /// Makes all staged chains available to the device (§2.7.13).
+    /// As [`crate::Virtqueue::publish`].
     ///
     /// # Errors
-    /// The queue is poisoned.
+    /// As there.
     pub fn publish(&mut self) -> Result<(), VirtioError> {
         self.check()?;
         if self.shadow.staged.is_empty() {
@@ -231,35 +213,60 @@ impl SplitQueue {
             }
         }
         self.avail_idx.store(self.shadow.avail, Ordering::Release);
-        self.unkicked = true;
         Ok(())
     }
 
-    /// Chains that are staged and not published.
+    /// As [`crate::Virtqueue::staged`].
     pub fn staged(&self) -> usize {
         self.shadow.staged.len()
     }
 
-    /// Whether chains were published since this was last asked: then the device needs a kick.
+    /// As [`crate::Virtqueue::take_kick`].
     pub fn take_kick(&mut self) -> bool {
-        core::mem::take(&mut self.unkicked)
+        let new = self.shadow.avail;
+        let old = core::mem::replace(&mut self.told, new);
+        if old == new || !self.by_index {
+            return old != new;
+        }
+        // The device asks and then looks for more; the driver publishes and then looks whether it is asked.
+        fence(Ordering::SeqCst);
+        let event = self.used.region.read_u16(split::avail_event(self.size));
+        event.is_ok_and(|event| split::event_passed(event, old, new))
     }
 
-    /// Whether the device's used index differs from ours. A hint, not validated.
+    /// As [`crate::Virtqueue::ask_after`].
+    ///
+    /// # Errors
+    /// `Bounds`: none in practice.
+    pub fn ask_after(&mut self, n: u16) -> Result<(), VirtioError> {
+        let event = self.shadow.used.wrapping_add(n);
+        if self.by_index && self.asked.replace(event) != Some(event) {
+            self.avail.region.write_u16(split::used_event(self.size), event)?;
+        }
+        Ok(())
+    }
+
+    /// As [`crate::Virtqueue::ask_nothing`].
+    ///
+    /// # Errors
+    /// `Bounds`: none in practice.
+    pub fn ask_nothing(&mut self) -> Result<(), VirtioError> {
+        // As far away as an index can be: the device tells once in 2^16 chains.
+        self.ask_after(u16::MAX)
+    }
+
+    /// As [`crate::Virtqueue::has_used`].
     pub fn has_used(&self) -> bool {
-        self.poison.is_none() && self.used_idx.load(Ordering::Relaxed) != self.shadow.used
+        self.poison.is_none() && self.probe.has_used()
     }
 
-    /// A look at the queue that needs no hold of it.
+    /// As [`crate::Virtqueue::probe`].
     pub fn probe(&self) -> QueueProbe {
-        QueueProbe { used_idx: self.used_idx, seen: self.seen.clone() }
+        self.probe.clone()
     }
 
     /// Number of chains that the device has used and that wait to be popped.
-    ///
-    /// # Errors
-    /// The device's used index is impossible, or the queue is poisoned.
-    pub fn used_count(&mut self) -> Result<u16, VirtioError> {
+    fn used_count(&mut self) -> Result<u16, VirtioError> {
         self.check()?;
         let claimed = self.used_idx.load(Ordering::Acquire);
         let (expected, in_flight) = (self.shadow.used, self.shadow.in_flight);
@@ -270,10 +277,10 @@ impl SplitQueue {
         Ok(count)
     }
 
-    /// Takes the next chain that the device has used, if any.
+    /// As [`crate::Virtqueue::pop_used`].
     ///
     /// # Errors
-    /// The device broke a rule of the used ring, now or before.
+    /// As there.
     pub fn pop_used(&mut self) -> Result<Option<Used>, VirtioError> {
         if self.used_count()? == 0 {
             return Ok(None);
@@ -288,7 +295,7 @@ impl SplitQueue {
             return Err(self.poison(DeviceError::UsedLength { id, len, writable: chain.writable }.into()));
         }
         self.release(head, chain);
-        self.seen.store(self.shadow.used, Ordering::Relaxed);
+        self.probe.moved(self.shadow.used);
         Ok(Some(Used { token: chain.token, len }))
     }
 
@@ -313,23 +320,4 @@ impl SplitQueue {
         shadow.in_flight = shadow.in_flight.saturating_sub(1);
         shadow.used = shadow.used.wrapping_add(1);
     }
-}
-
-/// A look at a queue that another vCPU may be using at the same time.
-#[derive(Clone)]
-pub struct QueueProbe {
-    used_idx: &'static AtomicU16,
-    seen: Arc<AtomicU16>,
-}
-
-impl QueueProbe {
-    /// As [`SplitQueue::has_used`].
-    pub fn has_used(&self) -> bool {
-        self.used_idx.load(Ordering::Relaxed) != self.seen.load(Ordering::Relaxed)
-    }
-}
-
-/// Bytes of all segments; `None` if a chain cannot have so many.
-fn total(segments: &[Segment]) -> Option<u32> {
-    segments.iter().try_fold(0u32, |sum, segment| sum.checked_add(segment.len))
 }
