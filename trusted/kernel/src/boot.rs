@@ -19,6 +19,7 @@ use rkt_manifest::{Manifest, RootIdentity};
 use rkt_platform::{Exit, Region, Registers, SpaceId, Upcalls};
 use rkt_sched::{Poller, Thread};
 use rkt_sync::OnceCell;
+use rkt_user::UserPtr;
 use rkt_vfs::{Credentials, FsContext, OpenFile, Path, Resolve};
 use rkt_window::layout::{self, header};
 
@@ -190,19 +191,27 @@ fn spawn_first(process: &Arc<Process>, manifest: &'static Manifest) -> core::res
 /// # Errors
 /// `EAGAIN` if there is no memory for it.
 pub fn start_task(task: &Arc<Task>, space: SpaceId, registers: &Registers, fs_base: u64) -> Result<()> {
-    let thread = prepare_task(task, space)?;
+    let thread = prepare_task(task, space, 0)?;
     thread.prepare_user(registers, |state| state.fs_base = fs_base);
     thread.wake();
     Ok(())
 }
 
-/// Makes the thread of a task without letting it run.
+/// Makes the thread of a task without letting it run. `word`: an address that the task writes its
+/// number to first (CLONE_CHILD_SETTID), for Linux ignores errors; 0 = none.
 ///
 /// # Errors
 /// `EAGAIN` if there is no memory for it.
-pub fn prepare_task(task: &Arc<Task>, space: SpaceId) -> Result<Arc<Thread>> {
+pub fn prepare_task(task: &Arc<Task>, space: SpaceId, word: u64) -> Result<Arc<Thread>> {
     let handle = Arc::new(TaskHandle(task.clone()));
-    let thread = Thread::new(space, Some(handle), Box::new(|| rkt_platform::enter_user())).ok_or(Errno::EAGAIN)?;
+    let tid = task.tid;
+    let entry = move || {
+        if word != 0 {
+            let _ = UserPtr::<i32>::new(word).write(&tid);
+        }
+        rkt_platform::enter_user()
+    };
+    let thread = Thread::new(space, Some(handle), Box::new(entry)).ok_or(Errno::EAGAIN)?;
     task.set_thread(&thread);
     Ok(thread)
 }

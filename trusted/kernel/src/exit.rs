@@ -1,13 +1,15 @@
 //! How tasks and processes end.
 
 use crate::futex;
+use crate::jobs;
+use crate::mm::end_space;
 use crate::process::{self, Ended, Process};
-use crate::signal::{self, Info};
+use crate::signal::{self, Info, SIGNAL_MAX};
 use crate::task::Task;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use rkt_linux_abi::general::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SIGCHLD};
+use rkt_linux_abi::general::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, POLLIN, SIGCHLD};
+use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{Exit, SpaceId};
 use rkt_user::UserPtr;
 
@@ -19,15 +21,20 @@ pub fn end_current(task: &Arc<Task>) -> ! {
     if let Some(thread) = task.release_thread() {
         process.dead_ns.fetch_add(thread.ran_ns() + rkt_sched::slice_ns(), Ordering::Relaxed);
     }
-    if process.remove_task(task.tid) == 0 {
-        end_process(&process);
+    match process.remove_task(task.tid) {
+        0 => {
+            *process.last_task.lock() = Some(task.clone());
+            end_process(&process);
+        }
+        _ => process.changed.wake_all(POLLIN),
     }
     drop(process);
     rkt_sched::exit_current()
 }
 
-/// What a task leaves behind in user memory: robust futexes, and the word that joiners wait on.
-fn release_user_words(task: &Arc<Task>) {
+/// What a task leaves behind in user memory, at its end or for execve: robust futexes, and the word
+/// that joiners wait on.
+pub fn release_user_words(task: &Arc<Task>) {
     futex::exit_robust(task);
     let word = task.clear_child_tid.swap(0, Ordering::Relaxed);
     if word != 0 && UserPtr::<u32>::new(word).write(&0).is_ok() {
@@ -41,20 +48,31 @@ fn end_process(process: &Arc<Process>) {
     if process.pid == crate::boot::FIRST_PID {
         end_program(how);
     }
-    for file in process.files().close_all() {
-        crate::syscall::fd::closed(process, &file);
+    let files = process.files();
+    if files.users.leave() {
+        for file in files.close_all() {
+            crate::syscall::fd::closed(process, &file);
+        }
     }
     *process.real_timer.lock() = None;
-    // The aliases of shared folios go before the folios can: nobody unmaps another's (DESIGN §7).
-    let space = process.mm().space();
-    process.mm().clear();
+    leave_memory(process);
+    jobs::leave(process);
     orphan(process);
-    if space != SpaceId::FIRST {
-        crate::syscall::process::release_space(space);
-    }
     process.zombie.store(true, Ordering::SeqCst);
     tell_parent(process, how);
-    process.changed.wake_all(0);
+    process.changed.wake_all(POLLIN);
+}
+
+/// The memory goes with the last process in it, and its address space with it; the running thread
+/// needs none any more.
+fn leave_memory(process: &Process) {
+    let mm = process.mm();
+    if mm.users.leave() {
+        // The aliases of shared folios go before the folios can: nobody unmaps another's (DESIGN §7).
+        mm.clear();
+        rkt_sched::current().set_space(SpaceId::NONE);
+        end_space(mm.space());
+    }
 }
 
 /// The first process has ended, and the whole program with it.
@@ -98,13 +116,14 @@ fn orphan(process: &Arc<Process>) {
 fn tell_parent(process: &Arc<Process>, how: Ended) {
     let Some(parent) = process.parent() else { return };
     let signal = process.exit_signal.load(Ordering::Relaxed);
-    if signal != 0 {
+    if signal != 0 && signal <= SIGNAL_MAX {
         let (code, status) = match how {
             Ended::Code(code) => (CLD_EXITED, i32::from(code)),
             Ended::Signal(signal, true) => (CLD_DUMPED, i32::from(signal)),
             Ended::Signal(signal, false) => (CLD_KILLED, i32::from(signal)),
         };
-        let info = Info::child(signal, code as i32, process.pid, process.credentials().uid, status);
+        let uid = process.ids.lock().user.real;
+        let info = Info::child(signal, code as i32, process.pid, uid, status);
         if signal == SIGCHLD && parent.signals.reaps_children() {
             collect(&parent, process.pid);
         }
@@ -125,15 +144,21 @@ pub fn collect(parent: &Process, pid: i32) -> Option<Arc<Process>> {
 }
 
 /// Ends all tasks of the process but the running one, and waits until they are gone: execve.
-pub fn end_others(task: &Arc<Task>) {
+///
+/// # Errors
+/// `EAGAIN` if the running task is to end itself, as another one or the whole process wants.
+pub fn end_others(task: &Arc<Task>) -> Result<()> {
     let process = &task.process;
-    let others: Vec<Arc<Task>> = process.tasks().into_iter().filter(|other| other.tid != task.tid).collect();
-    for other in &others {
-        other.kill();
+    if !process.begin_replacing() {
+        task.kill();
+        return Err(Errno::EAGAIN);
     }
-    drop(others);
-    while process.task_count() > 1 {
-        rkt_sched::yield_now();
-        let _ = rkt_sched::sleep_until(rkt_platform::now() + 1_000_000);
-    }
+    process.tasks().iter().filter(|other| other.tid != task.tid).for_each(|other| other.kill());
+    let dying = process.changed.wait_uninterruptible(|| match process.task_count() {
+        _ if task.is_dying() => Some(true),
+        1 => Some(false),
+        _ => None,
+    });
+    process.end_replacing();
+    if dying { Err(Errno::EAGAIN) } else { Ok(()) }
 }

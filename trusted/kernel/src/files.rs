@@ -1,5 +1,6 @@
 //! The table of open files of a process.
 
+use crate::users::Users;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rkt_linux_abi::{Errno, Result};
@@ -22,6 +23,8 @@ struct Slots {
 /// Open files by number.
 #[derive(Default)]
 pub struct FileTable {
+    /// Processes that share it.
+    pub users: Users,
     inner: Mutex<Slots>,
 }
 
@@ -37,7 +40,7 @@ impl FileTable {
 
     /// A copy: fork(2).
     pub fn fork(&self) -> Self {
-        Self { inner: Mutex::new(self.inner.lock().clone()) }
+        Self { users: Users::default(), inner: Mutex::new(self.inner.lock().clone()) }
     }
 
     /// The open file with this number.

@@ -9,6 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use rkt_linux_abi::general::{POLLHUP, POLLIN};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, RwLock};
 use rkt_vfs::{Credentials, FsContext, OpenFile, Path};
@@ -46,6 +47,8 @@ pub struct Process {
     /// Those who wait for a child of this process to change.
     pub child_changed: Arc<WaitQueue>,
     tasks: Mutex<Vec<Arc<Task>>>,
+    /// The last task, of a zombie: what /proc still shows.
+    pub last_task: Mutex<Option<Arc<Task>>>,
     mm: RwLock<Arc<Mm>>,
     /// Open files.
     pub files: RwLock<Arc<FileTable>>,
@@ -69,8 +72,14 @@ pub struct Process {
     pub zombie: AtomicBool,
     /// Signal that the parent gets at the end (clone(2)); 0 = none.
     pub exit_signal: AtomicU32,
+    /// The parent has the status: the process is no more.
+    pub collected: AtomicBool,
     /// execve was called.
     pub executed: AtomicBool,
+    /// A task ends all others, in order to run another program.
+    replacing: AtomicBool,
+    /// Processes with the same number share root, working directory and umask (CLONE_FS); 0 = alone.
+    place: AtomicI32,
     /// Nanoseconds of processor time of ended tasks.
     pub dead_ns: AtomicU64,
     /// The same of children that were waited for.
@@ -139,10 +148,38 @@ pub fn find_task(tid: i32) -> Option<Arc<Task>> {
     REGISTRY.lock().tasks.get(&tid)?.upgrade()
 }
 
+/// Whether no process, task or group has this id.
+pub fn is_free(id: i32) -> bool {
+    let registry = REGISTRY.lock();
+    id < PID_MAX && !registry.processes.contains_key(&id) && !registry.tasks.contains_key(&id)
+}
+
 /// Takes an ended and collected process off the books.
 pub fn forget(pid: i32) {
     let gone = REGISTRY.lock().processes.remove(&pid);
-    drop(gone);
+    if let Some(gone) = gone {
+        gone.collected.store(true, Ordering::SeqCst);
+        drop(gone.last_task.lock().take());
+        gone.changed.wake_all(POLLIN | POLLHUP);
+    }
+}
+
+/// A process that is about to be made, but for what it always has from its maker.
+pub struct Birth {
+    /// Process id.
+    pub pid: i32,
+    /// The parent: the maker, or the maker's (CLONE_PARENT).
+    pub parent: Arc<Process>,
+    /// Memory: a copy, or the maker's own (CLONE_VM), counted.
+    pub mm: Arc<Mm>,
+    /// Open files: a copy, or the maker's own (CLONE_FILES), counted.
+    pub files: Arc<FileTable>,
+    /// Signal actions.
+    pub signals: ProcessSignals,
+    /// Signal that the parent gets at the end; 0 = none.
+    pub exit_signal: u32,
+    /// Shares root, working directory and umask (CLONE_FS).
+    pub shares_place: bool,
 }
 
 /// Limits of a fresh system (getrlimit(2)), by RLIMIT_ number.
@@ -164,38 +201,88 @@ fn default_limits() -> [(u64, u64); 16] {
 impl Process {
     /// The first process.
     pub fn init(pid: i32, mm: Mm, files: FileTable, fs: FsContext) -> Arc<Process> {
-        let process = Self::build(pid, Weak::new(), mm, Arc::new(files), fs, ProcessSignals::default());
+        let process = Self::build(pid, Weak::new(), Arc::new(mm), Arc::new(files), fs, ProcessSignals::default());
         process.group.store(pid, Ordering::Relaxed);
         process.session.store(pid, Ordering::Relaxed);
         process
     }
 
-    /// A child of `parent` with what fork(2) passes on.
-    pub fn child(parent: &Arc<Process>, pid: i32, mm: Mm, files: Arc<FileTable>, exit_signal: u32) -> Arc<Process> {
-        let signals = parent.signals.fork();
-        let fs = parent.fs.lock().clone();
-        let child = Self::build(pid, Arc::downgrade(parent), mm, files, fs, signals);
-        child.group.store(parent.group.load(Ordering::Relaxed), Ordering::Relaxed);
-        child.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
+    /// A child with what fork(2) passes on from `maker`.
+    pub fn child(maker: &Arc<Process>, birth: Birth) -> Arc<Process> {
+        let Birth { pid, parent, mm, files, signals, exit_signal, shares_place } = birth;
+        let fs = maker.fs.lock().clone();
+        let child = Self::build(pid, Arc::downgrade(&parent), mm, files, fs, signals);
+        let pass = |from: &AtomicI32, to: &AtomicI32| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        pass(&maker.group, &child.group);
+        pass(&maker.session, &child.session);
+        pass(&maker.nice, &child.nice);
+        pass(&maker.flags.oom_score_adj, &child.flags.oom_score_adj);
         child.exit_signal.store(exit_signal, Ordering::Relaxed);
-        child.nice.store(parent.nice.load(Ordering::Relaxed), Ordering::Relaxed);
-        *child.ids.lock() = *parent.ids.lock();
-        *child.limits.lock() = *parent.limits.lock();
-        *child.exe.lock() = parent.exe.lock().clone();
-        *child.command_line.lock() = parent.command_line.lock().clone();
-        *child.environment.lock() = parent.environment.lock().clone();
-        let oom_score_adj = parent.flags.oom_score_adj.load(Ordering::Relaxed);
-        child.flags.oom_score_adj.store(oom_score_adj, Ordering::Relaxed);
-        let no_new_privs = parent.flags.no_new_privs.load(Ordering::Relaxed);
-        child.flags.no_new_privs.store(no_new_privs, Ordering::Relaxed);
+        *child.ids.lock() = *maker.ids.lock();
+        *child.limits.lock() = *maker.limits.lock();
+        *child.exe.lock() = maker.exe.lock().clone();
+        *child.command_line.lock() = maker.command_line.lock().clone();
+        *child.environment.lock() = maker.environment.lock().clone();
+        let pass = |from: &AtomicBool, to: &AtomicBool| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        pass(&maker.flags.no_new_privs, &child.flags.no_new_privs);
+        pass(&maker.flags.thp_disable, &child.flags.thp_disable);
+        child.flags.dumpable.store(maker.flags.dumpable.load(Ordering::Relaxed), Ordering::Relaxed);
+        if shares_place {
+            let _ = maker.place.compare_exchange(0, maker.pid, Ordering::Relaxed, Ordering::Relaxed);
+            child.place.store(maker.place.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         parent.children.lock().push(child.clone());
         child
+    }
+
+    /// Changes root, working directory or umask, of all processes that share them.
+    pub fn change_place(&self, change: impl Fn(&mut FsContext)) {
+        change(&mut self.fs.lock());
+        let place = self.place.load(Ordering::Relaxed);
+        if place != 0 {
+            let shares = |other: &Arc<Process>| other.pid != self.pid && other.place.load(Ordering::Relaxed) == place;
+            all().into_iter().filter(shares).for_each(|other| change(&mut other.fs.lock()));
+        }
+    }
+
+    /// Has root, working directory and umask of its own from now on.
+    pub fn unshare_place(&self) {
+        self.place.store(0, Ordering::Relaxed);
+    }
+
+    /// Has a table of open files of its own from now on.
+    pub fn unshare_files(&self) {
+        let mut files = self.files.write();
+        if files.users.alone() {
+            return;
+        }
+        let own = Arc::new(files.fork());
+        let shared = core::mem::replace(&mut *files, own);
+        drop(files);
+        if shared.users.leave() {
+            drop(shared.close_all());
+        }
+    }
+
+    /// Claims the right to run another program: one task of a process at a time may end all others.
+    pub fn begin_replacing(&self) -> bool {
+        !self.replacing.swap(true, Ordering::SeqCst)
+    }
+
+    /// The other tasks have ended.
+    pub fn end_replacing(&self) {
+        self.replacing.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether a task ends all others.
+    pub fn is_replacing(&self) -> bool {
+        self.replacing.load(Ordering::SeqCst)
     }
 
     fn build(
         pid: i32,
         parent: Weak<Process>,
-        mm: Mm,
+        mm: Arc<Mm>,
         files: Arc<FileTable>,
         fs: FsContext,
         signals: ProcessSignals,
@@ -208,7 +295,8 @@ impl Process {
             children: Mutex::new(Vec::new()),
             child_changed: Arc::new(WaitQueue::new()),
             tasks: Mutex::new(Vec::new()),
-            mm: RwLock::new(Arc::new(mm)),
+            last_task: Mutex::new(None),
+            mm: RwLock::new(mm),
             files: RwLock::new(files),
             ids: Mutex::new(Ids::of(&fs.credentials)),
             fs: Mutex::new(fs),
@@ -220,7 +308,10 @@ impl Process {
             ended: Mutex::new(None),
             zombie: AtomicBool::new(false),
             exit_signal: AtomicU32::new(0),
+            collected: AtomicBool::new(false),
             executed: AtomicBool::new(false),
+            replacing: AtomicBool::new(false),
+            place: AtomicI32::new(0),
             dead_ns: AtomicU64::new(0),
             children_ns: AtomicU64::new(0),
             changed: Arc::new(WaitQueue::new()),
@@ -259,7 +350,7 @@ impl Process {
         self.mm.read().clone()
     }
 
-    /// Replaces the memory (execve of a process that shared its parent's).
+    /// Replaces the memory: execve.
     pub fn set_mm(&self, mm: Mm) {
         *self.mm.write() = Arc::new(mm);
     }

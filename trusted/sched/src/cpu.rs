@@ -198,6 +198,13 @@ pub fn yield_now() {
     }
 }
 
+/// Goes on in another address space: the running thread leaves this carrier and returns on one of
+/// that space.
+pub fn move_to(space: SpaceId) {
+    current().set_space(space);
+    leave(Leave::Yield);
+}
+
 /// Switches from the running thread to the next one, or to the idle loop.
 pub(crate) fn leave(why: Leave) {
     let me = current();

@@ -31,7 +31,9 @@ mod wait;
 /// The scheduler proper; the model checker sees only the two protocols under it.
 #[cfg(not(loom))]
 mod api {
-    pub use crate::cpu::{RunCounters, counters, kick_idle, ready_count, schedule, set_poller, slice_ns, yield_now};
+    pub use crate::cpu::{
+        RunCounters, counters, kick_idle, move_to, ready_count, schedule, set_poller, slice_ns, yield_now,
+    };
     pub use crate::idle::{Poller, idle_loop, set_spin};
     pub use crate::thread::{CurrentThread, KERNEL_STACK_LEN, Thread, current, exit_current, in_thread, spawn};
     pub use crate::timer::{Timer, expire as expire_timers, next_deadline};

@@ -112,6 +112,11 @@ impl Thread {
         cpu::ticks_to_ns(self.ran_ticks.load(Ordering::Relaxed))
     }
 
+    /// Whether the thread is parked: waits for something. A hint.
+    pub fn parked(&self) -> bool {
+        self.token.is_parked()
+    }
+
     /// vCPUs that may run the thread, a bit each.
     pub fn affinity(&self) -> u64 {
         self.affinity.load(Ordering::Relaxed)

@@ -48,6 +48,11 @@ impl Token {
         self.state.compare_exchange(PARKING, PARKED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
+    /// Whether it is parked. A hint.
+    pub fn is_parked(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == PARKED
+    }
+
     /// Notifies the thread. True if it was parked: the caller puts it on a run queue.
     pub fn notify(&self) -> bool {
         self.state.swap(NOTIFIED, Ordering::AcqRel) == PARKED

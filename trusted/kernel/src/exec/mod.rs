@@ -4,13 +4,14 @@ mod load;
 mod stack;
 mod vdso;
 
-use crate::mm::{Layout, Mm};
+use crate::mm::{Layout, Mm, copy_space, end_space};
 use crate::process::Process;
 use crate::task::Task;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use rkt_elf::{ElfError, SCRIPT_LEN, Script};
-use rkt_linux_abi::general::O_RDONLY;
+use rkt_linux_abi::general::{O_RDONLY, POLLIN, SIGCHLD};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Registers;
 use rkt_user::IoSink;
@@ -170,6 +171,27 @@ pub(crate) fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<u
     Ok(done)
 }
 
+/// Leaves memory that is shared with other processes (CLONE_VM) to them: the running process goes
+/// on in a copy, which the new program is going to replace.
+fn move_out(process: &Process) -> Result<()> {
+    let shared = process.mm();
+    if shared.users.alone() {
+        return Ok(());
+    }
+    let copy = shared.fork(copy_space)?;
+    let space = copy.space();
+    process.set_mm(copy);
+    let last = shared.users.leave();
+    if last {
+        shared.clear(); // the others ended meanwhile
+    }
+    rkt_sched::move_to(space);
+    if last {
+        end_space(shared.space());
+    }
+    Ok(())
+}
+
 /// Replaces the program of the running process, whose other tasks have ended. On success the
 /// registers are those of the new program.
 ///
@@ -178,17 +200,26 @@ pub(crate) fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<u
 pub fn replace(task: &Arc<Task>, prepared: Prepared, registers: &mut Registers) -> Result<()> {
     let process = &task.process;
     let name = prepared.task_name();
+    crate::exit::release_user_words(task);
+    move_out(process)?;
     let secure = process.ids_for_exec(&prepared.program.file);
     process.mm().clear();
     rkt_platform::reset_space();
-    let mm = Mm::new(process.mm().space());
-    process.set_mm(mm);
-    drop(process.files().close_for_exec());
+    process.set_mm(Mm::new(process.mm().space()));
+    process.unshare_files();
+    for file in process.files().close_for_exec() {
+        crate::syscall::fd::closed(process, &file);
+    }
     process.signals.reset_for_exec();
     task.signals.reset_for_exec();
-    task.clear_child_tid.store(0, core::sync::atomic::Ordering::Relaxed);
-    task.robust_list.store(0, core::sync::atomic::Ordering::Relaxed);
-    process.executed.store(true, core::sync::atomic::Ordering::Relaxed);
+    task.robust_list.store(0, Ordering::Relaxed);
+    process.exit_signal.store(SIGCHLD, Ordering::Relaxed);
+    process.flags.dumpable.store(u32::from(!secure), Ordering::Relaxed);
+    if secure {
+        process.flags.parent_death_signal.store(0, Ordering::Relaxed);
+    }
+    process.executed.store(true, Ordering::SeqCst);
+    process.changed.wake_all(POLLIN);
     *task.name.lock() = name;
     match prepared.load(process, &process.mm(), secure) {
         Ok(fresh) => {

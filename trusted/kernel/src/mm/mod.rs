@@ -6,6 +6,7 @@
 //! bytes; a private mapping that may be written is a copy.
 
 mod area;
+mod copy;
 mod fault;
 mod map;
 mod plain;
@@ -15,6 +16,7 @@ mod space;
 mod view;
 
 pub use area::{Area, Backing};
+pub use copy::{copy_space, end_space};
 pub use fault::{FaultCause, classify, prefault, shortened};
 pub use map::{MapRequest, Placement};
 pub use plain::PlainRanges;

@@ -1,6 +1,7 @@
 //! The tree of areas of one address space.
 
 use super::area::{Area, Backing};
+use crate::users::Users;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -35,6 +36,8 @@ pub struct Layout {
 /// Memory of a process.
 pub struct Mm {
     space: SpaceId,
+    /// Processes that run in it.
+    pub users: Users,
     inner: Mutex<Inner>,
     /// Whether pages may be hidden that the application may touch.
     hides: AtomicBool,
@@ -73,23 +76,31 @@ impl Mm {
         let top = MMAP_TOP - slide;
         Mm {
             space,
+            users: Users::default(),
             inner: Mutex::new(Inner { areas: BTreeMap::new(), cursor: top, top, total: 0, layout: Layout::default() }),
             hides: AtomicBool::new(false),
             shortened: AtomicBool::new(false),
         }
     }
 
-    /// A copy for a child process whose address space is `space`: the platform copies the pages.
-    pub fn fork(&self, space: SpaceId) -> Mm {
+    /// A copy; `copy_pages` has the platform copy the pages and gives the name of the new address
+    /// space. The areas stay locked meanwhile: other tasks change none of them between the two
+    /// halves, and the copy's mappings are those that it knows of.
+    ///
+    /// # Errors
+    /// What `copy_pages` says.
+    pub fn fork(&self, copy_pages: impl FnOnce() -> Result<SpaceId>) -> Result<Mm> {
         let inner = self.inner.lock();
+        let space = copy_pages()?;
         let areas = inner.areas.clone();
         let (cursor, top, total, layout) = (inner.cursor, inner.top, inner.total, inner.layout);
-        Mm {
+        Ok(Mm {
             space,
+            users: Users::default(),
             inner: Mutex::new(Inner { areas, cursor, top, total, layout }),
             hides: AtomicBool::new(self.hides()),
             shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
-        }
+        })
     }
 
     /// Whether pages may be hidden that the application may touch.

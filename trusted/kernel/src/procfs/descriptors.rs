@@ -2,6 +2,7 @@
 
 use super::parse_number;
 use super::process::Subject;
+use crate::pidfd::PidFd;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
@@ -48,7 +49,12 @@ fn info(of: &Subject, fd: i32) -> Result<Vec<u8>> {
     let close_on_exec = of.process()?.files().close_on_exec(fd)?;
     let flags = file.flags() | if close_on_exec { O_CLOEXEC } else { 0 };
     let (position, mount, ino) = (file.position(), file.path().mount.id(), file.metadata().ino);
-    Ok(format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{ino}\n").into_bytes())
+    let mut text = format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{ino}\n");
+    if let Some(pidfd) = file.ops_as::<PidFd>() {
+        let pid = pidfd.shown();
+        text += &format!("Pid:\t{pid}\nNSpid:\t{pid}\n");
+    }
+    Ok(text.into_bytes())
 }
 
 impl Descriptors {

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
 use rkt_linux_abi::{Errno, Result};
+use rkt_sync::Mutex;
 use rkt_vfs::pseudo::{DynamicDir, DynamicEntry, Identity, PseudoDir, PseudoFile, PseudoFs, PseudoLink};
 use rkt_vfs::{FileSystem, FileType, Inode, LinkTarget, mountinfo_text, mounts_text};
 
@@ -45,8 +46,10 @@ impl Subject {
         match &self.task {
             Some(task) => task.upgrade().ok_or(Errno::ESRCH).map(Some),
             None => {
-                let tasks = self.process()?.tasks();
-                Ok(tasks.iter().find(|task| task.is_leader()).or(tasks.first()).cloned())
+                let process = self.process()?;
+                let tasks = process.tasks();
+                let task = tasks.iter().find(|task| task.is_leader()).or(tasks.first()).cloned();
+                Ok(task.or_else(|| process.last_task.lock().clone()))
             }
         }
     }
@@ -68,6 +71,12 @@ impl Subject {
         let (uid, gid) = owner(&process);
         let same = (asking.uid, asking.gid) == (uid, gid);
         if same || asking.capable(CAP_SYS_PTRACE) { Ok(process) } else { Err(Errno::EACCES) }
+    }
+
+    /// The process, if the caller may look into it and it has not ended.
+    pub fn living(&self) -> Result<Arc<Process>> {
+        let process = self.inspected()?;
+        if process.zombie.load(Ordering::SeqCst) { Err(Errno::ENOENT) } else { Ok(process) }
     }
 
     /// An inode of this directory, by its place among the entries.
@@ -114,11 +123,11 @@ const fn link(name: &'static str, target: fn(&Subject) -> Result<LinkTarget>) ->
 
 const ENTRIES: &[Entry] = &[
     text("cgroup", 0o444, |_| Ok(line("0::/"))),
-    text("cmdline", 0o444, |of| Ok(of.process()?.command_line.lock().clone())),
+    text("cmdline", 0o444, |of| Ok(strings(&*of.process()?, |process| &process.command_line))),
     Entry { name: "comm", permissions: 0o644, content: Content::Writable(comm, set_comm) },
-    link("cwd", |of| Ok(LinkTarget::Jump(of.inspected()?.fs.lock().cwd.clone()))),
-    text("environ", 0o400, |of| Ok(of.inspected()?.environment.lock().clone())),
-    link("exe", |of| of.inspected()?.exe.lock().clone().map(LinkTarget::Jump).ok_or(Errno::ENOENT)),
+    link("cwd", |of| Ok(LinkTarget::Jump(of.living()?.fs.lock().cwd.clone()))),
+    text("environ", 0o400, |of| Ok(strings(&*of.inspected()?, |process| &process.environment))),
+    link("exe", |of| of.living()?.exe.lock().clone().map(LinkTarget::Jump).ok_or(Errno::ENOENT)),
     Entry { name: "fd", permissions: 0o500, content: Content::Directory(descriptors::links) },
     Entry { name: "fdinfo", permissions: 0o555, content: Content::Directory(descriptors::infos) },
     text("limits", 0o444, status::limits),
@@ -126,7 +135,7 @@ const ENTRIES: &[Entry] = &[
     text("mountinfo", 0o444, |of| Ok(mountinfo_text(&of.process()?.fs.lock().root.clone()))),
     text("mounts", 0o444, |of| Ok(mounts_text(&of.process()?.fs.lock().root.clone()))),
     Entry { name: "oom_score_adj", permissions: 0o644, content: Content::Writable(oom_score_adj, set_oom_score_adj) },
-    link("root", |of| Ok(LinkTarget::Jump(of.inspected()?.fs.lock().root.clone()))),
+    link("root", |of| Ok(LinkTarget::Jump(of.living()?.fs.lock().root.clone()))),
     text("smaps", 0o444, maps::smaps),
     text("stat", 0o444, status::stat),
     text("statm", 0o444, maps::statm),
@@ -141,6 +150,11 @@ fn entries(of: &Subject) -> &'static [Entry] {
         Some((_, others)) if !of.is_process() => others,
         _ => ENTRIES,
     }
+}
+
+/// Strings that lie in the memory of a process, and end with it.
+fn strings(process: &Process, which: fn(&Process) -> &Mutex<Vec<u8>>) -> Vec<u8> {
+    if process.zombie.load(Ordering::SeqCst) { Vec::new() } else { which(process).lock().clone() }
 }
 
 fn comm(of: &Subject) -> Result<Vec<u8>> {
@@ -239,20 +253,29 @@ fn directory_entry(of: &Subject) -> DynamicEntry {
     DynamicEntry { name, kind: FileType::Directory, ino: of.number(0), position: of.id as u64 }
 }
 
+/// Living tasks; of a zombie the last one.
+fn shown_tasks(process: &Process) -> Vec<Arc<Task>> {
+    let mut tasks = process.tasks();
+    if tasks.is_empty() {
+        tasks.extend(process.last_task.lock().clone());
+    }
+    tasks
+}
+
 /// /proc/PID/task.
 struct Tasks(Subject);
 
 impl DynamicDir for Tasks {
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
         let tid = parse_number(name)?;
-        let tasks = self.0.process().map_err(|_| Errno::ENOENT)?.tasks();
+        let tasks = shown_tasks(&*self.0.process().map_err(|_| Errno::ENOENT)?);
         let task = tasks.iter().find(|task| task.tid == tid).ok_or(Errno::ENOENT)?;
         Ok(directory(Subject::of_task(self.0.device, task)))
     }
 
     fn list(&self, position: u64) -> Vec<DynamicEntry> {
         let Ok(process) = self.0.process() else { return Vec::new() };
-        let mut tasks = process.tasks();
+        let mut tasks = shown_tasks(&process);
         tasks.retain(|task| task.tid as u64 >= position);
         tasks.sort_by_key(|task| task.tid);
         tasks.iter().map(|task| directory_entry(&Subject::of_task(self.0.device, task))).collect()

@@ -6,7 +6,7 @@ use super::{cpu_list, line};
 use crate::identity::ALL_CAPABILITIES;
 use crate::process::Process;
 use crate::signal::SigSet;
-use crate::task::{self, Task};
+use crate::task::Task;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -26,10 +26,9 @@ pub(super) fn name(task: &Task) -> Vec<u8> {
 
 /// The letter of proc_pid_stat(5), and the word of status.
 fn state(process: &Process, task: Option<&Arc<Task>>) -> (char, &'static str) {
-    let current = task::try_current();
-    match task {
+    match task.and_then(|task| task.thread()) {
         _ if process.zombie.load(Ordering::Relaxed) => ('Z', "zombie"),
-        Some(task) if current.is_some_and(|current| Arc::ptr_eq(&current, task)) => ('R', "running"),
+        Some(thread) if !thread.parked() => ('R', "running"),
         _ if process.signals.is_stopped() => ('T', "stopped"),
         _ => ('S', "sleeping"),
     }
@@ -127,7 +126,7 @@ fn memory(text: &mut String, process: &Process) -> core::fmt::Result {
 fn rest(text: &mut String, process: &Process, task: Option<&Arc<Task>>) -> core::fmt::Result {
     let [own, shared, blocked, ignored, caught] = signals(process, task);
     let queued = (own.count_ones() + shared.count_ones()) as usize;
-    writeln!(text, "Threads:\t{}", process.task_count())?;
+    writeln!(text, "Threads:\t{}", process.task_count().max(1))?;
     writeln!(text, "SigQ:\t{queued}/{}", process.limit(11))?; // RLIMIT_SIGPENDING
     writeln!(text, "SigPnd:\t{own:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{blocked:016x}")?;
     writeln!(text, "SigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}")?;
@@ -178,7 +177,7 @@ pub(super) fn stat(of: &Subject) -> Result<Vec<u8>> {
         0, // cstime
         i64::from(nice) + 20,
         nice.into(),
-        process.task_count() as i64,
+        process.task_count().max(1) as i64,
         0, // itrealvalue
         started as i64,
         (sums.total * 1024) as i64,

@@ -5,7 +5,8 @@ use super::send::{force, force_default, tell_parent};
 use super::set::{DefaultAction, SigSet, default_action};
 use super::state::{DEFAULT, IGNORE};
 use super::{frame, refresh};
-use crate::process::{self, Ended, Process};
+use crate::jobs;
+use crate::process::Ended;
 use crate::syscall::abi::Sigaction;
 use crate::task::Task;
 use alloc::sync::Arc;
@@ -75,7 +76,7 @@ fn act_by_default(task: &Arc<Task>, signal: u32) {
 /// that nobody could continue (POSIX 2017 XSH §2.4.3).
 fn stop(task: &Task, signal: u32) {
     let process = &task.process;
-    if signal != SIGSTOP && is_orphaned(process) {
+    if signal != SIGSTOP && jobs::is_orphaned(process) {
         return;
     }
     process.signals.stopped.store(signal, Ordering::SeqCst);
@@ -84,17 +85,6 @@ fn stop(task: &Task, signal: u32) {
         other.kick();
     }
     tell_parent(process, CLD_STOPPED as i32, signal);
-}
-
-/// Whether no member of the process's group has a parent in another group of the same session.
-fn is_orphaned(process: &Process) -> bool {
-    let (group, session) = (process.group.load(Ordering::Relaxed), process.session.load(Ordering::Relaxed));
-    let controls = |member: &Arc<Process>| {
-        member.parent().is_some_and(|parent| {
-            parent.group.load(Ordering::Relaxed) != group && parent.session.load(Ordering::Relaxed) == session
-        })
-    };
-    !process::all().iter().any(|member| member.group.load(Ordering::Relaxed) == group && controls(member))
 }
 
 fn stay_stopped(task: &Task) {

@@ -92,6 +92,14 @@ impl Info {
         Ok(Self { signal, ..info })
     }
 
+    /// The signal number that a `siginfo_t` in user memory itself has.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    pub fn claimed(addr: u64) -> Result<u32> {
+        UserPtr::<u32>::new(addr).read()
+    }
+
     /// Copies out a whole `siginfo_t`.
     ///
     /// # Errors

@@ -140,7 +140,7 @@ pub fn discard(process: &Process, signals: SigSet) {
 pub(super) fn tell_parent(process: &Process, code: i32, signal: u32) {
     let Some(parent) = process.parent() else { return };
     if !parent.signals.action(SIGCHLD).has(SA_NOCLDSTOP) {
-        let uid = process.credentials().uid;
+        let uid = process.ids.lock().user.real;
         send_to_process(&parent, Info::child(SIGCHLD, code, process.pid, uid, signal as i32));
     }
     parent.child_changed.wake_all(0);

@@ -11,7 +11,7 @@ use rkt_linux_abi::general::{
     SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SA_SIGINFO, SIGCHLD,
 };
 use rkt_sched::WaitQueue;
-use rkt_sync::Mutex;
+use rkt_sync::{Mutex, RwLock};
 
 /// `SIG_DFL`.
 pub const DEFAULT: u64 = 0;
@@ -53,9 +53,13 @@ impl Sigaction {
     }
 }
 
+/// Actions by signal number, from 1.
+type Actions = Mutex<[Sigaction; SIGNAL_MAX as usize]>;
+
 /// Signals of a process: its actions, and what is pending for any of its tasks.
 pub struct ProcessSignals {
-    actions: Mutex<[Sigaction; SIGNAL_MAX as usize]>,
+    /// Other processes may share them (CLONE_SIGHAND).
+    actions: RwLock<Arc<Actions>>,
     pub(super) pending: Mutex<Pending>,
     /// Signal that stopped the process; 0 while it runs.
     pub(super) stopped: AtomicU32,
@@ -76,7 +80,7 @@ pub(super) const CONTINUED: u32 = u32::MAX;
 
 impl Default for ProcessSignals {
     fn default() -> Self {
-        Self::with_actions([Sigaction::default(); SIGNAL_MAX as usize])
+        Self::with_actions(Arc::new(Mutex::new([Sigaction::default(); SIGNAL_MAX as usize])))
     }
 }
 
@@ -85,9 +89,9 @@ fn index(signal: u32) -> usize {
 }
 
 impl ProcessSignals {
-    fn with_actions(actions: [Sigaction; SIGNAL_MAX as usize]) -> Self {
+    fn with_actions(actions: Arc<Actions>) -> Self {
         Self {
-            actions: Mutex::new(actions),
+            actions: RwLock::new(actions),
             pending: Mutex::default(),
             stopped: AtomicU32::new(0),
             continued: WaitQueue::new(),
@@ -98,28 +102,37 @@ impl ProcessSignals {
         }
     }
 
-    /// What a child inherits: the actions (fork(2)).
-    pub fn fork(&self) -> Self {
-        Self::with_actions(*self.actions.lock())
+    /// What a child inherits: the actions (fork(2)), or the very same ones (CLONE_SIGHAND).
+    pub fn fork(&self, share: bool) -> Self {
+        let actions = self.actions.read().clone();
+        Self::with_actions(if share { actions } else { Arc::new(Mutex::new(*actions.lock())) })
+    }
+
+    /// Gives caught signals their default action back: execve(2), CLONE_CLEAR_SIGHAND.
+    pub fn forget_handlers(&self) {
+        for action in self.actions.read().lock().iter_mut() {
+            let handler = if action.handler == IGNORE { IGNORE } else { DEFAULT };
+            *action = Sigaction { handler, ..Sigaction::default() };
+        }
     }
 
     /// What execve(2) does: caught signals get their default action back, timers end.
     pub fn reset_for_exec(&self) {
-        for action in self.actions.lock().iter_mut() {
-            let handler = if action.handler == IGNORE { IGNORE } else { DEFAULT };
-            *action = Sigaction { handler, ..Sigaction::default() };
-        }
+        let own = Arc::new(Mutex::new(*self.actions.read().lock()));
+        *self.actions.write() = own;
+        self.forget_handlers();
         self.timers.clear();
     }
 
     /// The action of a signal.
     pub fn action(&self, signal: u32) -> Sigaction {
-        self.actions.lock().get(index(signal)).copied().unwrap_or_default()
+        self.actions.read().lock().get(index(signal)).copied().unwrap_or_default()
     }
 
     /// Replaces the action of a signal; gives the old one.
     pub(super) fn set_action(&self, signal: u32, action: Sigaction) -> Sigaction {
-        let mut actions = self.actions.lock();
+        let actions = self.actions.read();
+        let mut actions = actions.lock();
         actions.get_mut(index(signal)).map(|slot| core::mem::replace(slot, action)).unwrap_or_default()
     }
 

@@ -54,8 +54,7 @@ pub fn close_range(call: &mut Call<'_>, first: u32, last: u32, flags: u32) -> Re
     }
     let process = &call.task.process;
     if flags & CLOSE_RANGE_UNSHARE != 0 {
-        let own = Arc::new(process.files().fork());
-        *process.files.write() = own;
+        process.unshare_files();
     }
     let (first, last) = (first as usize, last as usize);
     if flags & CLOSE_RANGE_CLOEXEC != 0 {

@@ -6,8 +6,10 @@ pub mod strace;
 pub mod table;
 
 pub mod attributes;
+pub mod clone;
 pub mod directory;
 pub mod events;
+pub mod exec;
 pub mod fd;
 pub mod futex;
 pub mod identity;
@@ -16,6 +18,7 @@ pub mod memory;
 pub mod message;
 pub mod names;
 pub mod path;
+pub mod pidfd;
 pub mod poll;
 pub mod process;
 pub mod read_write;
@@ -28,6 +31,7 @@ pub mod system;
 pub mod time;
 pub mod timer;
 pub mod transfer;
+pub mod wait;
 pub mod xattr;
 
 pub use argument::Argument;

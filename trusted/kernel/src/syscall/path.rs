@@ -153,7 +153,7 @@ pub fn openat2(call: &mut Call<'_>, dirfd: i32, path: u64, how: u64, size: usize
 
 fn enter(call: &Call<'_>, context: &FsContext, at: Path) -> Result<u64> {
     context.credentials.check(&at.inode().access(), MAY_EXEC)?;
-    call.task.process.fs.lock().cwd = at;
+    call.task.process.change_place(|fs| fs.cwd = at.clone());
     Ok(0)
 }
 
@@ -182,7 +182,7 @@ pub fn chroot(call: &mut Call<'_>, path: u64) -> Result<u64> {
     if !place.context.credentials.capable(CAP_SYS_CHROOT) {
         return Err(Errno::EPERM);
     }
-    call.task.process.fs.lock().root = at;
+    call.task.process.change_place(|fs| fs.root = at.clone());
     Ok(0)
 }
 
@@ -203,8 +203,10 @@ pub fn getcwd(call: &mut Call<'_>, buf: u64, size: usize) -> Result<u64> {
 
 /// umask(2): gives the mask before.
 pub fn umask(call: &mut Call<'_>, mask: u32) -> Result<u64> {
-    let mut fs = call.task.process.fs.lock();
-    Ok(u64::from(core::mem::replace(&mut fs.umask, mask & 0o777)))
+    let process = &call.task.process;
+    let before = process.fs.lock().umask;
+    process.change_place(|fs| fs.umask = mask & 0o777);
+    Ok(u64::from(before))
 }
 
 /// mount(2), umount2(2), pivot_root(2): the tree is what the manifest says.

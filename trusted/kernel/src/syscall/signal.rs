@@ -2,6 +2,7 @@
 
 use super::abi::{Sigaction, Stack, Timespec};
 use super::{Answer, Call, Outcome};
+use crate::jobs;
 use crate::process::{self, Process};
 use crate::signal::{self, Info, SIGNAL_MAX, SigSet, SignalFd};
 use crate::task::Task;
@@ -115,7 +116,7 @@ pub fn sigaltstack(call: &mut Call<'_>, new: u64, old: u64) -> Result<u64> {
 }
 
 /// Whether the task may send the signal to the process (kill(2)).
-fn may_signal(call: &Call<'_>, target: &Process, signal: u32) -> Result<()> {
+pub(super) fn may_signal(call: &Call<'_>, target: &Process, signal: u32) -> Result<()> {
     let me = &call.task.process;
     if target.pid == me.pid {
         return Ok(());
@@ -129,11 +130,11 @@ fn may_signal(call: &Call<'_>, target: &Process, signal: u32) -> Result<()> {
     }
 }
 
-fn check_signal(signal: u32) -> Result<()> {
+pub(super) fn check_signal(signal: u32) -> Result<()> {
     if signal > SIGNAL_MAX { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
-fn sender(call: &Call<'_>) -> (i32, u32) {
+pub(super) fn sender(call: &Call<'_>) -> (i32, u32) {
     (call.task.process.pid, call.task.process.credentials().uid)
 }
 
@@ -142,23 +143,26 @@ pub fn kill(call: &mut Call<'_>, pid: i32, signal: u32) -> Result<u64> {
     check_signal(signal)?;
     let (my_pid, uid) = sender(call);
     let info = Info::kill(signal, my_pid, uid);
-    let group = match pid {
-        i32::MIN => return Err(Errno::ESRCH),
-        1.. => {
-            send(call, &process::find(pid).ok_or(Errno::ESRCH)?, info)?;
-            return Ok(0);
-        }
-        0 => Some(call.task.process.group.load(Ordering::Relaxed)),
-        -1 => None,
-        _ => Some(-pid),
-    };
-    let targets = process::all().into_iter().filter(|process| match group {
-        Some(group) => process.group.load(Ordering::Relaxed) == group,
-        None => process.pid != crate::boot::FIRST_PID && process.pid != my_pid,
-    });
-    // One success is enough; otherwise the last error counts, and nobody is ESRCH.
+    match pid {
+        i32::MIN => Err(Errno::ESRCH),
+        1.. => send(call, &find(pid)?, info).map(|()| 0),
+        0 => send_to_group(call, call.task.process.group.load(Ordering::Relaxed), info),
+        -1 => send_to_everybody(call, info),
+        _ => send_to_group(call, -pid, info),
+    }
+}
+
+/// The process with this id, also if it is the id of another of its tasks than the first.
+fn find(pid: i32) -> Result<Arc<Process>> {
+    let by_task = || process::find_task(pid).map(|task| task.process.clone());
+    process::find(pid).or_else(by_task).ok_or(Errno::ESRCH)
+}
+
+/// Sends a signal to all members of a group: one success is enough; otherwise the last error
+/// counts, and nobody is ESRCH.
+pub(super) fn send_to_group(call: &Call<'_>, group: i32, info: Info) -> Result<u64> {
     let mut result = Err(Errno::ESRCH);
-    for target in targets {
+    for target in jobs::members(group) {
         let sent = send(call, &target, info);
         if result.is_err() {
             result = sent.map(|()| 0);
@@ -167,7 +171,22 @@ pub fn kill(call: &mut Call<'_>, pid: i32, signal: u32) -> Result<u64> {
     result
 }
 
-fn send(call: &Call<'_>, target: &Arc<Process>, info: Info) -> Result<()> {
+/// Sends a signal to all but the first process and the caller's; who may not be signalled does
+/// not count (kill(2)).
+fn send_to_everybody(call: &Call<'_>, info: Info) -> Result<u64> {
+    let me = call.task.process.pid;
+    let mut result = Err(Errno::ESRCH);
+    for target in process::all().iter().filter(|target| target.pid != crate::boot::FIRST_PID && target.pid != me) {
+        match send(call, target, info) {
+            Err(Errno::EPERM) if result.is_ok() => {}
+            Err(Errno::EPERM) => result = Ok(0),
+            sent => result = sent.map(|()| 0),
+        }
+    }
+    result
+}
+
+pub(super) fn send(call: &Call<'_>, target: &Arc<Process>, info: Info) -> Result<()> {
     may_signal(call, target, info.signal)?;
     if info.signal == 0 { Ok(()) } else { signal::queue_to_process(target, info).map(drop) }
 }
@@ -212,7 +231,7 @@ fn read_info(call: &Call<'_>, pid: i32, signal: u32, from: u64) -> Result<Info> 
 /// rt_sigqueueinfo(2).
 pub fn rt_sigqueueinfo(call: &mut Call<'_>, pid: i32, signal: u32, info: u64) -> Result<u64> {
     let info = read_info(call, pid, signal, info)?;
-    let target = process::find(pid).ok_or(Errno::ESRCH)?;
+    let target = find(pid)?;
     check_signal(signal)?;
     send(call, &target, info)?;
     Ok(0)

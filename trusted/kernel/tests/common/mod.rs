@@ -79,7 +79,7 @@ fn start(number: usize, tasks: usize, owns_memory: bool) -> Arc<Process> {
     for n in 0..tasks {
         let tid = if n == 0 { pid } else { process::allocate_id() };
         let task = Task::new(tid, process.clone(), [0; 16]);
-        let thread = rkt_kernel::boot::prepare_task(&task, SpaceId::FIRST).unwrap();
+        let thread = rkt_kernel::boot::prepare_task(&task, SpaceId::FIRST, 0).unwrap();
         let rsp = STACK - ((number * 8 + n) as u64) * 0x8000;
         let rip = (number << 8 | n) as u64;
         thread.prepare_user(&Registers { rip, rsp, rflags: 0x202, ..Registers::default() }, |_| {});
