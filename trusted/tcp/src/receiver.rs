@@ -58,8 +58,8 @@ pub(crate) struct Receiver {
     early: Ranges,
     /// A number of each of the ranges that grew last, the newest first (RFC 2018 §4).
     latest: ArrayVec<u64, 3>,
-    /// What came twice, to report it (RFC 2883).
-    duplicate: Option<(u64, u64)>,
+    /// What came twice, to report it (RFC 2883): as the block that will say so.
+    duplicate: Option<(u32, u32)>,
 }
 
 impl Receiver {
@@ -166,7 +166,8 @@ impl Receiver {
     pub(crate) fn note_duplicate(&mut self, start: u64, end: u64) {
         let below = (start, end.min(self.nxt));
         let within = self.early.containing(start).map(|range| (start, end.min(range.1)));
-        self.duplicate = if below.0 < below.1 { Some(below) } else { within };
+        let found = if below.0 < below.1 { Some(below) } else { within };
+        self.duplicate = found.map(|(start, end)| (start as u32, end as u32));
     }
 
     fn remember(&mut self, seq: u64) {
@@ -186,9 +187,7 @@ impl Receiver {
     /// before it, then any (RFC 2018 §4).
     pub(crate) fn take_blocks(&mut self, most: usize) -> SackBlocks {
         let mut blocks = SackBlocks::new();
-        if let Some((start, end)) = self.duplicate.take() {
-            blocks.push((start as u32, end as u32));
-        }
+        blocks.extend(self.duplicate.take());
         if self.early.is_empty() {
             self.latest.clear();
             return blocks;

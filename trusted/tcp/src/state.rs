@@ -1,6 +1,5 @@
 //! The states of a connection (RFC 9293 §3.3.2), and what the engine is told about it.
 
-use crate::timewait::TimeWait;
 use bitflags::bitflags;
 
 /// A state, with what only that state has. LISTEN and the half-open connections of a listener are
@@ -26,7 +25,7 @@ pub enum State {
     /// The peer closed, then we did; our FIN is not acknowledged.
     LastAck,
     /// Both closed, and old segments die out. The engine takes this out: [`crate::Tcb::take_time_wait`].
-    TimeWait(TimeWait),
+    TimeWait,
 }
 
 /// A SYN of ours that is not acknowledged.
@@ -51,7 +50,7 @@ impl State {
             Self::SynReceived(_) => 3,
             Self::FinWait1 => 4,
             Self::FinWait2 => 5,
-            Self::TimeWait(_) => 6,
+            Self::TimeWait => 6,
             Self::Closed => 7,
             Self::CloseWait => 8,
             Self::LastAck => 9,
@@ -71,7 +70,7 @@ impl State {
             Self::CloseWait => "CLOSE-WAIT",
             Self::Closing => "CLOSING",
             Self::LastAck => "LAST-ACK",
-            Self::TimeWait(_) => "TIME-WAIT",
+            Self::TimeWait => "TIME-WAIT",
         }
     }
 
@@ -87,7 +86,7 @@ impl State {
 
     /// Both sides know each other's sequence numbers, and the connection is not over.
     pub(crate) fn is_synchronized(&self) -> bool {
-        !matches!(self, Self::Closed | Self::SynSent(_) | Self::SynReceived(_) | Self::TimeWait(_))
+        !matches!(self, Self::Closed | Self::SynSent(_) | Self::SynReceived(_) | Self::TimeWait)
     }
 }
 

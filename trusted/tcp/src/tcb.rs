@@ -9,7 +9,7 @@ use crate::receiver::{Receiver, Recent};
 use crate::recovery::Recovery;
 use crate::rtt::Rtt;
 use crate::scoreboard::Scoreboard;
-use crate::segment::{Flags, Outgoing, Segment};
+use crate::segment::Outgoing;
 use crate::sender::Sender;
 use crate::state::{Changes, Error, Opening, SendError, SendFlags, State};
 use crate::timers::{NEVER, Timers};
@@ -33,6 +33,15 @@ pub(crate) struct Options {
     pub(crate) scaling: bool,
 }
 
+/// A segment that is sent even if the connection is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// A reset.
+    Reset { seq: u32, ack: Option<u32> },
+    /// The acknowledgment of the peer's FIN.
+    Acknowledgment,
+}
+
 /// One connection.
 pub struct Tcb {
     pub(crate) state: State,
@@ -52,8 +61,8 @@ pub struct Tcb {
     pub(crate) error: Option<Error>,
     /// An ICMP error that did not end the connection.
     pub(crate) soft_error: Option<i32>,
-    /// A segment that is due at once, whatever the state: a reset, or the last acknowledgment.
-    pub(crate) parting: Option<Segment>,
+    /// What is due at once, whatever the state.
+    pub(crate) parting: Option<Parting>,
     /// An empty segment that makes the peer answer is due.
     pub(crate) probe_due: bool,
     /// Probes (keep-alive or zero-window) that nothing has answered.
@@ -264,7 +273,7 @@ impl Tcb {
 
     /// The peer has closed, and everything was received; what is readable may still be read.
     pub fn is_finished(&self) -> bool {
-        self.recv.is_finished() || matches!(self.state, State::Closed | State::TimeWait(_))
+        self.recv.is_finished() || matches!(self.state, State::Closed | State::TimeWait)
     }
 
     /// There is room to write, by Linux's rule of a third.
@@ -357,7 +366,7 @@ impl Tcb {
     pub fn on_unreachable(&mut self, errno: i32, hard: bool) -> Changes {
         match self.state {
             State::SynSent(_) | State::SynReceived(_) if hard => self.end(Some(Error::Network(errno))),
-            State::Closed | State::TimeWait(_) => Changes::empty(),
+            State::Closed | State::TimeWait => Changes::empty(),
             _ => {
                 self.soft_error = Some(errno);
                 Changes::empty()
@@ -368,15 +377,25 @@ impl Tcb {
     /// Takes the TIME-WAIT that takes this connection's place in the engine's table. What was received
     /// can still be read.
     pub fn take_time_wait(&mut self) -> Option<TimeWait> {
-        match core::mem::replace(&mut self.state, State::Closed) {
-            State::TimeWait(time_wait) => {
-                self.timers.close = NEVER;
-                Some(time_wait)
-            }
-            other => {
-                self.state = other;
-                None
-            }
+        let is = matches!(self.state, State::TimeWait);
+        let wait = is.then(|| self.time_wait());
+        if is {
+            self.state = State::Closed;
+            self.timers.close = NEVER;
+        }
+        wait
+    }
+
+    /// What is left of the connection in TIME-WAIT.
+    pub(crate) fn time_wait(&self) -> TimeWait {
+        TimeWait {
+            snd_nxt: self.send.nxt,
+            rcv_nxt: self.recv.nxt,
+            rcv_wnd: self.recv.window(),
+            window: (self.recv.window() >> self.recv.scale).min(u16::MAX.into()) as u16,
+            timestamps: self.options.timestamps.then_some((self.recv.recent, self.timestamp_offset)),
+            deadline: self.timers.close,
+            answered: self.challenged,
         }
     }
 
@@ -448,13 +467,12 @@ impl Tcb {
     /// A reset from our side is due. With the acknowledgment bit, as a reset between two that are
     /// synchronized has.
     fn reset(&mut self) {
-        let (seq, ack) = (self.send.nxt as u32, Some(self.recv.nxt as u32));
-        self.parting = Some(Segment { seq, ack, flags: Flags::RST, ..Segment::default() });
+        self.parting = Some(Parting::Reset { seq: self.send.nxt as u32, ack: Some(self.recv.nxt as u32) });
     }
 
     /// A reset that answers an acknowledgment of `ack` is due (RFC 9293 §3.10.7.4).
     pub(crate) fn refuse(&mut self, ack: u64) {
-        self.parting = Some(Segment { seq: ack as u32, flags: Flags::RST, ..Segment::default() });
+        self.parting = Some(Parting::Reset { seq: ack as u32, ack: None });
     }
 
     /// Arms the look at idle buffers.

@@ -6,7 +6,7 @@ use crate::segment::{Flags, Segment, Timestamps};
 use crate::seq;
 
 /// 2 MSL as Linux has it (`TCP_TIMEWAIT_LEN`).
-const DURATION: u64 = 60 * SECOND;
+pub(crate) const DURATION: u64 = 60 * SECOND;
 /// The least time between two answers to segments that do not fit (Linux's `tcp_invalid_ratelimit`).
 pub(crate) const ANSWER_INTERVAL: u64 = 500 * MILLISECOND;
 

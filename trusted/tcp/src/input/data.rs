@@ -5,9 +5,9 @@ use crate::config::MILLISECOND;
 use crate::receiver::Placed;
 use crate::segment::Segment;
 use crate::state::{Changes, State};
-use crate::tcb::Tcb;
-use crate::timers::{NEVER, Timers};
-use crate::timewait::TimeWait;
+use crate::tcb::{Parting, Tcb};
+use crate::timers::Timers;
+use crate::timewait;
 
 impl Tcb {
     /// Text or FIN came; `placed` is what is new of it, already copied.
@@ -79,18 +79,12 @@ impl Tcb {
     /// Enters TIME-WAIT. The acknowledgment of the peer's FIN goes out even if the engine has taken the
     /// state before it asks for output.
     pub(super) fn wait_for_old_segments(&mut self, now: u64) -> Changes {
-        let window = self.recv.announce(self.acks.segment().into());
-        let timestamps = self.options.timestamps.then_some((self.recv.recent, self.timestamp_offset));
-        let (snd_nxt, rcv_nxt, rcv_wnd) = (self.send.nxt, self.recv.nxt, self.recv.window());
-        let mut wait = TimeWait { snd_nxt, rcv_nxt, window, rcv_wnd, timestamps, deadline: NEVER, answered: None };
-        wait.start(now);
-        if self.acks.due {
-            self.acks.due = false;
-            self.parting = Some(wait.acknowledgment(now));
+        if core::mem::take(&mut self.acks.due) {
+            self.parting = Some(Parting::Acknowledgment);
         }
         self.timers = Timers::new();
-        self.timers.close = wait.deadline();
-        self.state = State::TimeWait(wait);
+        self.timers.close = now.saturating_add(timewait::DURATION);
+        self.state = State::TimeWait;
         self.send.ring.release();
         Changes::TIME_WAIT | Changes::READABLE | Changes::WRITABLE | Changes::OUTPUT
     }

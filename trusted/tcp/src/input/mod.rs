@@ -14,7 +14,7 @@ use ack::News;
 
 use crate::segment::{Flags, Payload, Segment};
 use crate::state::{Changes, Error, State};
-use crate::tcb::Tcb;
+use crate::tcb::{Parting, Tcb};
 use crate::timewait::{ANSWER_INTERVAL, Verdict};
 use crate::{seq, timers};
 
@@ -53,15 +53,25 @@ impl Tcb {
             State::Closed => Changes::empty(),
             State::SynSent(_) if payload.verify() => self.on_syn_sent(now, segment),
             State::SynSent(_) => Changes::empty(),
-            State::TimeWait(wait) => match wait.on_segment(now, segment) {
-                Verdict::Closed | Verdict::Reuse(_) => self.end(None),
-                Verdict::Reply(reply) => {
-                    self.parting = Some(reply);
-                    Changes::OUTPUT
-                }
-                Verdict::Drop => Changes::empty(),
-            },
+            State::TimeWait if payload.verify() => self.on_time_wait(now, segment),
+            State::TimeWait => Changes::empty(),
             _ => self.on_synchronized(now, segment, payload),
+        }
+    }
+
+    /// The engine has left the connection here although it is in TIME-WAIT.
+    fn on_time_wait(&mut self, now: u64, segment: &Segment) -> Changes {
+        let mut wait = self.time_wait();
+        let verdict = wait.on_segment(now, segment);
+        self.timers.close = wait.deadline();
+        self.challenged = wait.answered;
+        match verdict {
+            Verdict::Closed | Verdict::Reuse(_) => self.end(None),
+            Verdict::Drop => Changes::empty(),
+            Verdict::Reply(_) => {
+                self.parting = Some(Parting::Acknowledgment);
+                Changes::OUTPUT
+            }
         }
     }
 

@@ -7,7 +7,7 @@ mod timer;
 
 use crate::segment::{Flags, Outgoing, Segment};
 use crate::state::State;
-use crate::tcb::Tcb;
+use crate::tcb::{Parting, Tcb};
 
 impl Tcb {
     /// The next segment to send; call until there is none. `max_payload` is what the device takes as one
@@ -21,10 +21,10 @@ impl Tcb {
 
     fn next_segment(&mut self, now: u64, max_payload: u64) -> Option<Outgoing> {
         if let Some(parting) = self.parting.take() {
-            return Some(bare(parting));
+            return Some(bare(self.farewell(now, parting)));
         }
         match &self.state {
-            State::Closed | State::TimeWait(_) => None,
+            State::Closed | State::TimeWait => None,
             State::SynSent(_) | State::SynReceived(_) => self.transmit_syn(now),
             _ => {
                 let data = self.resend(now, max_payload).or_else(|| self.transmit_data(now, max_payload));
@@ -41,6 +41,13 @@ impl Tcb {
             || self.recovery.probe_due
             || self.send.nxt < self.send.end()
             || self.board.lost() > self.board.flying()
+    }
+
+    fn farewell(&mut self, now: u64, parting: Parting) -> Segment {
+        match parting {
+            Parting::Reset { seq, ack } => Segment { seq, ack, flags: Flags::RST, ..Segment::default() },
+            Parting::Acknowledgment => self.header(now, self.send.nxt, 0, Flags::empty()),
+        }
     }
 
     /// The SYN, or the SYN-ACK of a simultaneous open.
