@@ -17,6 +17,7 @@ pub mod neighbor;
 pub mod pmtu;
 pub mod prefix;
 pub mod route;
+pub mod slaac;
 pub mod source;
 pub mod time;
 

@@ -1,5 +1,7 @@
 //! Time and chance.
 
+use alloc::vec::Vec;
+
 /// Nanoseconds of a microsecond.
 pub const MICROSECOND: u64 = 1000;
 /// Nanoseconds of a millisecond.
@@ -20,6 +22,28 @@ pub const fn lifetime(now: u64, seconds: u32) -> Option<u64> {
 
 /// A source of random numbers.
 pub type Random<'a> = dyn FnMut() -> u32 + 'a;
+
+/// What a piece gets when it may act.
+pub struct Turn<'a, A> {
+    /// The time.
+    pub now: u64,
+    /// A source of random numbers.
+    pub random: &'a mut Random<'a>,
+    /// Where to put what is to be done.
+    pub actions: &'a mut Vec<A>,
+}
+
+impl<A> Turn<'_, A> {
+    /// Wants something done.
+    pub fn act(&mut self, action: A) {
+        self.actions.push(action);
+    }
+
+    /// A random time from now on, at most `most` nanoseconds away.
+    pub fn soon(&mut self, most: u64) -> u64 {
+        after(self.now, random_span(most, self.random))
+    }
+}
 
 /// A random span from 0 to `most`, in steps of its 2^32nd part if it is longer than that.
 pub fn random_span(most: u64, random: &mut Random<'_>) -> u64 {
