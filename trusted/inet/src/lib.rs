@@ -11,8 +11,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod dhcp;
 pub mod fragment;
 pub mod icmp;
+pub mod multicast;
 pub mod neighbor;
 pub mod pmtu;
 pub mod prefix;
