@@ -74,7 +74,7 @@ impl<'a> Message<'a> {
             return Err(Malformed::Value);
         }
         // In tenths of a second (RFC 3376 §4.1.1).
-        let max_response = membership::decode(*code) * 100;
+        let max_response = membership::decode(u16::from(*code), 8) * 100;
         match (*kind, tail.len(), *code) {
             (QUERY, 0, 0) => Ok(Self::Query { max_response: 10_000, group, version: Version::V1 }),
             (QUERY, 0, code) => Ok(Self::Query { max_response: u32::from(code) * 100, group, version: Version::V2 }),
@@ -99,7 +99,7 @@ impl<'a> Message<'a> {
                 let code = match version {
                     Version::V1 => 0,
                     Version::V2 => tenths.min(0xff) as u8,
-                    Version::V3(_) => membership::encode(tenths),
+                    Version::V3(_) => membership::encode(tenths, 8) as u8,
                 };
                 writer.bytes(&[QUERY, code, 0, 0])?;
                 writer.bytes(&group.octets())?;

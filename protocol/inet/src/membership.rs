@@ -138,25 +138,40 @@ impl<'a, const N: usize> QueryTail<'a, N> {
         let ([flags, code, high, low], rest) = bytes.split_first_chunk().ok_or(Malformed::Truncated)?;
         let count = usize::from(u16::from_be_bytes([*high, *low]));
         let sources = rest.get(..count * N).ok_or(Malformed::Truncated)?.as_chunks().0;
-        Ok(Self { suppress: flags & 8 != 0, robustness: flags & 7, interval: decode(*code), sources })
+        Ok(Self { suppress: flags & 8 != 0, robustness: flags & 7, interval: decode(u16::from(*code), 8), sources })
     }
 
     pub(crate) fn emit(&self, writer: &mut Writer<'_>) -> Result<(), NoRoom> {
         let count = u16::try_from(self.sources.len()).map_err(|_| NoRoom)?;
-        writer.bytes(&[u8::from(self.suppress) << 3 | self.robustness & 7, encode(self.interval)])?;
+        writer.bytes(&[u8::from(self.suppress) << 3 | self.robustness & 7, encode(self.interval, 8) as u8])?;
         writer.bytes(&count.to_be_bytes())?;
         writer.bytes(self.sources.as_flattened())
     }
 }
 
-/// The number that a byte stands for: itself, or from 128 on a floating-point one (RFC 3376 §4.1.1, §4.1.7).
-pub(crate) const fn decode(code: u8) -> u32 {
-    if code < 128 { code as u32 } else { ((code & 15) as u32 | 16) << ((code >> 4 & 7) + 3) }
+/// The number that a code of `width` bits stands for: itself, or with its first bit set a floating-point one
+/// (RFC 3376 §4.1.1 and §4.1.7 with 8 bits, RFC 3810 §5.1.3 with 16).
+pub(crate) const fn decode(code: u16, width: u32) -> u32 {
+    let (code, mantissa_bits) = (code as u32, width - 4);
+    if code >> (width - 1) == 0 {
+        return code;
+    }
+    let mantissa = code & ((1 << mantissa_bits) - 1);
+    (mantissa | 1 << mantissa_bits) << ((code >> mantissa_bits & 7) + 3)
 }
 
-/// The byte that stands for the largest number not above `value`.
-pub(crate) fn encode(value: u32) -> u8 {
-    (0..=u8::MAX).rev().find(|code| decode(*code) <= value).unwrap_or(0)
+/// The code of `width` bits for the largest number not above `value`.
+pub(crate) const fn encode(value: u32, width: u32) -> u16 {
+    let mantissa_bits = width - 4;
+    let bits = u32::BITS - value.leading_zeros();
+    match bits.checked_sub(width) {
+        None => value as u16,
+        Some(exponent @ 0..8) => {
+            let mantissa = value >> (exponent + 3) & ((1 << mantissa_bits) - 1);
+            (1 << (width - 1) | exponent << mantissa_bits | mantissa) as u16
+        }
+        Some(_) => u16::MAX >> (16 - width),
+    }
 }
 
 #[cfg(test)]
@@ -184,10 +199,12 @@ mod tests {
 
     #[test]
     fn floating_point_numbers() {
-        assert_eq!((decode(127), decode(128), decode(255)), (127, 128, 31_744));
-        assert_eq!((encode(125), encode(128), encode(129), encode(u32::MAX)), (125, 128, 128, 255));
-        for code in 0..=255 {
-            assert_eq!(encode(decode(code)), code);
+        assert_eq!((decode(127, 8), decode(128, 8), decode(255, 8)), (127, 128, 31_744));
+        assert_eq!((decode(10_000, 16), decode(0x8000, 16), decode(0xffff, 16)), (10_000, 32_768, 8_387_584));
+        assert_eq!((encode(125, 8), encode(128, 8), encode(129, 8), encode(u32::MAX, 8)), (125, 128, 128, 255));
+        for code in 0..=u16::MAX {
+            assert_eq!(encode(decode(code, 16), 16), code);
+            assert!(code > 255 || encode(decode(code, 8), 8) == code);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Multicast Listener Discovery, version 2 (RFC 3810) and 1 (RFC 2710).
 
 use super::kind;
-use crate::membership::{QueryTail, Records};
+use crate::membership::{QueryTail, Records, decode, encode};
 use crate::writer::Writer;
 use crate::{Malformed, NoRoom, ipv6};
 use core::net::Ipv6Addr;
@@ -60,7 +60,11 @@ impl<'a> Message<'a> {
                 // §8.1: 24 bytes are version 1, 28 and more version 2, others are ignored.
                 match tail.len() {
                     0 => Self::Query(Query { max_response: u32::from(code), group, tail: None }),
-                    _ => Self::Query(Query { max_response: decode(code), group, tail: Some(QueryTail::parse(tail)?) }),
+                    _ => Self::Query(Query {
+                        max_response: decode(code, 16),
+                        group,
+                        tail: Some(QueryTail::parse(tail)?),
+                    }),
                 }
             }
         })
@@ -80,26 +84,14 @@ impl<'a> Message<'a> {
             Self::ReportV1(group) | Self::Done(group) => writer.both(&[0; 4], &group.octets()),
             Self::ReportV2(records) => records.emit(writer),
             Self::Query(Query { max_response, group, tail }) => {
-                // Only routers send queries; larger times than 15 bits can say are cut, not approximated.
-                let [high, low] = (max_response.min(0x7fff) as u16).to_be_bytes();
+                let code = match tail {
+                    None => u16::try_from(max_response).unwrap_or(u16::MAX),
+                    Some(_) => encode(max_response, 16),
+                };
+                let [high, low] = code.to_be_bytes();
                 writer.both(&[high, low, 0, 0], &group.octets())?;
                 tail.map_or(Ok(()), |tail| tail.emit(writer))
             }
         }
-    }
-}
-
-/// The milliseconds that a response code stands for (RFC 3810 §5.1.3).
-const fn decode(code: u16) -> u32 {
-    if code < 0x8000 { code as u32 } else { ((code & 0xfff) as u32 | 0x1000) << ((code >> 12 & 7) + 3) }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn response_codes() {
-        assert_eq!(super::decode(10_000), 10_000);
-        assert_eq!(super::decode(0x8000), 32_768);
-        assert_eq!(super::decode(0xffff), 8_387_584);
     }
 }

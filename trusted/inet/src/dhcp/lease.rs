@@ -7,7 +7,7 @@ use rkt_wire::dhcp::{Message, Route};
 
 /// Most routers, resolvers and routes of a lease that count.
 pub const MAX_LIST: usize = 16;
-/// A lease that is shorter, in seconds, is no lease: its renewals would be a flood.
+/// A lease that is shorter, in seconds, is no lease, and half of it is the least T1: renewals would be a flood.
 const MIN_SECONDS: u32 = 10;
 /// Smallest MTU that a server may set (RFC 2132 §5.1 has 68, which leaves no room for what programs expect: RFC 791).
 const MIN_MTU: u16 = 576;
@@ -92,8 +92,9 @@ impl Lease {
 
 /// T1 and T2 in seconds: as the server says if that makes sense, else a half and seven eighths (RFC 2131 §4.4.5).
 fn times(lease: u32, renewal: Option<u32>, rebinding: Option<u32>) -> (u32, u32) {
-    let rebind = rebinding.filter(|rebind| *rebind < lease).unwrap_or(lease - lease / 8);
-    let renew = renewal.filter(|renew| *renew < rebind).unwrap_or((lease / 2).min(rebind));
+    let least = MIN_SECONDS / 2;
+    let rebind = rebinding.filter(|rebind| (least..lease).contains(rebind)).unwrap_or(lease - lease / 8);
+    let renew = renewal.filter(|renew| (least..rebind).contains(renew)).unwrap_or((lease / 2).min(rebind));
     (renew, rebind)
 }
 
@@ -126,6 +127,7 @@ mod tests {
         assert_eq!(times(3600, Some(4000), Some(5000)), (1800, 3150));
         assert_eq!(times(3600, Some(3000), Some(200)), (200, 200));
         assert_eq!(times(10, None, None), (5, 9));
+        assert_eq!(times(10, Some(0), Some(0)), (5, 9));
     }
 
     #[test]
