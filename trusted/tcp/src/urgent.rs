@@ -72,7 +72,7 @@ impl Tcb {
             return Changes::empty();
         }
         self.recv.mark = Some(Mark { seq: at, byte: Byte::Awaited });
-        Changes::URGENT
+        Changes::URGENT | self.catch_urgent()
     }
 
     /// Data came: the urgent byte may be among it.
@@ -136,9 +136,10 @@ mod tests {
     #[test]
     fn the_byte_before_the_pointer_is_out_of_band_and_reading_stops_there() {
         let mut tcb = with_stream(b"ab!cd");
-        assert_eq!(tcb.on_urgent(0, 3), Changes::URGENT);
+        assert_eq!(tcb.on_urgent(0, 6), Changes::URGENT);
         assert_eq!(tcb.urgent(false), Err(UrgentError::Awaited));
-        assert_eq!(tcb.catch_urgent(), Changes::URGENT);
+        let mut tcb = with_stream(b"ab!cd");
+        assert_eq!(tcb.on_urgent(0, 3), Changes::URGENT);
         assert_eq!(read(&mut tcb), b"ab");
         assert!(tcb.at_mark());
         assert_eq!(tcb.urgent(true), Ok(b'!'));
@@ -153,7 +154,6 @@ mod tests {
         let mut tcb = with_stream(b"ab!cd");
         tcb.config.urgent_inline = true;
         tcb.on_urgent(0, 3);
-        tcb.catch_urgent();
         assert_eq!(tcb.urgent(false), Err(UrgentError::None));
         assert_eq!(read(&mut tcb), b"ab");
         assert_eq!(read(&mut tcb), b"!cd");

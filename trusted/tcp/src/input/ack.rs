@@ -38,10 +38,10 @@ impl Tcb {
         if matches!(self.state, State::SynReceived(_)) {
             changes |= self.on_syn_acknowledged(now);
         }
-        let was = self.send.wnd;
         let updated = self.send.update_window(span.start, ack, segment.window);
-        if updated && was == 0 {
+        if self.timers.window_probe != NEVER && self.send.edge() > self.send.nxt {
             self.timers.window_probe = NEVER;
+            self.rtt.reset_backoff();
         }
         // Nothing is outstanding and nothing new: the short way.
         if self.board.is_empty() && ack == self.send.una && segment.sack.is_empty() {

@@ -9,6 +9,11 @@ use crate::timers::NEVER;
 /// As in Linux (`tcp_tso_win_divisor`), a row of segments waits to become larger unless it is already a
 /// third of the window.
 const ROW_DIVISOR: u64 = 3;
+/// For each of these that the round trip lasts, in ns, the extra of a row halves (Linux's
+/// `tcp_tso_rtt_log`: 2⁹ µs).
+const NEAR: u64 = 512_000;
+/// The extra of a row at no distance.
+const ROW_MAX: u64 = 65_536;
 /// Linux's `TCP_RTO_MIN`, the least delay of a probe of a peer that delays acknowledgments
 /// (RFC 8985 §7.2's WCDelAckT).
 const WORST_DELAYED_ACK: u64 = 200 * MILLISECOND;
@@ -67,7 +72,7 @@ impl Tcb {
             // FIN alone takes a byte of the window, but is not held by the congestion window (as in Linux).
             return if window > 0 { Ok(0) } else { Err(Hold::Window) };
         }
-        let row = (max_payload / mss).max(1) * mss;
+        let row = self.row(mss, max_payload);
         let congestion = self.congestion_room(mss);
         let len = waiting.min(window).min(congestion).min(row);
         if window == 0 {
@@ -90,6 +95,23 @@ impl Tcb {
             return Err(Hold::Congestion);
         }
         Ok(full)
+    }
+
+    /// How long a row may be: about what goes out in a millisecond at the present rate, so that bursts stay
+    /// short, but more where the round trip is (Linux's `tcp_tso_autosize`).
+    pub(super) fn row(&self, mss: u64, max_payload: u64) -> u64 {
+        // The urgent pointer of a row would be that of its first segment.
+        if max_payload < 2 * mss || self.send.up > self.send.una {
+            return mss;
+        }
+        let burst = match self.rtt.smoothed() {
+            // Twice the window a round trip, as in slow start.
+            Some(smoothed) => (2 * self.congestion.cwnd()).saturating_mul(MILLISECOND) / smoothed.max(1),
+            None => 0,
+        };
+        let near = (self.rtt.min() / NEAR).min(63) as u32;
+        let len = burst.saturating_add(ROW_MAX >> near).clamp(2 * mss, max_payload);
+        len / mss * mss
     }
 
     /// The end of the buffer fits. What remains of it over full segments may have to wait.
@@ -161,6 +183,7 @@ impl Tcb {
         if self.board.is_empty() && self.send.last > 0 {
             let idle = now.saturating_sub(self.send.last);
             self.congestion.on_restart(idle, self.rtt.timeout(), self.segment_limit());
+            self.send.last = now;
         }
     }
 
@@ -175,8 +198,6 @@ impl Tcb {
         let single = self.send.nxt - self.send.una <= self.segment_limit();
         let slack = if single { WORST_DELAYED_ACK } else { PROBE_SLACK };
         let deadline = now.saturating_add(2 * smoothed).saturating_add(slack);
-        if deadline < self.timers.retransmit {
-            self.timers.loss_probe = deadline;
-        }
+        self.timers.loss_probe = deadline.min(self.timers.retransmit);
     }
 }

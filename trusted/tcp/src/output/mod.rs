@@ -28,6 +28,7 @@ impl Tcb {
             State::SynSent(_) | State::SynReceived(_) => self.transmit_syn(now),
             _ => {
                 let data = self.resend(now, max_payload).or_else(|| self.transmit_data(now, max_payload));
+                let data = data.or_else(|| self.probe_tail(now));
                 data.or_else(|| self.transmit_probe(now)).or_else(|| self.transmit_acknowledgment(now))
             }
         }

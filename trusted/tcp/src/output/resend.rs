@@ -6,18 +6,9 @@ use crate::tcb::Tcb;
 use crate::timers::NEVER;
 
 impl Tcb {
-    /// The next piece that is lost, or a tail loss probe.
+    /// The next piece that is lost.
     pub(super) fn resend(&mut self, now: u64, max_payload: u64) -> Option<Outgoing> {
-        if let Some(index) = self.board.next_lost() {
-            return self.resend_lost(now, index, max_payload);
-        }
-        if self.recovery.probe_due && self.send.nxt >= self.send.end() {
-            return self.probe_tail(now);
-        }
-        None
-    }
-
-    fn resend_lost(&mut self, now: u64, index: usize, max_payload: u64) -> Option<Outgoing> {
+        let index = self.board.next_lost()?;
         let piece = self.board.get(index)?;
         let mss = self.payload_limit();
         let (cwnd, pipe) = (self.congestion.cwnd(), self.pipe());
@@ -26,8 +17,12 @@ impl Tcb {
         // probe that asks for the window (RFC 9293 §3.8.6).
         let window = self.send.edge().saturating_sub(piece.start);
         let window = if piece.start == self.send.una { window.max(mss) } else { window };
-        let len = piece.len().min((max_payload / mss).max(1) * mss);
-        if room < mss.min(len) && pipe > 0 || window < mss.min(len) {
+        let len = piece.len().min(self.row(mss, max_payload));
+        if room < mss.min(len) && pipe > 0 {
+            self.congestion.on_transmit(self.send.una, self.send.nxt, pipe, true);
+            return None;
+        }
+        if window < mss.min(len) {
             return None;
         }
         let fits = room.max(mss).min(window);
@@ -36,12 +31,12 @@ impl Tcb {
         self.emit_again(now, index, mss)
     }
 
-    /// A tail loss probe sends new data if it can, else the last segment again (RFC 8985 §7.3).
-    fn probe_tail(&mut self, now: u64) -> Option<Outgoing> {
-        let Some(last) = self.board.last() else {
-            self.recovery.probe_due = false;
+    /// A tail loss probe that has no new data to send: the last segment again (RFC 8985 §7.3).
+    pub(super) fn probe_tail(&mut self, now: u64) -> Option<Outgoing> {
+        if !core::mem::take(&mut self.recovery.probe_due) {
             return None;
-        };
+        }
+        let last = self.board.last()?;
         let mss = self.payload_limit();
         let index = self.board.count().checked_sub(1)?;
         let tail = match last.len() % mss {
@@ -75,7 +70,7 @@ impl Tcb {
         let stamp = self.timestamp(now);
         self.recovery.undo.on_retransmit(piece.len(), stamp);
         if self.recovery.trouble_since == 0 {
-            self.recovery.trouble_since = now.max(1);
+            self.recovery.trouble_since = piece.time.max(1);
         }
         if let Phase::Recovery { rate, .. } = &mut self.recovery.phase {
             rate.sent(piece.len());

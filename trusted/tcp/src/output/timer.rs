@@ -6,6 +6,9 @@ use crate::state::{Changes, Error, State};
 use crate::tcb::{IDLE, Tcb};
 use crate::timers::{NEVER, expired};
 
+/// Linux's `tcp_orphan_retries`.
+const ORPHAN_RETRIES: u8 = 8;
+
 impl Tcb {
     /// Does what is due at `now`.
     pub fn on_timer(&mut self, now: u64) -> Changes {
@@ -16,12 +19,14 @@ impl Tcb {
         if expired(&mut self.timers.close, now) {
             return self.end(None);
         }
+        if expired(&mut self.timers.loss_probe, now) {
+            // The timeout is behind the probe (RFC 8985 §7.3).
+            self.recovery.probe_due = true;
+            self.timers.retransmit = now.saturating_add(self.rtt.timeout());
+            changes |= Changes::OUTPUT;
+        }
         if expired(&mut self.timers.retransmit, now) {
             changes |= self.on_retransmission_timeout(now);
-        }
-        if expired(&mut self.timers.loss_probe, now) {
-            self.recovery.probe_due = true;
-            changes |= Changes::OUTPUT;
         }
         if expired(&mut self.timers.reorder, now) {
             changes |= self.on_reorder_timer(now);
@@ -67,14 +72,17 @@ impl Tcb {
         self.counters.expiries = self.counters.expiries.wrapping_add(1);
         self.enter_loss();
         self.rtt.back_off();
-        self.timers.retransmit = now.saturating_add(self.rtt.timeout());
+        let since = self.recovery.trouble_since;
+        let end = self.config.user_timeout.filter(|_| since > 0).map_or(NEVER, |limit| since.saturating_add(limit));
+        self.timers.retransmit = now.saturating_add(self.rtt.timeout()).min(end.max(now + 1));
         Changes::OUTPUT
     }
 
     /// Whether the peer has been silent for too long since `since`: R2 of RFC 1122 §4.2.3.5, or the user
-    /// timeout (RFC 5482).
+    /// timeout (RFC 5482). Less patience is shown for what nobody waits for.
     fn has_waited(&self, now: u64, since: u64) -> bool {
-        let limit = self.config.user_timeout.unwrap_or_else(|| rtt::patience(self.config.retries));
+        let retries = if self.orphan { self.config.retries.min(ORPHAN_RETRIES) } else { self.config.retries };
+        let limit = self.config.user_timeout.unwrap_or_else(|| rtt::patience(retries));
         since > 0 && now.saturating_sub(since) >= limit
     }
 
@@ -90,8 +98,7 @@ impl Tcb {
             return Changes::empty();
         }
         let silent = self.probes > 0;
-        let orphan_waits = self.orphan && self.probes >= self.config.retries.min(8);
-        if orphan_waits || silent && self.has_waited(now, self.probing_since) {
+        if silent && self.has_waited(now, self.probing_since) {
             return self.give_up();
         }
         if !silent {

@@ -92,7 +92,7 @@ pub(crate) struct Recovery {
     pub(crate) duplicates: u64,
     /// NewReno (RFC 6582 §3.2): no second recovery below this.
     pub(crate) recover: u64,
-    /// When what is being retransmitted was first sent again; zero if nothing is.
+    /// When what is sent again was first sent; zero if nothing is.
     pub(crate) trouble_since: u64,
 }
 
