@@ -1,0 +1,376 @@
+//! Contents of files: reading, and writing with the blocks allocated when data is written, not
+//! when it is promised. Data reaches the disk before the transaction that makes it reachable.
+
+use crate::core::{Core, Run};
+use crate::disk::read_vec;
+use crate::error::{Error, Result};
+use crate::fs::Ext4;
+use crate::inodes::mode;
+use crate::map::{Mapping, State};
+use alloc::vec::Vec;
+use lock_api::RawMutex;
+use rkt_ext4_format::extent::Extent;
+use rkt_ext4_format::inode::Flags;
+
+/// Blocks that mapping one run may change.
+const MAPPING: usize = 24;
+/// Blocks that an extent tree may need beyond the data.
+const NODES: u64 = 8;
+/// Bytes written at once by [`Ext4::write_at`].
+const PORTION: usize = 4 << 20;
+
+/// Blocks promised to pages that are not written yet. To be passed to [`Ext4::write_blocks`] when
+/// they are, or given back.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Reservation {
+    blocks: u64,
+}
+
+impl Reservation {
+    /// Nothing promised.
+    pub fn none() -> Self {
+        Self { blocks: 0 }
+    }
+
+    /// How many.
+    pub fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// Adds those of another.
+    pub fn join(&mut self, other: Self) {
+        self.blocks += other.blocks;
+    }
+
+    /// Takes up to so many out.
+    pub fn split(&mut self, blocks: u64) -> Self {
+        let blocks = blocks.min(self.blocks);
+        self.blocks -= blocks;
+        Self { blocks }
+    }
+}
+
+impl<L: RawMutex> Ext4<L> {
+    /// Promises space for that many blocks of data, so that running out of it is known when data
+    /// is taken and not when it is written.
+    ///
+    /// # Errors
+    /// `NoSpace`.
+    pub fn reserve(&self, blocks: u64) -> Result<Reservation> {
+        self.change(0, |core| {
+            core.require(blocks.saturating_add(NODES))?;
+            core.reserved += blocks;
+            Ok(Reservation { blocks })
+        })
+    }
+
+    /// Gives promised space back.
+    pub fn unreserve(&self, reservation: Reservation) {
+        let mut core = self.core.lock();
+        core.reserved = core.reserved.saturating_sub(reservation.blocks);
+    }
+
+    /// What is behind `logical` and up to `len` blocks of a file, as far as it is alike.
+    ///
+    /// # Errors
+    /// If the disk fails or is damaged.
+    pub fn map(&self, ino: u32, logical: u32, len: u32) -> Result<Mapping> {
+        self.look(|core| core.map(ino, logical, len))
+    }
+
+    /// Reads from a file, past what a page cache may have. Gives how much there was. Truncating the
+    /// range meanwhile is up to the caller to prevent.
+    ///
+    /// # Errors
+    /// If the disk fails or is damaged, or this is no regular file.
+    pub fn read_at(&self, ino: u32, offset: u64, into: &mut [u8]) -> Result<usize> {
+        let (size, inline) = self.look(|core| {
+            let found = core.live_inode(ino)?;
+            match found.mode & mode::FORMAT {
+                mode::REGULAR => (),
+                mode::DIRECTORY => return Err(Error::IsDirectory),
+                _ => return Err(Error::Invalid),
+            }
+            let (size, inline) = (found.size, found.flags.contains(Flags::INLINE_DATA));
+            Ok((size, if inline { Some(core.inline_data(ino)?) } else { None }))
+        })?;
+        let len = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX).min(into.len());
+        let into = into.get_mut(..len).unwrap_or_default();
+        if let Some(data) = inline {
+            let source = data.get(offset as usize..).unwrap_or_default();
+            into.iter_mut().zip(source).for_each(|(place, byte)| *place = *byte);
+            return Ok(len);
+        }
+        self.read_mapped(ino, offset, into)?;
+        Ok(len)
+    }
+
+    /// Fills a buffer from the blocks of a file.
+    fn read_mapped(&self, ino: u32, offset: u64, into: &mut [u8]) -> Result<()> {
+        let size = self.shape.block_size as u64;
+        let (mut at, mut rest) = (offset, into);
+        let mut whole: Vec<(u64, &mut [u8])> = Vec::new();
+        while !rest.is_empty() {
+            let skipped = at % size;
+            let logical = u32::try_from(at / size).map_err(|_| Error::TooLarge)?;
+            let wanted = (skipped + rest.len() as u64).div_ceil(size);
+            let found = self.map(ino, logical, u32::try_from(wanted).unwrap_or(u32::MAX))?;
+            let len = (u64::from(found.len) * size - skipped).min(rest.len() as u64);
+            let (part, behind) = rest.split_at_mut(len as usize);
+            match found.state {
+                State::Written(start) if skipped == 0 && len.is_multiple_of(size) => whole.push((start * size, part)),
+                State::Written(start) => {
+                    let bytes = read_vec(&*self.disk, start * size, (skipped + len).next_multiple_of(size) as usize)?;
+                    let source = bytes.get(skipped as usize..).unwrap_or_default();
+                    part.iter_mut().zip(source).for_each(|(place, byte)| *place = *byte);
+                }
+                State::Hole | State::Unwritten(_) => part.fill(0),
+            }
+            (at, rest) = (at + len, behind);
+        }
+        Ok(self.disk.read_many(&mut whole)?)
+    }
+
+    /// Writes to a file, past what a page cache may have, and makes it longer if need be.
+    ///
+    /// # Errors
+    /// If the disk fails, is full or damaged, or this is no regular file.
+    pub fn write_at(&self, ino: u32, offset: u64, data: &[u8]) -> Result<()> {
+        let size = self.shape.block_size as u64;
+        let end = offset.checked_add(data.len() as u64).filter(|end| *end <= self.shape.max_size());
+        let end = end.ok_or(Error::TooLarge)?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        let _file = self.lock_file(ino);
+        self.prepare_write(ino, offset)?;
+        let (mut at, mut rest) = (offset, data);
+        while !rest.is_empty() {
+            // Up to a border of blocks, so that blocks in the middle are whole.
+            let skipped = (at % size) as usize;
+            let (part, behind) = rest.split_at(rest.len().min(PORTION - skipped));
+            let logical = u32::try_from(at / size).map_err(|_| Error::TooLarge)?;
+            let after = (at + part.len() as u64).max(offset).min(end);
+            if skipped == 0 && part.len().is_multiple_of(size as usize) {
+                let blocks: Vec<&[u8]> = part.chunks(size as usize).collect();
+                self.write_locked(ino, logical, &blocks, Some(after), &mut Reservation::none())?;
+            } else {
+                let mut padded = alloc::vec![0; (skipped + part.len()).next_multiple_of(size as usize)];
+                self.fill_edges(ino, logical, &mut padded)?;
+                if let Some(place) = padded.get_mut(skipped..skipped + part.len()) {
+                    place.copy_from_slice(part);
+                }
+                let blocks: Vec<&[u8]> = padded.chunks(size as usize).collect();
+                self.write_locked(ino, logical, &blocks, Some(after), &mut Reservation::none())?;
+            }
+            (at, rest) = (at + part.len() as u64, behind);
+        }
+        Ok(())
+    }
+
+    /// Reads the first and the last block of a range that is about to be written in part.
+    fn fill_edges(&self, ino: u32, logical: u32, bytes: &mut [u8]) -> Result<()> {
+        let size = self.shape.block_size;
+        let last = bytes.len() / size - 1;
+        for at in [0, last] {
+            let block = logical + at as u32;
+            if let State::Written(start) = self.map(ino, block, 1)?.state {
+                let place = bytes.get_mut(at * size..(at + 1) * size).unwrap_or_default();
+                self.disk.read(start * size as u64, place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a file ready for blocks at `offset`: data out of the inode, block maps to extents, and
+    /// zeroes from the old end to the end of its block.
+    fn prepare_write(&self, ino: u32, offset: u64) -> Result<()> {
+        let inline = self.change(MAPPING, |core| {
+            let found = core.live_inode(ino)?;
+            if found.mode & mode::FORMAT != mode::REGULAR {
+                return Err(Error::Invalid);
+            }
+            if found.flags.contains(Flags::IMMUTABLE) {
+                return Err(Error::NotPermitted);
+            }
+            if found.flags.contains(Flags::INLINE_DATA) {
+                core.require(NODES)?;
+                let data = core.inline_data(ino)?;
+                core.drop_inline_data(ino)?;
+                return Ok(Some(data));
+            }
+            core.make_extents(ino)?;
+            Ok(None)
+        })?;
+        if let Some(data) = inline.filter(|data| !data.is_empty()) {
+            let mut block = data.clone();
+            block.resize(self.shape.block_size, 0);
+            self.write_locked(ino, 0, &[&block], Some(data.len() as u64), &mut Reservation::none())?;
+        }
+        self.zero_tail(ino, offset)
+    }
+
+    /// A file ends before `offset`: what lies behind its end in its last block becomes zero.
+    pub(crate) fn zero_tail(&self, ino: u32, offset: u64) -> Result<()> {
+        let block_size = self.shape.block_size as u64;
+        let size = self.look(|core| core.inode(ino).map(|found| found.size))?;
+        let kept = size % block_size;
+        if kept == 0 || offset <= size {
+            return Ok(());
+        }
+        let logical = u32::try_from(size / block_size).map_err(|_| Error::TooLarge)?;
+        self.zero_in_block(ino, logical, kept as usize, block_size as usize)
+    }
+
+    /// Zeroes a part of a block, if that has data.
+    pub(crate) fn zero_in_block(&self, ino: u32, logical: u32, from: usize, to: usize) -> Result<()> {
+        let block_size = self.shape.block_size;
+        let State::Written(start) = self.map(ino, logical, 1)?.state else { return Ok(()) };
+        let mut bytes = read_vec(&*self.disk, start * block_size as u64, block_size)?;
+        let place = bytes.get_mut(from..to).unwrap_or_default();
+        if place.iter().any(|byte| *byte != 0) {
+            place.fill(0);
+            self.disk.write(start * block_size as u64, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes whole blocks of a file from `logical` on: what a page cache calls to write back.
+    /// `size` is the length of the file as far as it is known to the caller; the file gets it, or
+    /// as much of it as these blocks reach.
+    ///
+    /// # Errors
+    /// If the disk fails, is full or damaged. Blocks before that are written.
+    pub fn write_blocks(
+        &self,
+        ino: u32,
+        logical: u32,
+        blocks: &[&[u8]],
+        size: Option<u64>,
+        reservation: Reservation,
+    ) -> Result<()> {
+        let block_size = self.shape.block_size as u64;
+        if blocks.iter().any(|block| block.len() as u64 != block_size) {
+            return Err(Error::Invalid);
+        }
+        let _file = self.lock_file(ino);
+        let mut reservation = reservation;
+        let result = self
+            .prepare_write(ino, u64::from(logical) * block_size)
+            .and_then(|()| self.write_locked(ino, logical, blocks, size, &mut reservation));
+        self.unreserve(reservation);
+        result
+    }
+
+    pub(crate) fn write_locked(
+        &self,
+        ino: u32,
+        logical: u32,
+        blocks: &[&[u8]],
+        size: Option<u64>,
+        reservation: &mut Reservation,
+    ) -> Result<()> {
+        let block_size = self.shape.block_size as u64;
+        let (mut at, mut rest) = (logical, blocks);
+        while !rest.is_empty() {
+            let wanted = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+            let found = self.change(0, |core| core.map_or_claim(ino, at, wanted, reservation))?;
+            let (part, behind) = rest.split_at(found.mapping.len as usize);
+            let places: Vec<(u64, &[u8])> =
+                (found.start..).map(|block| block * block_size).zip(part.iter().copied()).collect();
+            let written = self.disk.write_many(&places).map_err(Error::from);
+            let reached = (u64::from(at) + u64::from(found.mapping.len)) * block_size;
+            let size = size.map(|size| size.min(reached));
+            let linked = written.and_then(|()| {
+                self.change(MAPPING, |core| {
+                    core.link_written(ino, &found)?;
+                    core.grow(ino, size)
+                })
+            });
+            if let Err(error) = linked {
+                let mut core = self.core.lock();
+                core.release_claim(&found)?;
+                return Err(error);
+            }
+            (at, rest) = (at + found.mapping.len, behind);
+        }
+        Ok(())
+    }
+}
+
+/// Where blocks of a file are to be written.
+struct Target {
+    mapping: Mapping,
+    /// First block on the disk.
+    start: u64,
+    /// Claimed for this, and not yet in use on the disk.
+    claimed: bool,
+}
+
+impl Core {
+    /// Where blocks of a file are, or, if they have no place, one that is claimed for them.
+    fn map_or_claim(&mut self, ino: u32, logical: u32, len: u32, reservation: &mut Reservation) -> Result<Target> {
+        let mapping = self.map(ino, logical, len)?;
+        if let Some(run) = mapping.run() {
+            return Ok(Target { mapping, start: run.start, claimed: false });
+        }
+        let promised = u32::try_from(reservation.blocks).unwrap_or(u32::MAX);
+        let wanted = if promised > 0 { mapping.len.min(promised) } else { mapping.len };
+        if promised == 0 {
+            self.require(1 + NODES)?;
+        }
+        let goal = match logical.checked_sub(1) {
+            Some(before) => self.map(ino, before, 1)?.run().map(|run| run.start + 1),
+            None => None,
+        };
+        let goal = goal.map_or_else(|| self.goal_of(ino), Ok)?;
+        let run = self.claim(goal, wanted)?;
+        if promised > 0 {
+            // The promise goes over to the claim.
+            reservation.blocks -= u64::from(run.len);
+        } else {
+            self.reserved += u64::from(run.len);
+        }
+        Ok(Target { mapping: Mapping { len: run.len, ..mapping }, start: run.start, claimed: true })
+    }
+
+    /// Data was written: makes it reachable.
+    fn link_written(&mut self, ino: u32, target: &Target) -> Result<()> {
+        let Mapping { logical, len, state } = target.mapping;
+        match state {
+            State::Written(_) => (),
+            State::Unwritten(_) => self.set_unwritten(ino, logical, len, false)?,
+            State::Hole => {
+                self.require(NODES)?;
+                self.take(Run { start: target.start, len })?;
+                self.insert_extent(ino, Extent { logical, len, physical: target.start, unwritten: false })?;
+                self.count_blocks(ino, len.into())?;
+                self.reserved = self.reserved.saturating_sub(len.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what was claimed for data that could not be written.
+    fn release_claim(&mut self, target: &Target) -> Result<()> {
+        if target.claimed {
+            self.reserved = self.reserved.saturating_sub(target.mapping.len.into());
+            self.unclaim(Run { start: target.start, len: target.mapping.len })?;
+        }
+        Ok(())
+    }
+
+    /// A file reaches to `size` at least; its contents changed now.
+    fn grow(&mut self, ino: u32, size: Option<u64>) -> Result<()> {
+        let now = self.now();
+        let longer = size.filter(|size| *size > 0);
+        let old = self.inode(ino)?.size;
+        if let Some(size) = longer.filter(|size| *size > old) {
+            self.inode_data_mut(ino)?.size = size;
+        }
+        let found = self.inode_mut(ino)?;
+        (found.mtime, found.ctime) = (now, now);
+        Ok(())
+    }
+}
