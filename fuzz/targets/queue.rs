@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use rkt_tests_hostile::Script;
+use rkt_virtio::features::{EVENT_IDX, RING_PACKED};
 use rkt_virtio_device::{Queue, scatter, total_len};
 use rkt_virtio_transport::QueueSetup;
 use rkt_window::layout::{DMA, MIN_LEN};
@@ -20,7 +21,8 @@ fuzz_target!(|data: &[u8]| {
     if script.one_in(8) {
         setup = QueueSetup { size: script.u16(), desc: script.u64(), ..setup };
     }
-    let Ok(mut queue) = Queue::open(&window, &setup, SIZE) else { return };
+    let features = if script.one_in(2) { RING_PACKED | EVENT_IDX } else { u64::from(script.u8()) << 29 & EVENT_IDX };
+    let Ok(mut queue) = Queue::open(&window, &setup, SIZE, features) else { return };
     while !script.is_done() {
         for _ in 0..1 + script.below(8) {
             window.write_u16(DMA + script.below(AREA / 2) * 2, script.u16()).expect("a word of the area");

@@ -57,7 +57,7 @@ impl Devices {
     /// What the host refuses, and what to do about it.
     pub fn add_network(&mut self, network: &Network) -> Result<()> {
         match network {
-            Network::User(options) => self.spawn_network(Passt::start(options)?, Passt::MAC),
+            Network::User(options) => self.spawn_network([Passt::start(options)?], Passt::MAC),
             Network::Tap { options, publish, guest } => {
                 self.spawn_network(Tap::open(options)?, random_mac())?;
                 if !publish.is_empty() {
@@ -91,8 +91,8 @@ impl Devices {
         self.running.iter().map(report).collect()
     }
 
-    fn spawn_network(&mut self, source: impl FrameSource, mac: [u8; 6]) -> Result<()> {
-        self.spawn("net", NetDevice::new(source, mac))
+    fn spawn_network(&mut self, sources: impl IntoIterator<Item = impl FrameSource>, mac: [u8; 6]) -> Result<()> {
+        self.spawn("net", NetDevice::new(sources, mac))
     }
 
     fn spawn(&mut self, kind: &str, device: impl Device) -> Result<()> {

@@ -60,7 +60,7 @@ pub fn open_pairs(window: &Window, pairs: u16, step: &mut dyn FnMut()) -> Result
 
 /// How cards are opened here.
 pub fn options(pairs: u16) -> Options {
-    Options { pairs, rss_key: core::array::from_fn(|at| at as u8), polls: POLLS }
+    Options { pairs, rss_key: core::array::from_fn(|at| at as u8), without: 0, polls: POLLS }
 }
 
 /// Opens a disk; the device is stepped while the driver waits.

@@ -56,9 +56,9 @@ impl Rig {
         DmaArena::new(self.window, DMA, WINDOW_LEN - DMA).expect("DMA area")
     }
 
-    /// Opens the card in a slot, with up to so many pairs of queues.
-    pub fn card(&self, slot: usize, pairs: u16) -> Card {
-        let options = Options { pairs, rss_key: [0x5a; 40], polls: POLLS };
+    /// Opens the card in a slot, with up to so many pairs of queues and without these features.
+    pub fn card(&self, slot: usize, pairs: u16, without: u64) -> Card {
+        let options = Options { pairs, rss_key: [0x5a; 40], without, polls: POLLS };
         Card::new(VirtioNet::new(self.regs(slot), &mut self.arena(), &options, &mut wait).expect("a card"))
     }
 

@@ -5,7 +5,7 @@ use rkt_backend_blk::{BlkDevice, Disk, DiskOptions};
 use rkt_backend_net::{FrameSource, MAX_PACKET, NetDevice, Received, Sent};
 use rkt_tests_virtio::{Random, Rig};
 use rkt_virtio::split;
-use rkt_virtio_device::{Counters, Device, Queue, scatter, total_len};
+use rkt_virtio_device::{Counters, Device, Queue, Queues, scatter, total_len};
 use rkt_virtio_transport::QueueSetup;
 use rkt_window::layout::DMA;
 use rkt_window::{Region, Window};
@@ -46,7 +46,7 @@ fn garbage_queue(window: &Window, index: usize, random: &mut Random) -> Queue {
     }
     window.write_u16(avail + split::RING_IDX, random.below(18) as u16).expect("write");
     let setup = QueueSetup { size: SIZE, vcpu: 0, desc: desc as u64, driver: avail as u64, device: used as u64 };
-    Queue::open(window, &setup, SIZE).expect("possible rings")
+    Queue::open(window, &setup, SIZE, 0).expect("possible rings")
 }
 
 /// Serves garbage again and again; returns how many rounds found no fault.
@@ -57,7 +57,7 @@ fn survive(device: &mut dyn Device, queues: usize, seed: u64, mut prepare: impl 
     let mut clean = 0;
     for _ in 0..ROUNDS {
         prepare(&rig.window, &mut random);
-        let mut queues: Vec<Queue> = (0..queues).map(|index| garbage_queue(&rig.window, index, &mut random)).collect();
+        let mut queues = Queues::of((0..queues).map(|index| garbage_queue(&rig.window, index, &mut random)));
         device.start(u64::MAX).expect("start");
         clean += u32::from(device.serve(&mut queues, &counters).is_ok());
         device.reset();
@@ -133,6 +133,6 @@ impl FrameSource for Moody {
 #[test]
 fn card() {
     let source = Moody { random: Random(6), never: File::open("/dev/null").expect("/dev/null") };
-    let clean = survive(&mut NetDevice::new(source, [2; 6]), 2, 7, |_, _| {});
+    let clean = survive(&mut NetDevice::new([source], [2; 6]), 2, 7, |_, _| {});
     assert!((1..ROUNDS).contains(&clean), "{clean}");
 }

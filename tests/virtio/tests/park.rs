@@ -3,14 +3,16 @@
 //! shorter than its longest sleep, so a lost wake-up shows.
 
 use rkt_tests_virtio::{POLLS, Random, Rig, wait};
-use rkt_virtio_device::{Counters, Device, Fault, Polling, Queue, RunningDevice, gather, scatter};
-use rkt_virtqueue::{Patience, Segment, SplitQueue, negotiate, queue_size, reset, start};
+use rkt_virtio::features::{EVENT_IDX, RING_PACKED};
+use rkt_virtio_device::{Counters, Device, Fault, Interest, Polling, Queues, RunningDevice, gather, scatter};
+use rkt_virtqueue::{Patience, Segment, Virtqueue, negotiate, queue_size, reset, start};
+use smallvec::SmallVec;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 const KIND: u32 = 42;
-const ROUNDS: u64 = 20_000;
+const ROUNDS: u64 = 7_000;
 const SLOT: usize = 15;
 
 /// Answers eight bytes with their complement, after a random pause.
@@ -46,12 +48,8 @@ impl Device for Complement {
         Vec::new()
     }
 
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.silent.as_ref().map(File::as_fd)
-    }
-
-    fn events(&self) -> i16 {
-        libc::POLLIN
+    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
+        self.silent.iter().map(|file| Interest { fd: file.as_fd(), events: libc::POLLIN }).collect()
     }
 
     fn start(&mut self, _features: u64) -> Result<(), Fault> {
@@ -60,19 +58,27 @@ impl Device for Complement {
 
     fn reset(&mut self) {}
 
-    fn serve(&mut self, queues: &mut [Queue], _counters: &Counters) -> Result<bool, Fault> {
-        let Some(chain) = queues[0].pop()? else { return Ok(false) };
+    fn serve(&mut self, queues: &mut Queues, _counters: &Counters) -> Result<bool, Fault> {
+        let queue = queues.get(0)?;
+        let Some(chain) = queue.pop()? else { return Ok(false) };
         pause(&mut self.random);
         let mut number = [0; 8];
         assert_eq!(gather(chain.readable(), 0, &mut number), 8);
         assert_eq!(scatter(chain.writable(), 0, &number.map(|byte| !byte)), 8);
-        queues[0].push(chain, 8)?;
-        queues[0].publish();
+        queue.push(chain, 8)?;
+        queue.publish();
         Ok(true)
     }
 }
 
 fn ping_pong(silent: Option<File>, polling: Polling, seed: u64) {
+    for (features, seed) in [(0, seed), (EVENT_IDX, seed + 10), (EVENT_IDX | RING_PACKED, seed + 20)] {
+        let silent = silent.as_ref().map(|file| file.try_clone().expect("a descriptor"));
+        ping_pong_by(features, silent, polling, seed);
+    }
+}
+
+fn ping_pong_by(features: u64, silent: Option<File>, polling: Polling, seed: u64) {
     let rig = Rig::new();
     let has_descriptor = silent.is_some();
     let complement = Complement { random: Random(seed), silent };
@@ -80,9 +86,9 @@ fn ping_pong(silent: Option<File>, polling: Polling, seed: u64) {
     let (mut regs, mut arena) = (rig.regs(SLOT), rig.arena());
     let mut patience = Patience { polls: POLLS, wait: &mut wait };
     reset(&mut regs, &mut patience).expect("reset");
-    negotiate(&mut regs, KIND, 0, |_| 0, &mut patience).expect("agreement");
+    negotiate(&mut regs, KIND, features, |_| 0, &mut patience).expect("agreement");
     let size = queue_size(&regs, 0, 2, 4).expect("a queue");
-    let mut queue = SplitQueue::new(&mut arena, size, false).expect("a queue");
+    let mut queue = Virtqueue::new(&mut arena, size, features).expect("a queue");
     regs.set_queue(0, &queue.setup(0)).expect("a queue");
     start(&mut regs, &mut patience).expect("start");
 
@@ -98,6 +104,7 @@ fn ping_pong(silent: Option<File>, polling: Polling, seed: u64) {
             regs.kick();
         }
         pause(&mut random);
+        queue.ask_after(0).expect("ask");
         rig.park_until(|| queue.has_used());
         let used = queue.pop_used().expect("an honest device").expect("a used chain");
         assert_eq!((used.token, used.len), (number as u32, 8));

@@ -34,8 +34,8 @@ impl Guest {
     fn start(options: &PasstOptions) -> Self {
         let passt = Passt::start(options).expect("passt");
         let rig = Rig::new();
-        let device = RunningDevice::spawn(Box::new(NetDevice::new(passt, MAC)), 1, &rig.window, Polling::default());
-        let card = rig.card(1, 1);
+        let device = RunningDevice::spawn(Box::new(NetDevice::new([passt], MAC)), 1, &rig.window, Polling::default());
+        let card = rig.card(1, 1, 0);
         Self { rig, card, _device: device.expect("a device") }
     }
 

@@ -4,7 +4,8 @@ use rkt_backend_net::{NetDevice, Tap, TapError, TapOptions};
 use rkt_netdev::{Checksum, Gso, GsoKind, RxMeta, TxError, TxMeta};
 use rkt_tests_hostile::Card;
 use rkt_tests_virtio::packets::{self, EXPERIMENT, IPV4};
-use rkt_tests_virtio::{PacketSocket, Random, Rig, Tun, in_network_namespace, ip, wait};
+use rkt_tests_virtio::{POLLS, PacketSocket, Random, Rig, Tun, in_network_namespace, ip, wait};
+use rkt_virtio::features::{EVENT_IDX, RING_PACKED};
 use rkt_virtio_device::{Polling, RunningDevice};
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -24,13 +25,17 @@ struct Guest {
 
 impl Guest {
     fn start(polling: Polling) -> Self {
-        let options = TapOptions { host4: Some((HOST.into(), 24)), ..TapOptions::default() };
-        let tap = Tap::open(&options).expect("a TAP");
-        let interface = tap.name().to_owned();
+        Self::start_with(polling, 1, 0)
+    }
+
+    fn start_with(polling: Polling, queues: u16, without: u64) -> Self {
+        let options = TapOptions { host4: Some((HOST.into(), 24)), queues, ..TapOptions::default() };
+        let taps = Tap::open(&options).expect("a TAP");
+        let interface = taps[0].name().to_owned();
         let rig = Rig::new();
         let device =
-            RunningDevice::spawn(Box::new(NetDevice::new(tap, MAC)), 0, &rig.window, polling).expect("a device");
-        let card = rig.card(0, 1);
+            RunningDevice::spawn(Box::new(NetDevice::new(taps, MAC)), 0, &rig.window, polling).expect("a device");
+        let card = rig.card(0, queues, without);
         Self { rig, card, device, interface }
     }
 
@@ -62,6 +67,24 @@ impl Guest {
         }
     }
 
+    /// The next frame that is wanted, and the queue by which it came. Only the first one's vCPU can sleep
+    /// here, so all are polled.
+    fn find(&mut self, wanted: impl Fn(&[u8]) -> bool) -> (usize, Vec<u8>) {
+        let mut frame = vec![0; self.card.capabilities().max_rx_frame];
+        for _ in 0..POLLS {
+            for queue in 0..self.card.queues.len() {
+                while let Some(meta) = self.card.receive_on(queue, &mut frame).expect("receive") {
+                    if wanted(&frame[..meta.len]) {
+                        return (queue, frame[..meta.len].to_vec());
+                    }
+                }
+            }
+            self.card.kick().expect("kick");
+            wait();
+        }
+        panic!("no such frame");
+    }
+
     /// Hardware address of the host's end, by ARP.
     fn host_mac(&mut self) -> [u8; 6] {
         self.send(&TxMeta::default(), &packets::arp_request(MAC, GUEST, HOST));
@@ -77,10 +100,10 @@ impl Guest {
 }
 
 /// Random frames each way, every byte compared.
-fn frames_both_ways(polling: Polling) {
+fn frames_both_ways(polling: Polling, without: u64) {
     const FRAMES: usize = 10_000;
     const BURST: usize = 50;
-    let mut guest = Guest::start(polling);
+    let mut guest = Guest::start_with(polling, 1, without);
     let socket = PacketSocket::open(&guest.interface, EXPERIMENT);
     let mut random = Random(7);
     let mut burst = |to, from| -> Vec<Vec<u8>> {
@@ -115,12 +138,51 @@ fn frames_both_ways(polling: Polling) {
 
 #[test]
 fn frames_pass_unchanged() {
-    in_network_namespace(|| frames_both_ways(Polling::default()));
+    in_network_namespace(|| frames_both_ways(Polling::default(), 0));
 }
 
 #[test]
 fn frames_pass_unchanged_when_every_pause_is_a_sleep() {
-    in_network_namespace(|| frames_both_ways(Polling::Adaptive(Duration::ZERO)));
+    in_network_namespace(|| frames_both_ways(Polling::Adaptive(Duration::ZERO), 0));
+}
+
+#[test]
+fn frames_pass_unchanged_in_split_rings() {
+    for without in [RING_PACKED, RING_PACKED | EVENT_IDX] {
+        in_network_namespace(move || frames_both_ways(Polling::Adaptive(Duration::ZERO), without));
+    }
+}
+
+#[test]
+fn a_flow_comes_in_where_it_went_out() {
+    in_network_namespace(|| {
+        const QUEUES: u16 = 3;
+        let mut guest = Guest::start_with(Polling::default(), QUEUES, 0);
+        assert_eq!(guest.card.queues.len(), usize::from(QUEUES));
+        let socket = UdpSocket::bind(("10.1.0.1", 7777)).expect("bind");
+        for reset in [true, false] {
+            guest.send(&TxMeta::default(), &packets::arp_request(MAC, GUEST, HOST));
+            let (_, reply) = guest.find(|frame| frame[12..14] == packets::ARP.to_be_bytes() && frame[20..22] == [0, 2]);
+            let mac: [u8; 6] = reply[22..28].try_into().expect("six bytes");
+            for round in 0..60u16 {
+                let (queue, port) = (usize::from(round % QUEUES), 9000 + round);
+                let datagram = packets::ipv4(GUEST, HOST, packets::UDP, &packets::udp(port, 7777, &[1; 40]));
+                let frame = packets::ethernet(mac, MAC, IPV4, &datagram);
+                guest.card.queues[queue].transmit(&TxMeta::default(), &[&frame]).expect("transmit");
+                guest.card.kick().expect("kick");
+                let mut data = [0; 100];
+                let (len, from) = socket.recv_from(&mut data).expect("a datagram");
+                assert_eq!(data[..len], [1; 40]);
+                // The kernel has seen by which queue the flow goes out.
+                socket.send_to(&[2; 50], from).expect("send");
+                let (came, reply) = guest.find(|frame| frame[36..38] == port.to_be_bytes());
+                assert_eq!((came, &reply[42..92]), (queue, &[2; 50][..]));
+            }
+            if reset {
+                guest.card.reset(&mut wait).expect("reset");
+            }
+        }
+    });
 }
 
 #[test]
@@ -215,7 +277,7 @@ fn a_taken_tap_and_a_bad_name_are_refused_in_words() {
     in_network_namespace(|| {
         let options = |name: &str| TapOptions { name: Some(name.into()), ..TapOptions::default() };
         let held = Tap::open(&options("mine")).expect("a TAP");
-        assert_eq!(held.name(), "mine");
+        assert_eq!(held[0].name(), "mine");
         assert!(matches!(Tap::open(&options("mine")), Err(TapError::Busy(name)) if name == "mine"));
         assert!(matches!(Tap::open(&options("lo")), Err(TapError::NotTap(_))));
         for name in ["", "a name", "longer-than-fifteen", "x/y", "rkt%d"] {
@@ -272,7 +334,8 @@ fn the_host_end_has_its_addresses() {
         let host6 = Some(("fd00::1".parse().expect("address"), 64));
         let options = TapOptions { host4: Some((HOST.into(), 30)), host6, mtu: 9000, ..TapOptions::default() };
         let tap = Tap::open(&options).expect("a TAP");
-        let output = std::process::Command::new("ip").args(["addr", "show", "dev", tap.name()]).output().expect("ip");
+        let output =
+            std::process::Command::new("ip").args(["addr", "show", "dev", tap[0].name()]).output().expect("ip");
         let output = String::from_utf8(output.stdout).expect("text");
         for expected in ["mtu 9000", "inet 10.1.0.1/30", "inet6 fd00::1/64", ",UP"] {
             assert!(output.contains(expected), "{expected} is missing in: {output}");

@@ -86,7 +86,7 @@ fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Resul
         DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{name}: {error}")))?;
     let mut looks = 0;
     // smoltcp is one poll for all: more pairs would only be more to look at.
-    let mut options = Options { pairs: 1, rss_key: [0; RSS_KEY_LEN], polls: POLLS };
+    let mut options = Options { pairs: 1, rss_key: [0; RSS_KEY_LEN], without: 0, polls: POLLS };
     rkt_platform::random(&mut options.rss_key);
     let device = VirtioNet::new(regs, arena, &options, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{name}: {error}")))?;

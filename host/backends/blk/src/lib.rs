@@ -13,7 +13,7 @@ pub use disk::{Disk, DiskError, DiskOptions};
 use request::serve_one;
 use rkt_virtio::blk::{Config, features};
 use rkt_virtio::device_id;
-use rkt_virtio_device::{Counters, Device, Fault, MAX_PARTS, Queue};
+use rkt_virtio_device::{Counters, Device, Fault, MAX_PARTS, Queues};
 use zerocopy::IntoBytes;
 
 /// Largest size of the request queue.
@@ -74,8 +74,8 @@ impl Device for BlkDevice {
 
     fn reset(&mut self) {}
 
-    fn serve(&mut self, queues: &mut [Queue], counters: &Counters) -> Result<bool, Fault> {
-        let [queue] = queues else { return Err(Fault::NoQueue(0)) };
+    fn serve(&mut self, queues: &mut Queues, counters: &Counters) -> Result<bool, Fault> {
+        let queue = queues.get(0)?;
         let mut worked = false;
         for _ in 0..BATCH {
             let Some(chain) = queue.pop()? else { break };

@@ -1,284 +1,84 @@
 //! The virtio network device (virtio 1.2 §5.1) over any source of Ethernet frames.
 
+use crate::lane::{Lane, ended};
+use crate::source::FrameSource;
 use rkt_virtio::device_id;
-use rkt_virtio::net::{self, Config, HEADER_LEN, Header, features};
-use rkt_virtio_device::{Chain, Counters, Device, Fault, MAX_PARTS, Queue, QueueError, scatter, total_len};
-use rkt_window::Region;
-use std::collections::VecDeque;
+use rkt_virtio::net::{self, Config, control, features};
+use rkt_virtio_device::{Counters, Device, Fault, Interest, Queue, Queues, gather, scatter, total_len};
+use smallvec::SmallVec;
 use std::io;
-use std::mem::offset_of;
-use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
 use zerocopy::IntoBytes;
 
-/// The longest packet: header, Ethernet header with a VLAN tag, 64 KiB of GSO payload.
-pub const MAX_PACKET: usize = HEADER_LEN + 18 + (64 << 10);
-
-/// Largest size of either queue.
+/// Largest size of each queue of a pair.
 const QUEUE_SIZE: u16 = 1024;
-/// Packets of one direction before the other has its turn.
-const BATCH: usize = 64;
+/// Largest size of the control queue.
+const CONTROL_SIZE: u16 = 64;
 
-/// What became of a packet to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It went out.
-    Done,
-    /// The source is full: the same packet again once the descriptor is writable.
-    Blocked,
-    /// The host refuses this packet: it is lost, as on a wire.
-    Refused,
+/// A network device over a source of frames for each pair of queues.
+pub struct NetDevice<S> {
+    lanes: Vec<Lane<S>>,
+    mac: [u8; 6],
+    sizes: Vec<u16>,
+    /// Pairs that the driver uses.
+    used: u16,
 }
 
-/// What came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// A packet of so many bytes, virtio header included. What the room did not hold lies at the
-    /// start of the overflow.
-    Packet(usize),
-    /// A packet too long for both: it is lost.
-    Cut,
-    /// There is none.
-    Nothing,
-}
+impl<S: FrameSource> NetDevice<S> {
+    /// A device with the given address (its group bit must be clear), with a pair of queues for each
+    /// of `sources`, of which there is at least one.
+    pub fn new(sources: impl IntoIterator<Item = S>, mac: [u8; 6]) -> Self {
+        let lanes: Vec<Lane<S>> = sources.into_iter().map(Lane::new).collect();
+        let mut sizes = vec![QUEUE_SIZE; 2 * lanes.len()];
+        if lanes.len() > 1 {
+            sizes.push(CONTROL_SIZE);
+        }
+        Self { lanes, mac, sizes, used: 1 }
+    }
 
-/// Where frames come from and go to. Each packet starts with a [`Header`], as in the queues.
-pub trait FrameSource: Send + 'static {
-    /// The descriptor to wait for.
-    fn descriptor(&self) -> BorrowedFd<'_>;
+    fn pairs(&self) -> u16 {
+        self.lanes.len() as u16
+    }
 
-    /// Checksum and segmentation features that the source can serve.
-    fn offloads(&self) -> u64;
+    /// Has the first `used` pairs used and the others not.
+    fn use_pairs(&mut self, used: u16) -> io::Result<()> {
+        self.used = used;
+        // One that is not used gets no frames, so the others come first.
+        for (number, lane) in (0..).zip(&mut self.lanes) {
+            lane.set_used(number < used)?;
+        }
+        Ok(())
+    }
 
-    /// Largest IP packet without segmentation, in bytes.
-    fn mtu(&self) -> u16;
-
-    /// The driver agreed on `features`.
-    ///
-    /// # Errors
-    /// If the host refuses them.
-    fn start(&mut self, features: u64) -> io::Result<()>;
-
-    /// Sends one packet.
-    ///
-    /// # Errors
-    /// The source has ended.
-    fn send(&mut self, packet: &[Region]) -> io::Result<Sent>;
-
-    /// Receives one packet into `room` and after it `overflow`; `num_buffers` in its header is left
-    /// to the caller.
-    ///
-    /// # Errors
-    /// The source has ended.
-    fn receive(&mut self, room: &[Region], overflow: &mut [u8]) -> io::Result<Received>;
-
-    /// Goes on with a packet that was taken in part; true if none is left over.
-    ///
-    /// # Errors
-    /// The source has ended.
-    fn flush(&mut self) -> io::Result<bool> {
+    /// Executes commands (§5.1.6.5).
+    fn control(&mut self, queue: &mut Queue) -> Result<bool, Fault> {
+        let Some(chain) = queue.pop()? else { return Ok(false) };
+        let mut command = [0; 4];
+        let len = gather(chain.readable(), 0, &mut command);
+        let [class, number, low, high] = command;
+        let pairs = u16::from_le_bytes([low, high]);
+        let sound = total_len(chain.readable()) == len && len == command.len();
+        let known = sound && (class, number) == (control::MQ, control::MQ_VQ_PAIRS_SET);
+        let possible = known && (1..=self.pairs()).contains(&pairs);
+        let answer = if possible && self.use_pairs(pairs).is_ok() { control::OK } else { control::ERR };
+        let written = scatter(chain.writable(), 0, &[answer]);
+        queue.push(chain, written as u32)?;
+        queue.publish();
         Ok(true)
     }
 }
 
-/// A packet that waits for the driver to make more room.
-#[derive(Clone, Copy)]
-struct Arrived {
-    len: usize,
-    /// How much of it lies in the room already, the rest in the overflow.
-    placed: usize,
-    at: Instant,
-}
-
-/// What most packets fit in that are not segments put together by the kernel.
-const SHORT: usize = 4096;
-
-/// How long a packet waits for room: no honest driver needs this long.
-const ROOM_PATIENCE: Duration = Duration::from_secs(1);
-
-/// A network device over a source of frames.
-pub struct NetDevice<S> {
-    source: S,
-    mac: [u8; 6],
-    /// Whether a packet may span several chains (`MRG_RXBUF`).
-    mergeable: bool,
-    /// Receive chains taken from the queue and not used yet, oldest first.
-    posted: VecDeque<Chain>,
-    /// Bytes of room in them.
-    posted_len: usize,
-    /// Their parts as far as the next packet needs them; kept for its allocation.
-    room: Vec<Region>,
-    /// How long a packet is expected: the parts up to there are listed for the next read, since
-    /// the kernel looks at each of them even for a short packet.
-    expected: usize,
-    /// The end of a packet that came when little room was listed; [`MAX_PACKET`] bytes.
-    overflow: Box<[u8]>,
-    arrived: Option<Arrived>,
-    /// A packet that the source had no room for.
-    held: Option<Chain>,
-    /// The source has taken a packet in part.
-    unflushed: bool,
-}
-
-impl<S: FrameSource> NetDevice<S> {
-    /// A device with the given address (its group bit must be clear).
-    pub fn new(source: S, mac: [u8; 6]) -> Self {
-        Self {
-            source,
-            mac,
-            mergeable: false,
-            posted: VecDeque::new(),
-            posted_len: 0,
-            room: Vec::new(),
-            expected: SHORT,
-            overflow: vec![0; MAX_PACKET].into(),
-            arrived: None,
-            held: None,
-            unflushed: false,
-        }
-    }
-
-    fn transmit(&mut self, tx: &mut Queue, counters: &Counters) -> Result<bool, Fault> {
-        let mut worked = false;
-        self.unflushed = !self.source.flush().map_err(ended)?;
-        for _ in 0..BATCH {
-            let Some(chain) = (match self.held.take() {
-                Some(chain) => Some(chain),
-                None => tx.pop()?,
-            }) else {
-                break;
-            };
-            let packet = chain.readable();
-            match self.source.send(packet).map_err(ended)? {
-                Sent::Done => {
-                    counters.out_units.add(1);
-                    counters.out_bytes.add(total_len(packet).saturating_sub(HEADER_LEN) as u64);
-                }
-                Sent::Refused => counters.dropped.add(1),
-                Sent::Blocked => {
-                    self.held = Some(chain);
-                    break;
-                }
-            }
-            tx.push(chain, 0)?;
-            tx.publish();
-            worked = true;
-        }
-        Ok(worked)
-    }
-
-    fn receive(&mut self, rx: &mut Queue, counters: &Counters) -> Result<bool, Fault> {
-        let mut worked = false;
-        for _ in 0..BATCH {
-            self.post(rx)?;
-            let packet = match self.arrived.take() {
-                Some(packet) => packet,
-                None if self.posted.is_empty() => break,
-                None => match self.source.receive(&self.room, &mut self.overflow).map_err(ended)? {
-                    Received::Nothing => break,
-                    Received::Packet(len) => {
-                        Arrived { len, placed: total_len(&self.room).min(len), at: Instant::now() }
-                    }
-                    Received::Cut => {
-                        counters.dropped.add(1);
-                        continue;
-                    }
-                },
-            };
-            self.expected = if packet.len > SHORT { MAX_PACKET } else { SHORT };
-            self.list_room(packet.len);
-            if total_len(&self.room) >= packet.len {
-                let rest = self.overflow.get(..packet.len - packet.placed).unwrap_or_default();
-                scatter(&self.room, packet.placed, rest);
-                counters.in_units.add(1);
-                counters.in_bytes.add(packet.len.saturating_sub(HEADER_LEN) as u64);
-                self.deliver(rx, packet.len)?;
-                worked = true;
-            } else if self.mergeable && packet.at.elapsed() < ROOM_PATIENCE {
-                self.arrived = Some(packet);
-                break;
-            } else {
-                counters.dropped.add(1);
-            }
-        }
-        Ok(worked)
-    }
-
-    /// Takes chains until the longest packet has room, and lists their parts.
-    fn post(&mut self, rx: &mut Queue) -> Result<(), QueueError> {
-        let (wanted, chains) = if self.mergeable { (MAX_PACKET, usize::MAX) } else { (1, 1) };
-        while self.posted_len < wanted {
-            let Some(chain) = rx.pop()? else { break };
-            self.posted_len = self.posted_len.saturating_add(total_len(chain.writable()));
-            self.posted.push_back(chain);
-        }
-        self.room.clear();
-        let mut len = 0;
-        let listed = if self.mergeable { self.expected } else { MAX_PACKET };
-        // One part of the vectored call is for the overflow.
-        for part in self.posted.iter().take(chains).flat_map(Chain::writable).take(MAX_PARTS - 1) {
-            self.room.push(*part);
-            len += part.len();
-            if len >= listed {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lists at least `len` bytes of room, as far as there is any.
-    fn list_room(&mut self, len: usize) {
-        if total_len(&self.room) >= len || !self.mergeable {
-            return;
-        }
-        let listed = self.room.len();
-        let mut total = total_len(&self.room);
-        for part in self.posted.iter().flat_map(Chain::writable).skip(listed).take(MAX_PARTS - 1 - listed) {
-            if total >= len {
-                break;
-            }
-            self.room.push(*part);
-            total += part.len();
-        }
-    }
-
-    /// Hands out the chains that the packet of `len` bytes fills (§5.1.6.4).
-    fn deliver(&mut self, rx: &mut Queue, len: usize) -> Result<(), QueueError> {
-        let mut left = len;
-        let mut buffers = 0;
-        for chain in &self.posted {
-            if left == 0 {
-                break;
-            }
-            left = left.saturating_sub(total_len(chain.writable()));
-            buffers += 1;
-        }
-        scatter(&self.room, offset_of!(Header, num_buffers), &(buffers as u16).to_le_bytes());
-        left = len;
-        for chain in self.posted.drain(..buffers) {
-            let room = total_len(chain.writable());
-            let written = left.min(room);
-            left -= written;
-            self.posted_len -= room;
-            rx.push(chain, written as u32)?;
-        }
-        rx.publish();
-        Ok(())
-    }
-}
-
-fn ended(e: io::Error) -> Fault {
-    Fault::Host("the network back end failed", e)
-}
-
 /// Features that need another one (§5.1.3.1).
-const NEEDS: [(u64, u64); 6] = [
+const NEEDS: [(u64, u64); 10] = [
     (features::GUEST_TSO4, features::GUEST_CSUM),
     (features::GUEST_TSO6, features::GUEST_CSUM),
     (features::GUEST_ECN, features::GUEST_TSO4 | features::GUEST_TSO6),
     (features::HOST_TSO4, features::CSUM),
     (features::HOST_TSO6, features::CSUM),
     (features::HOST_ECN, features::HOST_TSO4 | features::HOST_TSO6),
+    (features::HOST_USO, features::CSUM),
+    (features::GUEST_USO4, features::GUEST_CSUM),
+    (features::GUEST_USO6, features::GUEST_CSUM),
+    (features::MQ, features::CTRL_VQ),
 ];
 
 impl<S: FrameSource> Device for NetDevice<S> {
@@ -287,32 +87,28 @@ impl<S: FrameSource> Device for NetDevice<S> {
     }
 
     fn features(&self) -> u64 {
-        self.source.offloads() | features::MAC | features::MTU | features::STATUS | features::MRG_RXBUF
+        let several = if self.lanes.len() > 1 { features::CTRL_VQ | features::MQ } else { 0 };
+        let source = self.lanes.first().map_or(0, |lane| lane.source.offloads());
+        source | several | features::MAC | features::MTU | features::STATUS | features::MRG_RXBUF
     }
 
     fn queue_sizes(&self) -> &[u16] {
-        &[QUEUE_SIZE, QUEUE_SIZE]
+        &self.sizes
     }
 
     fn config(&self) -> Vec<u8> {
         let config = Config {
             mac: self.mac,
             status: net::STATUS_LINK_UP.into(),
-            max_virtqueue_pairs: 1.into(),
-            mtu: self.source.mtu().into(),
+            max_virtqueue_pairs: self.pairs().into(),
+            mtu: self.lanes.first().map_or(0, |lane| lane.source.mtu()).into(),
             ..Config::default()
         };
         config.as_bytes().to_vec()
     }
 
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.source.descriptor())
-    }
-
-    fn events(&self) -> i16 {
-        let input = if self.posted.is_empty() || self.arrived.is_some() { 0 } else { libc::POLLIN };
-        let output = if self.held.is_some() || self.unflushed { libc::POLLOUT } else { 0 };
-        input | output
+    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
+        self.lanes.iter().map(Lane::interest).collect()
     }
 
     fn accepts(&self, features: u64) -> bool {
@@ -320,20 +116,25 @@ impl<S: FrameSource> Device for NetDevice<S> {
     }
 
     fn start(&mut self, features: u64) -> Result<(), Fault> {
-        self.mergeable = features & net::features::MRG_RXBUF != 0;
-        self.source.start(features).map_err(|e| Fault::Host("the network back end refuses the agreed features", e))
+        let refused = |e| Fault::Host("the network back end refuses the agreed features", e);
+        for lane in &mut self.lanes {
+            lane.start(features, features & net::features::MRG_RXBUF != 0).map_err(refused)?;
+        }
+        // Only the first pair until the driver says otherwise (§5.1.6.5.5).
+        self.use_pairs(1).map_err(ended)
     }
 
     fn reset(&mut self) {
-        self.posted.clear();
-        self.posted_len = 0;
-        self.arrived = None;
-        self.held = None;
+        self.lanes.iter_mut().for_each(Lane::reset);
     }
 
-    fn serve(&mut self, queues: &mut [Queue], counters: &Counters) -> Result<bool, Fault> {
-        let [rx, tx] = queues else { return Err(Fault::NoQueue(net::TX_QUEUE)) };
-        let sent = self.transmit(tx, counters)?;
-        Ok(self.receive(rx, counters)? || sent)
+    fn serve(&mut self, queues: &mut Queues, counters: &Counters) -> Result<bool, Fault> {
+        let mut worked = false;
+        for (number, lane) in self.lanes.iter_mut().enumerate().take(self.used.into()) {
+            let (rx, tx) = queues.pair(2 * number, 2 * number + 1)?;
+            worked |= lane.serve(rx, tx, counters)?;
+        }
+        let control = if self.lanes.len() > 1 { queues.find(2 * self.lanes.len()) } else { None };
+        Ok(control.map_or(Ok(false), |queue| self.control(queue))? || worked)
     }
 }

@@ -35,17 +35,30 @@ unsafe fn ioctl<T>(fd: BorrowedFd<'_>, code: libc::Ioctl, argument: *mut T) -> i
 }
 
 /// Attaches an open `/dev/net/tun` to the TAP `name`, making it if there is none; returns its
-/// name (`%d` in `name` becomes the first free number).
+/// name (`%d` in `name` becomes the first free number). `several`: as one of several queues.
 ///
 /// # Errors
 /// Those of `TUNSETIFF`.
-pub fn attach_tap(tun: &File, name: &str) -> io::Result<String> {
+pub fn attach_tap(tun: &File, name: &str, several: bool) -> io::Result<String> {
     let mut request = request(name);
-    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as i16;
+    let several = if several { libc::IFF_MULTI_QUEUE } else { 0 };
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | several) as i16;
     // SAFETY: TUNSETIFF takes an ifreq.
     unsafe { ioctl(tun.as_fd(), libc::TUNSETIFF, &raw mut request)? };
     let name = request.ifr_name.iter().take_while(|c| **c != 0).map(|c| *c as u8).collect();
     String::from_utf8(name).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Has the kernel use one of several queues, or not.
+///
+/// # Errors
+/// Those of `TUNSETQUEUE`.
+pub fn use_queue(tun: &File, used: bool) -> io::Result<()> {
+    let mut request = request("");
+    let flag = if used { libc::IFF_ATTACH_QUEUE } else { libc::IFF_DETACH_QUEUE };
+    request.ifr_ifru.ifru_flags = flag as i16;
+    // SAFETY: TUNSETQUEUE takes an ifreq.
+    unsafe { ioctl(tun.as_fd(), libc::TUNSETQUEUE, &raw mut request) }
 }
 
 /// Sets the length of the virtio header before each packet.

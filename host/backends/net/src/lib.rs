@@ -7,12 +7,16 @@
 mod device;
 mod forward;
 mod ifreq;
+mod lane;
 mod passt;
 mod publish;
+mod source;
 mod tap;
 
-pub use device::{FrameSource, MAX_PACKET, NetDevice, Received, Sent};
+pub use device::NetDevice;
 pub use forward::{ForwardError, Forwarder};
+pub use lane::MAX_PACKET;
 pub use passt::{Passt, PasstError, PasstOptions};
 pub use publish::{Protocol, Publish, PublishSyntax};
+pub use source::{FrameSource, Received, Sent};
 pub use tap::{Tap, TapError, TapOptions};

@@ -6,8 +6,8 @@
 //! its end of a socket pair at birth and ends when ours closes, however this process ends; our
 //! end is closed on exec, so nobody else keeps it open.
 
-use crate::device::{FrameSource, Received, Sent};
 use crate::publish::{Protocol, Publish};
+use crate::source::{FrameSource, Received, Sent};
 use rkt_virtio::net::HEADER_LEN;
 use rkt_virtio_device::{Parts, cut, gather, scatter, total_len};
 use rkt_window::Region;

@@ -4,8 +4,8 @@
 //! kernel's `IFF_VNET_HDR` format is virtio's own, so checksums and segmentation are left to
 //! whoever is last, and nothing is copied in this process.
 
-use crate::device::{FrameSource, Received, Sent};
 use crate::ifreq::{self, Control};
+use crate::source::{FrameSource, Received, Sent};
 use rkt_virtio::net::{HEADER_LEN, features};
 use rkt_virtio_device::Parts;
 use rkt_window::Region;
@@ -28,11 +28,14 @@ pub struct TapOptions {
     pub host6: Option<(Ipv6Addr, u8)>,
     /// MTU of both ends.
     pub mtu: u16,
+    /// Queues, at least one: the kernel sends a flow to the one that it last came from. An interface
+    /// that was made before with one queue has one.
+    pub queues: u16,
 }
 
 impl Default for TapOptions {
     fn default() -> Self {
-        Self { name: None, host4: None, host6: None, mtu: 1500 }
+        Self { name: None, host4: None, host6: None, mtu: 1500, queues: 1 }
     }
 }
 
@@ -80,10 +83,9 @@ impl fmt::Display for TapError {
             Self::Name(name) => {
                 write!(f, "{name:?} cannot be the name of an interface (1 to 15 bytes, no `/` or space)")
             }
-            Self::NotTap(name) => write!(
-                f,
-                "interface {name} exists and is not a single-queue TAP with a virtio header: name another one, or none"
-            ),
+            Self::NotTap(name) => {
+                write!(f, "interface {name} exists and is no TAP with a virtio header: name another one, or none")
+            }
             Self::Host { name, what, error } => write!(f, "cannot {what} TAP {name}: {error}"),
         }
     }
@@ -97,10 +99,10 @@ const RELEASE: Duration = Duration::from_millis(50);
 const RELEASE_TRIES: u32 = 20;
 
 /// Attaches to the interface; waits a little while it is in use.
-fn attach(file: &File, name: &str) -> io::Result<String> {
+fn attach(file: &File, name: &str, several: bool) -> io::Result<String> {
     let mut tries = 0;
     loop {
-        match ifreq::attach_tap(file, name) {
+        match ifreq::attach_tap(file, name, several) {
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && tries < RELEASE_TRIES => {
                 tries += 1;
                 std::thread::sleep(RELEASE);
@@ -110,38 +112,38 @@ fn attach(file: &File, name: &str) -> io::Result<String> {
     }
 }
 
-/// An open TAP. The interface vanishes with it, unless somebody made it persistent before.
+/// One queue of an open TAP. The interface vanishes with the last, unless somebody made it persistent
+/// before.
 #[derive(Debug)]
 pub struct Tap {
     file: File,
     name: String,
     mtu: u16,
+    /// It is one of several.
+    several: bool,
+    /// The kernel uses it.
+    attached: bool,
+    /// The kernel segments UDP.
+    uso: bool,
 }
+
+/// Segmentation of UDP, which Linux 6.2 and newer have.
+const TUN_USO: u32 = libc::TUN_F_CSUM | libc::TUN_F_USO4 | libc::TUN_F_USO6;
 
 impl Tap {
     /// Opens or makes the TAP in the network namespace of the calling thread, configures it and
-    /// brings it up.
+    /// brings it up. Its queues, of which the kernel uses the first.
     ///
     /// # Errors
     /// [`TapError`].
-    pub fn open(options: &TapOptions) -> Result<Self, TapError> {
+    pub fn open(options: &TapOptions) -> Result<Vec<Self>, TapError> {
         let name = options.name.as_deref().unwrap_or("rkt%d");
         let bad = |c: u8| c == b'/' || c == b':' || c.is_ascii_whitespace() || (c == b'%' && options.name.is_some());
         if name.is_empty() || name.len() >= libc::IFNAMSIZ || name.bytes().any(bad) {
             return Err(TapError::Name(name.into()));
         }
         let shown = options.name.as_deref().unwrap_or("(new)");
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun");
-        let file = file.map_err(|e| match e.kind() {
-            io::ErrorKind::PermissionDenied => TapError::Denied { name: shown.into(), what: "open" },
-            _ => TapError::NoDriver(e),
-        })?;
-        let name = attach(&file, name).map_err(|error| match error.raw_os_error() {
-            Some(libc::EPERM) => TapError::Denied { name: shown.into(), what: "make or open" },
-            Some(libc::EBUSY) => TapError::Busy(shown.into()),
-            Some(libc::EINVAL) => TapError::NotTap(shown.into()),
-            _ => TapError::Host { name: shown.into(), what: "make", error },
-        })?;
+        let (file, name, several) = Self::open_first(name, shown, options.queues > 1)?;
         let host = |what, name: &str| {
             let name = name.to_owned();
             move |error: io::Error| match error.raw_os_error() {
@@ -150,19 +152,36 @@ impl Tap {
             }
         };
         ifreq::set_header_len(&file, HEADER_LEN as i32).map_err(host("set the header length of", &name))?;
-        let control = Control::open(&name).map_err(host("configure", &name))?;
-        if control.mtu().map_err(host("configure", &name))? != options.mtu {
-            control.set_mtu(options.mtu).map_err(host("set the MTU of", &name))?;
+        configure(&name, options, &host)?;
+        let uso = ifreq::set_offload(&file, TUN_USO).is_ok();
+        let first = Self { file, name: name.clone(), mtu: options.mtu, several, attached: true, uso };
+        let mut taps = vec![first];
+        for _ in 1..if several { options.queues } else { 1 } {
+            let file = open_driver(shown)?;
+            ifreq::attach_tap(&file, &name, true).map_err(host("add a queue to", &name))?;
+            ifreq::use_queue(&file, false).map_err(host("add a queue to", &name))?;
+            taps.push(Self { file, name: name.clone(), mtu: options.mtu, several, attached: false, uso });
         }
-        // What root has set up before needs no right to be left as it is.
-        if let Some((address, prefix)) = options.host4.filter(|(address, _)| control.ipv4() != Some(*address)) {
-            control.set_ipv4(address, prefix).map_err(host("set the address of", &name))?;
-        }
-        control.bring_up().map_err(host("bring up", &name))?;
-        if let Some((address, prefix)) = options.host6 {
-            control.set_ipv6(address, prefix).map_err(host("set the IPv6 address of", &name))?;
-        }
-        Ok(Self { file, name, mtu: options.mtu })
+        Ok(taps)
+    }
+
+    /// Attaches to the interface: its first queue, its name, and whether it can have more.
+    fn open_first(name: &str, shown: &str, several: bool) -> Result<(File, String, bool), TapError> {
+        let file = open_driver(shown)?;
+        let attached = match attach(&file, name, several) {
+            // There is one that was made with a single queue.
+            Err(error) if several && error.raw_os_error() == Some(libc::EINVAL) => {
+                attach(&file, name, false).map(|name| (name, false))
+            }
+            result => result.map(|name| (name, several)),
+        };
+        let (name, several) = attached.map_err(|error| match error.raw_os_error() {
+            Some(libc::EPERM) => TapError::Denied { name: shown.into(), what: "make or open" },
+            Some(libc::EBUSY) => TapError::Busy(shown.into()),
+            Some(libc::EINVAL) => TapError::NotTap(shown.into()),
+            _ => TapError::Host { name: shown.into(), what: "make", error },
+        })?;
+        Ok((file, name, several))
     }
 
     /// Name of the interface.
@@ -171,9 +190,40 @@ impl Tap {
     }
 }
 
+fn open_driver(shown: &str) -> Result<File, TapError> {
+    let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun");
+    file.map_err(|e| match e.kind() {
+        io::ErrorKind::PermissionDenied => TapError::Denied { name: shown.into(), what: "open" },
+        _ => TapError::NoDriver(e),
+    })
+}
+
+/// Gives the interface its MTU and addresses and brings it up.
+fn configure<E: FnOnce(io::Error) -> TapError>(
+    name: &str,
+    options: &TapOptions,
+    host: &impl Fn(&'static str, &str) -> E,
+) -> Result<(), TapError> {
+    let control = Control::open(name).map_err(host("configure", name))?;
+    if control.mtu().map_err(host("configure", name))? != options.mtu {
+        control.set_mtu(options.mtu).map_err(host("set the MTU of", name))?;
+    }
+    // What root has set up before needs no right to be left as it is.
+    if let Some((address, prefix)) = options.host4.filter(|(address, _)| control.ipv4() != Some(*address)) {
+        control.set_ipv4(address, prefix).map_err(host("set the address of", name))?;
+    }
+    control.bring_up().map_err(host("bring up", name))?;
+    if let Some((address, prefix)) = options.host6 {
+        control.set_ipv6(address, prefix).map_err(host("set the IPv6 address of", name))?;
+    }
+    Ok(())
+}
+
 /// What the kernel may hand us, by what the driver takes.
 fn offloads(agreed: u64) -> u32 {
     [
+        (features::GUEST_USO4, libc::TUN_F_USO4),
+        (features::GUEST_USO6, libc::TUN_F_USO6),
         (features::GUEST_CSUM, libc::TUN_F_CSUM),
         (features::GUEST_TSO4, libc::TUN_F_TSO4),
         (features::GUEST_TSO6, libc::TUN_F_TSO6),
@@ -189,14 +239,16 @@ impl FrameSource for Tap {
     }
 
     fn offloads(&self) -> u64 {
-        features::CSUM
+        let uso = features::HOST_USO | features::GUEST_USO4 | features::GUEST_USO6;
+        let always = features::CSUM
             | features::HOST_TSO4
             | features::HOST_TSO6
             | features::HOST_ECN
             | features::GUEST_CSUM
             | features::GUEST_TSO4
             | features::GUEST_TSO6
-            | features::GUEST_ECN
+            | features::GUEST_ECN;
+        if self.uso { always | uso } else { always }
     }
 
     fn mtu(&self) -> u16 {
@@ -204,7 +256,15 @@ impl FrameSource for Tap {
     }
 
     fn start(&mut self, features: u64) -> io::Result<()> {
-        ifreq::set_offload(&self.file, offloads(features))
+        // It holds for the interface as a whole.
+        if self.attached { ifreq::set_offload(&self.file, offloads(features)) } else { Ok(()) }
+    }
+
+    fn use_pair(&mut self, used: bool) -> io::Result<()> {
+        if self.several && std::mem::replace(&mut self.attached, used) != used {
+            ifreq::use_queue(&self.file, used)?;
+        }
+        Ok(())
     }
 
     fn send(&mut self, packet: &[Region]) -> io::Result<Sent> {

@@ -1,17 +1,15 @@
-//! The thread of a device: transport handshake, service, sleep.
+//! The thread of a device: service, pause, sleep.
 
-use crate::queue::{Queue, QueueError};
+use crate::queue::QueueError;
+use crate::slot::{Queues, Slot};
 use crate::stats::{Counters, Stats};
 use crate::sys;
 use crate::waiter::{Interest, Waiter};
-use rkt_virtio::{features, status};
-use rkt_virtio_transport::{DeviceRegs, StatusWord};
-use rkt_window::layout::{MAX_VCPUS, header};
-use rkt_window::{Doorbell, OutOfBounds, Window};
+use rkt_window::{Doorbell, Window};
+use smallvec::SmallVec;
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -60,21 +58,17 @@ impl From<QueueError> for Fault {
 pub trait Device: Send + 'static {
     /// Virtio device id.
     fn kind(&self) -> u32;
-    /// Features offered, without `VERSION_1`, which always is.
+    /// Features offered beside those that every device here offers.
     fn features(&self) -> u64;
     /// The largest size of each queue.
     fn queue_sizes(&self) -> &[u16];
     /// Content of the configuration space.
     fn config(&self) -> Vec<u8>;
 
-    /// The descriptor that wakes the thread beside the doorbell: the same one always.
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// What to wait for on the descriptor now: `POLLIN`, `POLLOUT`, both or 0.
-    fn events(&self) -> i16 {
-        0
+    /// The descriptors that wake the thread beside the doorbell, and for what: the same ones in the same
+    /// order always; those with no events are not waited for now.
+    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
+        SmallVec::new()
     }
 
     /// Whether a subset of the offered features can be driven together.
@@ -96,7 +90,7 @@ pub trait Device: Send + 'static {
     ///
     /// # Errors
     /// Faults that end the service until a reset.
-    fn serve(&mut self, queues: &mut [Queue], counters: &Counters) -> Result<bool, Fault>;
+    fn serve(&mut self, queues: &mut Queues, counters: &Counters) -> Result<bool, Fault>;
 }
 
 /// How long a thread looks for more work before it sleeps.
@@ -118,12 +112,60 @@ impl Default for Polling {
     }
 }
 
+/// The time between work and sleep.
+pub struct Pause {
+    polling: Polling,
+    since: Instant,
+    /// Somebody else wants this processor.
+    contended: bool,
+}
+
+impl Pause {
+    /// A pause that starts now.
+    pub fn new(polling: Polling) -> Self {
+        Self { polling, since: Instant::now(), contended: false }
+    }
+
+    /// There was work, or a sleep: the pause starts anew with the next look.
+    pub fn worked(&mut self) {
+        *self = Self::new(self.polling);
+    }
+
+    /// Lets time pass; whether it is time to sleep.
+    pub fn is_over(&mut self) -> bool {
+        match self.polling {
+            Polling::Busy => std::thread::yield_now(),
+            Polling::Adaptive(budget) if self.contended || self.since.elapsed() >= budget => return true,
+            Polling::Adaptive(_) => self.contended = yield_took_long(),
+        }
+        false
+    }
+}
+
+/// A yield that takes longer than this let somebody else run.
+const UNDISTURBED: Duration = Duration::from_micros(5);
+
+/// Yields; true if another thread wanted this processor. Polling costs nothing on a processor that
+/// nobody else wants, and is as good as a sleep is bad there (waking an idle processor takes tens
+/// of microseconds); on one that others want it takes what they need.
+fn yield_took_long() -> bool {
+    let before = Instant::now();
+    std::thread::yield_now();
+    before.elapsed() > UNDISTURBED
+}
+
 /// What the supervisor and the thread share.
 #[derive(Default)]
 struct Shared {
     counters: Counters,
     stop: AtomicBool,
     fault: Mutex<Option<Fault>>,
+}
+
+impl Shared {
+    fn note(&self, fault: Fault) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    }
 }
 
 /// A device that runs on its thread until it is stopped or dropped.
@@ -140,23 +182,9 @@ impl RunningDevice {
     /// # Errors
     /// If the slot does not exist or the host denies the thread or its means of sleeping.
     pub fn spawn(device: Box<dyn Device>, slot: usize, window: &Window, polling: Polling) -> io::Result<Self> {
-        let regs = DeviceRegs::open(window, slot, wake).map_err(io::Error::other)?;
-        let offered = device.features() | features::VERSION_1;
-        regs.describe(device.kind(), offered, device.queue_sizes()).map_err(io::Error::other)?;
-        regs.write_config(&device.config()).map_err(io::Error::other)?;
-        let (shared, doorbell) = (Arc::new(Shared::default()), regs.doorbell());
-        let mut service = Service {
-            device,
-            regs,
-            window: *window,
-            offered,
-            polling,
-            shared: Arc::clone(&shared),
-            acted: StatusWord::default(),
-            features: None,
-            queues: Vec::new(),
-            serving: false,
-        };
+        let place = Slot::open(window, slot, &*device)?;
+        let (shared, doorbell) = (Arc::new(Shared::default()), place.doorbell());
+        let mut service = Service { device, slot: place, polling, shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new().name(format!("rkt-dev{slot}")).spawn(move || service.run())?;
         Ok(Self { shared, doorbell, thread: Some(thread) })
     }
@@ -194,84 +222,45 @@ impl Drop for RunningDevice {
     }
 }
 
-fn wake(word: &'static AtomicU32) {
-    sys::futex_wake(word);
-}
-
 struct Service {
     device: Box<dyn Device>,
-    regs: DeviceRegs,
-    window: Window,
-    offered: u64,
+    slot: Slot,
     polling: Polling,
     shared: Arc<Shared>,
-    /// The driver's status that was acted on last.
-    acted: StatusWord,
-    /// Agreed features.
-    features: Option<u64>,
-    queues: Vec<Queue>,
-    serving: bool,
-}
-
-/// A yield that takes longer than this let somebody else run.
-const UNDISTURBED: Duration = Duration::from_micros(5);
-
-/// Yields; true if another thread wanted this processor. Polling costs nothing on a processor that
-/// nobody else wants, and is as good as a sleep is bad there (waking an idle processor takes tens
-/// of microseconds); on one that others want it takes what they need.
-fn yield_took_long() -> bool {
-    let before = Instant::now();
-    std::thread::yield_now();
-    before.elapsed() > UNDISTURBED
 }
 
 impl Service {
     fn run(&mut self) {
-        let doorbell = self.regs.doorbell();
         // io_uring wants to be used by the thread that made it, so it is made here.
-        let mut waiter = match Waiter::new(doorbell, self.device.descriptor().is_some()) {
+        let has_descriptor = !self.device.descriptors().is_empty();
+        let mut waiter = match Waiter::new(vec![self.slot.doorbell()], has_descriptor) {
             Ok(waiter) => waiter,
             Err(e) => return self.fail(Fault::Host("cannot wait for events", e)),
         };
-        let mut last_work = Instant::now();
-        let mut contended = false;
+        let mut pause = Pause::new(self.polling);
         while !self.stopping() {
             if self.step() {
-                last_work = Instant::now();
-                contended = false;
-                continue;
-            }
-            match self.polling {
-                Polling::Busy => std::thread::yield_now(),
-                Polling::Adaptive(budget) if !contended && last_work.elapsed() < budget => {
-                    contended = yield_took_long()
+                pause.worked();
+            } else if pause.is_over() {
+                if let Err(e) = self.sleep(&mut waiter) {
+                    return self.fail(Fault::Host("cannot wait for events", e));
                 }
-                Polling::Adaptive(_) => {
-                    if let Err(e) = self.sleep(&doorbell, &mut waiter) {
-                        return self.fail(Fault::Host("cannot wait for events", e));
-                    }
-                    last_work = Instant::now();
-                    contended = false;
-                }
+                pause.worked();
             }
         }
     }
 
-    fn sleep(&mut self, doorbell: &Doorbell, waiter: &mut Waiter) -> io::Result<()> {
-        let seen = doorbell.arm();
+    fn sleep(&mut self, waiter: &mut Waiter) -> io::Result<()> {
+        waiter.arm();
         let slept = if self.stopping() || self.step() {
             Ok(())
         } else {
             self.shared.counters.parked.add(1);
-            waiter.wait(doorbell, seen, self.interest(), LONGEST_SLEEP)
+            let interests = if self.slot.serving() { self.device.descriptors() } else { SmallVec::new() };
+            waiter.wait(&interests, LONGEST_SLEEP)
         };
-        doorbell.disarm();
+        waiter.disarm();
         slept
-    }
-
-    fn interest(&self) -> Option<Interest<'_>> {
-        let events = if self.serving { self.device.events() } else { 0 };
-        self.device.descriptor().filter(|_| events != 0).map(|fd| Interest { fd, events })
     }
 
     fn stopping(&self) -> bool {
@@ -280,97 +269,25 @@ impl Service {
 
     /// One look at everything; whether there was anything to do.
     fn step(&mut self) -> bool {
-        let asked = self.regs.driver_status();
-        if asked != self.acted {
-            self.handshake(asked);
-            return true;
+        match self.slot.follow(&mut *self.device) {
+            Ok(false) => {}
+            Ok(true) => return true,
+            Err(fault) => {
+                self.shared.note(fault);
+                return true;
+            }
         }
-        if !self.serving {
-            return false;
-        }
-        let served = self.device.serve(&mut self.queues, &self.shared.counters);
-        self.notify();
+        let Some(queues) = self.slot.queues() else { return false };
+        let served = self.device.serve(queues, &self.shared.counters);
+        self.shared.counters.notified.add(self.slot.notify());
         served.unwrap_or_else(|fault| {
             self.fail(fault);
             true
         })
     }
 
-    /// Rings the vCPUs whose queues moved, each once.
-    fn notify(&mut self) {
-        let mut rung = None;
-        for queue in &mut self.queues {
-            if queue.take_published() && rung != Some(queue.vcpu()) {
-                rung = Some(queue.vcpu());
-                self.shared.counters.notified.add(1);
-                // The number was checked when the queue was set up.
-                let _ = self.regs.notify(queue.vcpu());
-            }
-        }
-    }
-
-    /// Follows the driver's status (§3.1.1).
-    fn handshake(&mut self, asked: StatusWord) {
-        if asked.epoch != self.acted.epoch || asked.status == 0 {
-            self.serving = false;
-            self.features = None;
-            self.queues.clear();
-            self.device.reset();
-        }
-        self.acted = asked;
-        let mut answer = asked;
-        if asked.status & status::FEATURES_OK != 0 && self.features.is_none() {
-            self.features = self.agreed();
-            if self.features.is_none() {
-                // The bit's mere absence could also be an answer that has not come yet.
-                answer.status = asked.status & !status::FEATURES_OK | status::FAILED;
-            }
-        }
-        if asked.status & status::DRIVER_OK != 0 && !self.serving {
-            match self.start() {
-                Ok(()) => self.serving = true,
-                Err(fault) => return self.fail(fault),
-            }
-        }
-        self.answer(answer);
-    }
-
-    /// The driver's features if they can be had (§6.1 asks for `VERSION_1`).
-    fn agreed(&self) -> Option<u64> {
-        let asked = self.regs.driver_features().ok()?;
-        let possible = asked & !self.offered == 0 && asked & features::VERSION_1 != 0 && self.device.accepts(asked);
-        possible.then_some(asked)
-    }
-
-    fn start(&mut self) -> Result<(), Fault> {
-        let features = self.features.ok_or(Fault::Features)?;
-        let mut queues = Vec::new();
-        for (index, max_size) in (0u16..).zip(self.device.queue_sizes()) {
-            let setup = self.regs.queue(index).map_err(QueueError::Ring)?.ok_or(Fault::NoQueue(index))?;
-            if usize::from(setup.vcpu) >= MAX_VCPUS {
-                return Err(Fault::Vcpu(setup.vcpu));
-            }
-            queues.push(Queue::open(&self.window, &setup, *max_size)?);
-        }
-        self.device.start(features)?;
-        self.queues = queues;
-        Ok(())
-    }
-
     fn fail(&mut self, fault: Fault) {
-        self.serving = false;
-        *self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-        let status = self.acted.status | status::DEVICE_NEEDS_RESET;
-        self.answer(StatusWord { status, ..self.acted });
-    }
-
-    /// Answers and wakes whichever vCPU waits for it.
-    fn answer(&self, word: StatusWord) {
-        self.regs.answer(word);
-        let vcpus = self.window.read_u32(header::VCPUS).unwrap_or(1).clamp(1, MAX_VCPUS as u32) as u16;
-        for vcpu in 0..vcpus {
-            // Below MAX_VCPUS, so the doorbell exists.
-            let _: Result<(), OutOfBounds> = self.regs.notify(vcpu);
-        }
+        self.slot.fail();
+        self.shared.note(fault);
     }
 }

@@ -4,13 +4,17 @@
 //! Each device has one thread, which serves all its queues.
 
 mod device;
+mod parts;
 mod queue;
+mod slot;
 mod stats;
 mod sys;
 mod waiter;
 
-pub use device::{Device, Fault, Polling, RunningDevice};
-pub use queue::{Chain, Queue, QueueError, cut, gather, scatter, total_len};
+pub use device::{Device, Fault, Pause, Polling, RunningDevice};
+pub use parts::{cut, gather, scatter, total_len};
+pub use queue::{Chain, Queue, QueueError};
+pub use slot::{Queues, Slot};
 pub use stats::{Counter, Counters, Stats};
 pub use sys::{MAX_PARTS, Parts, futex_wait, futex_wake};
-pub use waiter::{Interest, Notifier, UringWaiter, Waiter};
+pub use waiter::{Interest, Waiter};

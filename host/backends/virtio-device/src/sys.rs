@@ -183,16 +183,18 @@ fn check(returned: isize) -> io::Result<usize> {
     usize::try_from(returned).map_err(|_| io::Error::last_os_error())
 }
 
-/// Waits until `fd` has one of `events` (`POLLIN`, `POLLOUT`) or `other` is readable.
+/// Waits until one of `fds` has one of its events (`POLLIN`, `POLLOUT`) or `other` is readable.
 ///
 /// # Errors
 /// Those of `ppoll(2)` but for `EINTR`, which counts as a wake-up.
-pub(crate) fn poll_two(fd: Option<(BorrowedFd<'_>, i16)>, other: BorrowedFd<'_>, timeout: Duration) -> io::Result<()> {
-    let mut fds = SmallVec::<[libc::pollfd; 2]>::new();
-    fds.push(libc::pollfd { fd: other.as_raw_fd(), events: libc::POLLIN, revents: 0 });
-    if let Some((fd, events)) = fd {
-        fds.push(libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 });
-    }
+pub(crate) fn poll_any<'a>(
+    fds: impl Iterator<Item = (BorrowedFd<'a>, i16)>,
+    other: BorrowedFd<'_>,
+    timeout: Duration,
+) -> io::Result<()> {
+    let poll = |fd: BorrowedFd<'_>, events| libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    let mut fds: SmallVec<[libc::pollfd; 4]> = fds.map(|(fd, events)| poll(fd, events)).collect();
+    fds.push(poll(other, libc::POLLIN));
     let timeout = timespec(timeout);
     // SAFETY: the array and the timespec outlive the call.
     let n = unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as u64, &raw const timeout, std::ptr::null()) };

@@ -1,8 +1,8 @@
 //! A device outlives every nonsense that a driver can write, and says what it was.
 
-use rkt_virtio::{features, split, status};
+use rkt_virtio::{features, packed, split, status};
 use rkt_virtio_device::{
-    Counters, Device, Fault, Polling, Queue, QueueError, RunningDevice, cut, gather, scatter, total_len,
+    Counters, Device, Fault, Polling, Queue, QueueError, Queues, RunningDevice, cut, gather, scatter, total_len,
 };
 use rkt_virtio_transport::{DriverRegs, QueueSetup};
 use rkt_window::layout::{DMA, MIN_LEN};
@@ -39,7 +39,7 @@ fn offer(window: &Window, slot: u16, head: u16, idx: u16) {
 }
 
 fn pop(window: &Window) -> Result<Option<usize>, QueueError> {
-    let mut queue = Queue::open(window, &setup(), SIZE)?;
+    let mut queue = Queue::open(window, &setup(), SIZE, 0)?;
     Ok(queue.pop()?.map(|chain| chain.readable().len() * 100 + chain.writable().len()))
 }
 
@@ -83,7 +83,7 @@ fn each_broken_rule_has_its_error() {
 #[test]
 fn rings_must_be_possible() {
     let window = window();
-    let open = |setup: QueueSetup| Queue::open(&window, &setup, 256).map(|_| ()).unwrap_err();
+    let open = |setup: QueueSetup| Queue::open(&window, &setup, 256, 0).map(|_| ()).unwrap_err();
     for size in [0, 3, 512, 0xffff] {
         assert_eq!(open(QueueSetup { size, ..setup() }), QueueError::Size(size));
     }
@@ -139,10 +139,11 @@ impl Device for Sink {
 
     fn reset(&mut self) {}
 
-    fn serve(&mut self, queues: &mut [Queue], _counters: &Counters) -> Result<bool, Fault> {
-        let Some(chain) = queues[0].pop()? else { return Ok(false) };
-        queues[0].push(chain, 0)?;
-        queues[0].publish();
+    fn serve(&mut self, queues: &mut Queues, _counters: &Counters) -> Result<bool, Fault> {
+        let queue = queues.get(0)?;
+        let Some(chain) = queue.pop()? else { return Ok(false) };
+        queue.push(chain, 0)?;
+        queue.publish();
         Ok(true)
     }
 }
@@ -238,4 +239,35 @@ fn a_driver_that_skips_the_handshake_is_told() {
     driver.answer(|answer| answer == 0);
     let said = driver.start(&setup());
     assert_eq!(said.as_deref(), Some("the driver started the device without an agreement on features"));
+}
+
+/// What a packed queue with these descriptors, of which the first is made available, gives.
+fn packed(descriptors: &[(u64, u32, u16)]) -> Result<Option<usize>, QueueError> {
+    let window = window();
+    for (index, (addr, len, flags)) in descriptors.iter().enumerate() {
+        let at = DESC + index * packed::DESC_LEN;
+        window.write_u64(at, *addr).unwrap();
+        window.write_u32(at + packed::DESC_LEN_AT, *len).unwrap();
+        window.write_u16(at + packed::DESC_FLAGS_AT, *flags).unwrap();
+    }
+    let mut queue = Queue::open(&window, &setup(), SIZE, features::RING_PACKED)?;
+    Ok(queue.pop()?.map(|chain| chain.readable().len() * 100 + chain.writable().len()))
+}
+
+#[test]
+fn packed_chains_are_taken_apart_or_refused() {
+    const HERE: u16 = packed::desc_flags::AVAIL;
+    let data = DATA as u64;
+    assert_eq!(packed(&[]), Ok(None));
+    let honest = [(data, 16, HERE | NEXT), (data + 16, 100, HERE | NEXT | WRITE), (data + 200, 1, HERE | WRITE)];
+    assert_eq!(packed(&honest), Ok(Some(102)));
+    let used = HERE | packed::desc_flags::USED;
+    assert_eq!(packed(&[(data, 16, used)]), Ok(None));
+    assert_eq!(packed(&[(data, 1, HERE | NEXT), (data, 1, 0)]), Err(QueueError::Descriptor(1)));
+    assert_eq!(packed(&[(data, 1, HERE | NEXT); 8]), Err(QueueError::Loop));
+    assert_eq!(packed(&[(data, 1, HERE | split::desc_flags::INDIRECT)]), Err(QueueError::Indirect));
+    assert_eq!(packed(&[(data, 1, HERE | NEXT | WRITE), (data, 1, HERE)]), Err(QueueError::Order));
+    for (addr, len) in [(MIN_LEN as u64, 1), (u64::MAX, 2), (data, u32::MAX)] {
+        assert!(matches!(packed(&[(addr, len, HERE)]), Err(QueueError::Buffer(_))), "{addr:#x}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Every way of sleeping is ended by the doorbell and by the descriptor, whichever comes first, and
 //! never sleeps through either.
 
-use rkt_virtio_device::{Interest, Notifier, UringWaiter, Waiter, futex_wake};
+use rkt_virtio_device::{Interest, Waiter, futex_wake};
 use rkt_window::{Doorbell, Region};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -29,15 +29,14 @@ fn pipe() -> (File, File) {
 }
 
 /// Sleeps until `done`; false if a sleep went on for the whole watchdog.
-fn sleep_until(waiter: &mut Waiter, doorbell: &Doorbell, pipe: &File, done: impl Fn() -> bool) -> bool {
+fn sleep_until(waiter: &mut Waiter, pipe: &File, done: impl Fn() -> bool) -> bool {
     let since = std::time::Instant::now();
     while !done() {
-        let seen = doorbell.arm();
+        waiter.arm();
         if !done() {
-            let interest = Interest { fd: pipe.as_fd(), events: libc::POLLIN };
-            waiter.wait(doorbell, seen, Some(interest), WATCHDOG).unwrap();
+            waiter.wait(&[Interest { fd: pipe.as_fd(), events: libc::POLLIN }], WATCHDOG).unwrap();
         }
-        doorbell.disarm();
+        waiter.disarm();
         if since.elapsed() >= WATCHDOG {
             return false;
         }
@@ -45,17 +44,18 @@ fn sleep_until(waiter: &mut Waiter, doorbell: &Doorbell, pipe: &File, done: impl
     true
 }
 
-/// One thread publishes numbers and rings, another puts bytes into the pipe; both wait for each
-/// number and byte to be taken.
-fn both_sources_wake(make: impl FnOnce(Doorbell) -> Waiter) {
-    let doorbell = doorbell();
+/// One thread publishes numbers and rings one of several doorbells, another puts bytes into the pipe;
+/// both wait for each number and byte to be taken.
+fn both_sources_wake(bells: usize, make: impl FnOnce(Vec<Doorbell>) -> Waiter) {
+    let doorbells: Vec<Doorbell> = (0..bells).map(|_| doorbell()).collect();
     let published = Arc::new(AtomicU32::new(0));
     let taken = Arc::new(AtomicU32::new(0));
     let (mut read, mut write) = pipe();
     let ringer = std::thread::spawn({
         let (published, taken) = (Arc::clone(&published), Arc::clone(&taken));
+        let doorbells = doorbells.clone();
         move || {
-            for number in 1..=ROUNDS {
+            for (number, doorbell) in (1..=ROUNDS).zip(doorbells.iter().cycle()) {
                 published.store(number, Ordering::Release);
                 if doorbell.ring() {
                     futex_wake(doorbell.word());
@@ -73,7 +73,7 @@ fn both_sources_wake(make: impl FnOnce(Doorbell) -> Waiter) {
         }
         write
     });
-    let mut waiter = make(doorbell);
+    let mut waiter = make(doorbells);
     let mut bytes = 0;
     let readable = |pipe: &File| {
         let mut poll = libc::pollfd { fd: std::os::fd::AsRawFd::as_raw_fd(pipe), events: libc::POLLIN, revents: 0 };
@@ -82,7 +82,7 @@ fn both_sources_wake(make: impl FnOnce(Doorbell) -> Waiter) {
     };
     while bytes < ROUNDS as usize || taken.load(Ordering::Relaxed) < ROUNDS {
         let news = || readable(&read) || published.load(Ordering::Acquire) != taken.load(Ordering::Relaxed);
-        assert!(sleep_until(&mut waiter, &doorbell, &read, news), "slept through a wake-up");
+        assert!(sleep_until(&mut waiter, &read, news), "slept through a wake-up");
         taken.store(published.load(Ordering::Acquire), Ordering::Release);
         if readable(&read) {
             bytes += read.read(&mut [0; 64]).unwrap();
@@ -94,34 +94,31 @@ fn both_sources_wake(make: impl FnOnce(Doorbell) -> Waiter) {
 
 #[test]
 fn uring() {
-    match UringWaiter::new() {
+    match Waiter::with_uring(vec![doorbell()]) {
         // The ring belongs to the thread that makes it.
-        Ok(_) => both_sources_wake(|_| Waiter::Uring(Box::new(UringWaiter::new().unwrap()))),
+        Ok(_) => [1, 3].into_iter().for_each(|n| both_sources_wake(n, |bells| Waiter::with_uring(bells).unwrap())),
         Err(e) => eprintln!("skipped: this kernel has no io_uring that waits for futexes ({e})"),
     }
 }
 
 #[test]
 fn notifier() {
-    both_sources_wake(|doorbell| Waiter::Notifier(Notifier::spawn(doorbell).unwrap()));
+    for bells in [1, 3] {
+        both_sources_wake(bells, |bells| Waiter::with_notifier(bells).unwrap());
+    }
 }
 
 /// A wait for input must not end by output, and the other way round, when the interest changes
 /// between two sleeps.
 #[test]
 fn interest_may_change_between_sleeps() {
-    let kinds: [fn(Doorbell) -> Waiter; 2] = [
-        |doorbell| UringWaiter::new().map_or_else(|_| notifier_for(doorbell), |ring| Waiter::Uring(Box::new(ring))),
-        notifier_for,
-    ];
-    for make in kinds {
-        let doorbell = doorbell();
-        let mut waiter = make(doorbell);
+    let best = Waiter::new(vec![doorbell()], true).unwrap();
+    for mut waiter in [best, Waiter::with_notifier(vec![doorbell()]).unwrap()] {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let mut sleep = |events, timeout| {
-            let seen = doorbell.arm();
-            waiter.wait(&doorbell, seen, Some(Interest { fd: ours.as_fd(), events }), timeout).unwrap();
-            doorbell.disarm();
+            waiter.arm();
+            waiter.wait(&[Interest { fd: ours.as_fd(), events }], timeout).unwrap();
+            waiter.disarm();
         };
         sleep(libc::POLLIN, Duration::from_millis(1));
         sleep(libc::POLLOUT, WATCHDOG);
@@ -130,8 +127,4 @@ fn interest_may_change_between_sleeps() {
         sleep(libc::POLLIN, WATCHDOG);
         sleep(libc::POLLIN | libc::POLLOUT, WATCHDOG);
     }
-}
-
-fn notifier_for(doorbell: Doorbell) -> Waiter {
-    Waiter::Notifier(Notifier::spawn(doorbell).unwrap())
 }

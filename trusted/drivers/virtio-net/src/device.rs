@@ -31,6 +31,9 @@ pub struct Options {
     /// Random bytes for the hash that spreads flows over pairs, unknown outside, lest a peer make all
     /// its flows come in by one.
     pub rss_key: [u8; RSS_KEY_LEN],
+    /// Features (`rkt_virtio::features`, `rkt_virtio::net::features`) not to be used though offered: for
+    /// measurements without.
+    pub without: u64,
     /// Times that the device is looked at in each step of the handshake.
     pub polls: u32,
 }
@@ -66,7 +69,7 @@ impl VirtioNet {
     ) -> Result<Self, VirtioError> {
         let mut patience = Patience { polls: options.polls, wait };
         reset(&mut regs, &mut patience)?;
-        let choose = |offered| offer::choose(offered, options.pairs);
+        let choose = |offered| offer::choose(offered & !options.without, options.pairs) & !options.without;
         let agreed = negotiate(&mut regs, device_id::NET, features::MAC, choose, &mut patience)?;
         let offer = offer::read(&regs, agreed)?;
         let shared = Arc::new(Shared::new(regs.queue_regs()));
