@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use rkt_image_format::{
-    CHUNK_ENTRY_LEN, ChunkEntry, Extent, Image, ImageSource, SUPERBLOCK_LEN, SourceError, Superblock,
+    CHUNK_ENTRY_LEN, ChunkEntry, Extent, Image, ImageSource, SUPERBLOCK_LEN, SourceError, Superblock, Xattrs,
 };
 
 struct Bytes<'a>(&'a [u8]);
@@ -29,4 +29,5 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let _extent = Extent::decode(rest, &superblock);
+    assert!(Xattrs::new(rest).all(|xattr| xattr.is_err() || xattr.is_ok_and(|xattr| !xattr.name.is_empty())));
 });

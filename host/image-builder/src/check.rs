@@ -6,7 +6,10 @@ use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result, bail, ensure};
 use rkt_cpio::{Reader, S_IFDIR, S_IFREG};
-use rkt_image_format::{Digest, Image, ImageSource, SUPERBLOCK_LEN, SourceError, Superblock, image_digest};
+use rkt_image_format::{
+    Digest, EXTENT_LEN, Extent, Image, ImageSource, SUPERBLOCK_LEN, SourceError, Superblock, Xattrs, image_digest,
+};
+use rkt_oci::Config;
 
 /// A file as the source of an image.
 #[derive(Debug)]
@@ -31,8 +34,12 @@ pub struct Listed {
     pub gid: u32,
     /// Modification time, seconds since 1970.
     pub mtime: u32,
-    /// Bytes of a regular file, else 0.
-    pub length: u64,
+    /// Where the contents of a regular file lie, else nothing at 0.
+    pub extent: Extent,
+    /// Major and minor number of the device that a node stands for.
+    pub device: (u32, u32),
+    /// Extended attributes: names and values.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Target of a symbolic link, else empty.
     pub target: Vec<u8>,
 }
@@ -44,6 +51,8 @@ pub struct Inspection {
     pub digest: Digest,
     /// The sizes.
     pub superblock: Superblock,
+    /// How the image wants to be run.
+    pub config: Config,
     /// The entries of the tree, in its order.
     pub entries: Vec<Listed>,
 }
@@ -51,16 +60,15 @@ pub struct Inspection {
 /// Computes the digest of an image and lists it, without a look at the contents of files.
 pub fn inspect(file: &File) -> Result<Inspection> {
     let (image, digest) = open(file)?;
-    let entries = list(&image)?;
-    Ok(Inspection { digest, superblock: *image.superblock(), entries })
+    of_image(&image, digest)
 }
 
 /// Checks that an image is whole: the tree is in order, every chunk has its hash, and no
 /// byte between the sections escapes the digest. Returns what [`inspect`] does.
 pub fn check(file: &File) -> Result<Inspection> {
     let (image, digest) = open(file)?;
-    let entries = list(&image)?;
-    let superblock = *image.superblock();
+    let inspection = of_image(&image, digest)?;
+    let superblock = inspection.superblock;
 
     let mut chunk = Vec::new();
     for index in 0..image.chunk_count() {
@@ -74,17 +82,31 @@ pub fn check(file: &File) -> Result<Inspection> {
     ensure!(next == superblock.image_length(), "there are bytes behind the last chunk");
     let tree_end = superblock.tree_offset() + superblock.tree_length();
     let table_end = superblock.table_offset() + superblock.table_length();
-    for (from, to) in [(tree_end, superblock.table_offset()), (table_end, superblock.chunks_offset())] {
+    let config_end = superblock.config_offset() + superblock.config_length();
+    for (from, to) in [
+        (tree_end, superblock.table_offset()),
+        (table_end, superblock.config_offset()),
+        (config_end, superblock.chunks_offset()),
+    ] {
         let mut gap = vec![0; (to - from) as usize];
         file.read_exact_at(&mut gap, from)?;
         ensure!(gap.iter().all(|&byte| byte == 0), "the gap at byte {from} is not zero");
     }
     ensure!(file.metadata()?.len() == superblock.image_length(), "the file is longer than the image");
-    Ok(Inspection { digest, superblock, entries })
+    Ok(inspection)
+}
+
+pub(crate) fn of_image(image: &Image<FileSource<'_>>, digest: Digest) -> Result<Inspection> {
+    let config = image.config()?;
+    let config = match &config[..] {
+        [] => Config::default(),
+        bytes => serde_json::from_slice(bytes).context("the configuration is malformed")?,
+    };
+    Ok(Inspection { digest, superblock: *image.superblock(), config, entries: list(image)? })
 }
 
 /// Opens an image by the digest that it has.
-fn open(file: &File) -> Result<(Image<FileSource<'_>>, Digest)> {
+pub(crate) fn open(file: &File) -> Result<(Image<FileSource<'_>>, Digest)> {
     let mut block = [0; SUPERBLOCK_LEN];
     file.read_exact_at(&mut block, 0).context("not an rkt-io image: too short")?;
     let superblock = Superblock::decode(&block)?;
@@ -115,14 +137,23 @@ fn list(image: &Image<FileSource<'_>>) -> Result<Vec<Listed>> {
             None => b".",
         };
         ensure!(entry.name == b"." || directories.contains(parent), "{} comes before its directory", name());
-        let (mut length, mut target) = (0, Vec::new());
+        let (mut extent, mut target, mut xattrs) = (Extent::default(), Vec::new(), Xattrs::new(&[]));
         match entry.file_type() {
-            S_IFDIR => drop(directories.insert(entry.name)),
-            S_IFREG => length = image.extent(entry.data).with_context(name)?.length,
+            S_IFDIR => {
+                directories.insert(entry.name);
+                xattrs = Xattrs::new(entry.data);
+            }
+            S_IFREG => {
+                extent = image.extent(entry.data).with_context(name)?;
+                xattrs = Xattrs::new(entry.data.get(EXTENT_LEN..).unwrap_or_default());
+            }
             _ => target = entry.data.to_vec(),
         }
+        let xattrs = xattrs.map(|xattr| xattr.map(|xattr| (xattr.name.to_vec(), xattr.value.to_vec())));
+        let xattrs = xattrs.collect::<Result<_, _>>().with_context(name)?;
+        let device = (entry.rdev_major, entry.rdev_minor);
         let (mode, uid, gid, mtime) = (entry.mode, entry.uid, entry.gid, entry.mtime);
-        entries.push(Listed { name: entry.name.to_vec(), mode, uid, gid, mtime, length, target });
+        entries.push(Listed { name: entry.name.to_vec(), mode, uid, gid, mtime, extent, target, device, xattrs });
     }
     if reader.position() != image.tree().len() {
         bail!("there are bytes behind the tree");

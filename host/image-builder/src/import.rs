@@ -1,5 +1,6 @@
 //! Taking files of the host into a tree, at the places that they have on the host.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
@@ -8,7 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::tree::{Content, Kind, LINKS_MAX, Node, Tree};
+use crate::resolve::LINKS_MAX;
+use crate::tree::{Content, Kind, Node, Tree};
 
 /// The node of a file of the host. `None`: a socket, which means nothing without its server.
 pub(crate) fn node_of(path: &Path, metadata: &Metadata) -> Result<Option<Node>> {
@@ -38,6 +40,7 @@ pub(crate) fn node_of(path: &Path, metadata: &Metadata) -> Result<Option<Node>> 
         mtime: u32::try_from(metadata.mtime().max(0)).unwrap_or(u32::MAX),
         kind,
         link: linked.then(|| (metadata.dev(), metadata.ino())),
+        xattrs: BTreeMap::new(),
     }))
 }
 

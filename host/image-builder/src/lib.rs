@@ -1,4 +1,5 @@
-//! Builds root images: from a program and what it needs to run, or from a folder.
+//! Builds root images: from a program and what it needs to run, from a folder, or from a container
+//! image; and takes them apart again.
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
@@ -18,15 +19,21 @@ mod check;
 mod dpkg;
 mod folder;
 mod import;
+mod layers;
 mod libraries;
+mod open;
 mod prefix;
 mod program;
+mod resolve;
 mod skeleton;
 mod tree;
 mod write;
 
 pub use check::{FileSource, Inspection, Listed, check, inspect};
 pub use folder::from_folder;
+pub use layers::from_container;
+pub use open::OpenImage;
 pub use program::{Plan, ProgramImage};
+pub use rkt_oci::{Config, Limits};
 pub use tree::{Content, Kind, Node, Tree};
 pub use write::{Built, Compression, Options, source_date_epoch};

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rkt_cpio::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG};
+use rkt_oci::{Config, Part};
 
-/// Most symbolic links followed in a path, as in Linux (path_resolution(7)).
-pub(crate) const LINKS_MAX: usize = 40;
+use crate::resolve::{Step, resolve};
 
 /// Contents of a regular file.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub enum Content {
     },
     /// These bytes.
     Bytes(Vec<u8>),
+    /// This part of an open file.
+    Part(Part),
 }
 
 impl Content {
@@ -31,6 +33,7 @@ impl Content {
         match self {
             Self::Host { length, .. } => *length,
             Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Part(part) => part.length,
         }
     }
 }
@@ -67,12 +70,14 @@ pub struct Node {
     pub kind: Kind,
     /// Nodes with the same device and inode number of the host are hard links to one file.
     pub link: Option<(u64, u64)>,
+    /// Extended attributes by name; only those of directories and regular files are written.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Node {
     /// A node of root's from 1970.
     pub fn new(mode: u32, kind: Kind) -> Self {
-        Self { mode, uid: 0, gid: 0, mtime: 0, kind, link: None }
+        Self { mode, uid: 0, gid: 0, mtime: 0, kind, link: None, xattrs: BTreeMap::new() }
     }
 
     /// A directory of root's.
@@ -94,15 +99,26 @@ impl Node {
     }
 }
 
-/// A file system tree. Its keys are absolute paths without the leading slash.
+/// Whether an extended attribute has a meaning in an enclave. Labels of the host's security modules
+/// and whatever a storage driver left behind have none.
+pub(crate) fn is_kept(xattr: &[u8]) -> bool {
+    xattr.starts_with(b"user.") || xattr == b"security.capability"
+}
+
+/// A file system tree, and how it wants to be run. Its keys are absolute paths without the leading
+/// slash.
 #[derive(Clone, Debug)]
 pub struct Tree {
     nodes: BTreeMap<Vec<u8>, Node>,
+    /// How the image wants to be run.
+    pub config: Config,
+    /// Files of layers with several names so far.
+    links: u64,
 }
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { nodes: BTreeMap::from([(Vec::new(), Node::directory(0o755))]) }
+        Self { nodes: BTreeMap::from([(Vec::new(), Node::directory(0o755))]), config: Config::default(), links: 0 }
     }
 }
 
@@ -151,8 +167,16 @@ impl Tree {
         if !path.is_absolute() {
             bail!("{}: not an absolute path", path.display());
         }
-        self.walk(PathBuf::from("/"), path, LINKS_MAX)
-            .with_context(|| format!("cannot make the directory {} in the image", path.display()))
+        let context = || format!("cannot make the directory {} in the image", path.display());
+        let real = self.resolve(path.as_os_str().as_bytes(), true).with_context(context)?;
+        let ends = real.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        for end in ends.chain([real.len()]) {
+            let node = self.nodes.entry(real[..end].to_vec()).or_insert_with(|| Node::directory(0o755));
+            if !matches!(node.kind, Kind::Directory) {
+                bail!("/{} is not a directory", real[..end].escape_ascii());
+            }
+        }
+        Ok(Path::new("/").join(OsStr::from_bytes(&real)))
     }
 
     /// Puts a directory at an absolute path, all links followed. One that is there stays as it is.
@@ -165,31 +189,54 @@ impl Tree {
         Ok(())
     }
 
-    fn walk(&mut self, mut at: PathBuf, path: &Path, links: usize) -> Result<PathBuf> {
-        for component in path.components() {
-            match component {
-                Component::RootDir => at = PathBuf::from("/"),
-                Component::ParentDir => drop(at.pop()),
-                Component::CurDir | Component::Prefix(_) => {}
-                Component::Normal(name) => {
-                    let next = at.join(name);
-                    match self.get(&next).map(|node| &node.kind) {
-                        Some(Kind::Directory) => at = next,
-                        Some(Kind::Symlink(_)) if links == 0 => bail!("too many symbolic links"),
-                        Some(Kind::Symlink(target)) => {
-                            let target = PathBuf::from(OsStr::from_bytes(target));
-                            at = self.walk(at, &target, links - 1)?;
-                        }
-                        Some(_) => bail!("{} is not a directory", next.display()),
-                        None => {
-                            self.set(&next, Node::directory(0o755));
-                            at = next;
-                        }
-                    }
-                }
-            }
+    /// The key to which a path leads through the links of the tree.
+    pub(crate) fn resolve(&self, path: &[u8], follow_last: bool) -> Result<Vec<u8>> {
+        let look = |at: &[u8]| {
+            self.nodes.get(at).map(|node| match &node.kind {
+                Kind::Directory => Step::Directory,
+                Kind::Symlink(target) => Step::Link(target),
+                _ => Step::Other,
+            })
+        };
+        resolve(path, follow_last, look)
+    }
+
+    /// A copy of the node of a key for one more name of it. `device` is that of the links made here.
+    pub(crate) fn linked(&mut self, key: &[u8], device: u64) -> Option<Node> {
+        let node = self.nodes.get_mut(key)?;
+        if node.link.is_none() {
+            self.links += 1;
+            node.link = Some((device, self.links));
         }
-        Ok(at)
+        Some(node.clone())
+    }
+
+    /// Puts a node at a key whose parent is a directory; what is there goes, with all it holds,
+    /// unless both are directories.
+    pub(crate) fn replace(&mut self, key: Vec<u8>, node: Node) {
+        let is_directory = |node: &Node| matches!(node.kind, Kind::Directory);
+        if !is_directory(&node) && self.nodes.get(&key).is_some_and(is_directory) {
+            self.clear(&key);
+        }
+        self.nodes.insert(key, node);
+    }
+
+    /// Takes away what is at a key, with all it holds. The root itself stays.
+    pub(crate) fn remove(&mut self, key: &[u8]) {
+        self.clear(key);
+        if !key.is_empty() {
+            self.nodes.remove(key);
+        }
+    }
+
+    /// Takes away what a directory holds.
+    pub(crate) fn clear(&mut self, key: &[u8]) {
+        let prefix = if key.is_empty() { Vec::new() } else { [key, b"/"].concat() };
+        let below = self.nodes.range(prefix.clone()..).map(|(path, _)| path);
+        let below: Vec<_> = below.take_while(|path| path.starts_with(&prefix)).cloned().collect();
+        for path in below.iter().filter(|path| !path.is_empty()) {
+            self.nodes.remove(path);
+        }
     }
 }
 

@@ -6,13 +6,20 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::num::NonZero;
 use std::thread::{self, ScopedJoinHandle};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rkt_cpio::{Entry, Writer};
 use rkt_image_format::{
-    BLOCK, CHUNK_SIZE_DEFAULT, ChunkEntry, Digest, Encoding, Extent, Superblock, image_digest, sha256,
+    BLOCK, CHUNK_SIZE_DEFAULT, ChunkEntry, Digest, Encoding, Extent, Superblock, Xattr, encode_xattr, image_digest,
+    sha256,
 };
+use rkt_oci::Config;
 
 use crate::tree::{Content, Kind, Node, Tree};
+
+/// Longest value of an extended attribute, bytes (`XATTR_SIZE_MAX`, limits.h of Linux).
+const XATTR_SIZE_MAX: usize = 64 << 10;
+/// Most bytes of extended attributes that the enclave keeps for a file.
+const XATTRS_MAX: usize = 256 << 10;
 
 /// How chunks are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,10 +74,25 @@ impl Tree {
     /// Writes the image to the start of `out`. Its end is where the image ends, unless
     /// `out` was longer before.
     pub fn write(&self, out: &mut (impl Write + Seek), options: &Options) -> Result<Built> {
+        self.write_with(out, options, &mut |_, _| {})
+    }
+
+    /// As [`Self::write`]; `progress` is told how many bytes of contents are done and how many
+    /// there are.
+    pub fn write_with(
+        &self,
+        out: &mut (impl Write + Seek),
+        options: &Options,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Built> {
         let contents = Contents::plan(self)?;
         let tree = newc(self, &contents, options)?;
-        let sizes =
-            |image_length| Superblock::new(options.chunk_size, tree.len() as u64, contents.data_length, image_length);
+        let config = config(self)?;
+        let config_hash = if config.is_empty() { [0; 32] } else { sha256(&config) };
+        let sizes = |image_length| {
+            Superblock::new(options.chunk_size, tree.len() as u64, contents.data_length, image_length)?
+                .with_config(config.len() as u64, config_hash)
+        };
         let chunks_offset = sizes(u64::MAX)?.chunks_offset();
 
         out.seek(SeekFrom::Start(chunks_offset))?;
@@ -78,6 +100,7 @@ impl Tree {
         for (content, extent) in &contents.stored {
             chunks.pad_to(extent.offset)?;
             chunks.append(content)?;
+            progress(extent.offset + extent.length, contents.data_length);
         }
         let (table, image_length) = chunks.finish()?;
 
@@ -87,12 +110,19 @@ impl Tree {
         head.extend(&tree);
         head.resize(superblock.table_offset() as usize, 0);
         head.extend(&table);
+        head.resize(superblock.config_offset() as usize, 0);
+        head.extend(&config);
         head.resize(chunks_offset as usize, 0);
         out.seek(SeekFrom::Start(0))?;
         out.write_all(&head)?;
         out.flush()?;
         Ok(Built { digest, bytes: image_length, data: contents.data_length, files: self.nodes().len() })
     }
+}
+
+/// The stored form of how the image wants to be run: nothing, if it does not say.
+fn config(tree: &Tree) -> Result<Vec<u8>> {
+    if tree.config == Config::default() { Ok(Vec::new()) } else { Ok(serde_json::to_vec(&tree.config)?) }
 }
 
 /// Where the contents of each file go in the data area.
@@ -152,6 +182,11 @@ fn hash(content: &Content) -> Result<Digest> {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             Ok(sha256(&bytes))
         }
+        Content::Part(part) => {
+            let mut bytes = Vec::new();
+            part.reader().read_to_end(&mut bytes).context("cannot read contents of a layer")?;
+            Ok(sha256(&bytes))
+        }
     }
 }
 
@@ -175,7 +210,11 @@ fn newc(tree: &Tree, contents: &Contents<'_>, options: &Options) -> Result<Vec<u
         };
         inodes.extend(node.link.map(|link| (link, ino)));
         let body = match &node.kind {
-            Kind::File(_) => extents.next().context("a file without an extent")?.encode().to_vec(),
+            Kind::File(_) => {
+                let extent = extents.next().context("a file without an extent")?;
+                [&extent.encode()[..], &xattrs(path, node)?].concat()
+            }
+            Kind::Directory => xattrs(path, node)?,
             Kind::Symlink(target) => target.clone(),
             _ => Vec::new(),
         };
@@ -199,6 +238,19 @@ fn newc(tree: &Tree, contents: &Contents<'_>, options: &Options) -> Result<Vec<u
         })?;
     }
     Ok(archive.finish())
+}
+
+/// The extended attributes of a file or directory as stored.
+fn xattrs(path: &[u8], node: &Node) -> Result<Vec<u8>> {
+    let mut stored = Vec::new();
+    let mut total = 0;
+    for (name, value) in &node.xattrs {
+        total += name.len() + value.len();
+        let fits = value.len() <= XATTR_SIZE_MAX && total <= XATTRS_MAX;
+        ensure!(fits, "{}: its extended attributes are too large", path.escape_ascii());
+        encode_xattr(Xattr { name, value }, &mut stored).with_context(|| path.escape_ascii().to_string())?;
+    }
+    Ok(stored)
 }
 
 /// Links to a file with one name; a directory has its own `.` besides.
@@ -238,6 +290,10 @@ impl<'o, W: Write> ChunkWriter<'o, W> {
     fn append(&mut self, content: &Content) -> Result<()> {
         match content {
             Content::Bytes(bytes) => self.append_bytes(bytes),
+            Content::Part(part) => {
+                ensure!(self.append_file(&mut part.reader())? == part.length, "contents of a layer are cut off");
+                Ok(())
+            }
             Content::Host { path, length } => {
                 let context = || format!("cannot read {}", path.display());
                 let mut file = File::open(path).with_context(context)?;

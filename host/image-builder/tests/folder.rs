@@ -87,7 +87,7 @@ fn inspection_lists_the_entries() {
     assert_eq!(inspection.superblock.image_length(), built.bytes);
     assert_eq!(inspection.entries[0].name, b".");
     let find = |name: &str| inspection.entries.iter().find(|entry| entry.name == name.as_bytes()).unwrap();
-    assert_eq!(find("large").length, 2_000_000);
+    assert_eq!(find("large").extent.length, 2_000_000);
     assert_eq!(find("sub/link").target, b"../large");
 }
 

@@ -64,11 +64,11 @@ mod tests {
     #[test]
     fn records_are_as_long_as_they_say() {
         let mut records = Records::default();
-        records.read(b"14 path=a=b\nc\n30 SCHILY.xattr.user.x=\n=\x00\xff..\n12 mtime=7.9\n12 mtime=8.5\n").unwrap();
+        records.read(b"14 path=a=b\nc\n30 SCHILY.xattr.user.x=\n=\x00\xff..\n13 mtime=7.9\n13 mtime=8.5\n").unwrap();
         assert_eq!(records.get("path"), Some(&b"a=b\nc"[..]));
         assert_eq!(records.number("mtime").unwrap(), Some(8));
         assert_eq!(records.xattrs()[&b"user.x"[..]], b"\n=\x00\xff..");
-        records.read(b"8 path=\n13 mtime=-3.5\n").unwrap();
+        records.read(b"8 path=\n14 mtime=-3.5\n").unwrap();
         assert_eq!((records.get("path"), records.number("mtime").unwrap()), (None, Some(0)));
     }
 

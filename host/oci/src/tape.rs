@@ -73,42 +73,44 @@ fn member(
     };
     let raw_path = or_header("path", long_path, &|| header.path_bytes().into_owned());
     let link = or_header("linkpath", long_link, &|| header.link_name_bytes().unwrap_or_default().into_owned());
-    let shown = raw_path.escape_ascii().to_string();
-    let describe = || {
-        let path = clean(&raw_path)?;
-        let size = header.entry_size()?;
-        if let Some(other) = records.number("size")? {
-            // Archives that readers understand in two ways are how filters are passed.
-            ensure!(other == size, "the two sizes of the member differ: files of 8 GiB are not supported");
-        }
-        let id = |key, header: std::io::Result<u64>| -> Result<u32> {
-            let number = records.number(key)?.map_or(header, Ok)?;
-            u32::try_from(number).with_context(|| format!("{key} {number} is too large"))
-        };
-        let mut kind = header.entry_type();
-        if kind == EntryType::Regular && raw_path.ends_with(b"/") {
-            // As archives from before ustar write directories.
-            kind = EntryType::Directory;
-        }
-        let mtime = records.number("mtime")?.map_or_else(|| header.mtime(), Ok)?;
-        let device = (header.device_major().ok().flatten(), header.device_minor().ok().flatten());
-        Ok(Member {
-            path,
-            kind,
-            mode: header.mode()? & 0o7777,
-            uid: id("uid", header.uid())?,
-            gid: id("gid", header.gid())?,
-            mtime: u32::try_from(mtime).unwrap_or(u32::MAX),
-            device: (device.0.unwrap_or(0), device.1.unwrap_or(0)),
-            size,
-            position,
-            link: Vec::new(),
-            records: Records::default(),
-        })
+    describe(header, &raw_path, link, records, position).with_context(|| raw_path.escape_ascii().to_string())
+}
+
+fn describe(header: &tar::Header, raw_path: &[u8], link: Vec<u8>, records: Records, position: u64) -> Result<Member> {
+    let (size, old) = (header.entry_size()?, header.as_old());
+    if let Some(other) = records.number("size")? {
+        // Archives that readers understand in two ways are how filters are passed.
+        ensure!(other == size, "the two sizes of the member differ: files of 8 GiB are not supported");
+    }
+    let id = |key, field: &[u8], header: std::io::Result<u64>| -> Result<u32> {
+        let number = records.number(key)?.map_or_else(|| or_blank(field, header), Ok)?;
+        u32::try_from(number).with_context(|| format!("{key} {number} is too large"))
     };
-    let described: Result<Member> = describe();
-    let described = described.with_context(|| shown.clone())?;
-    Ok(Member { link, records, ..described })
+    let mut kind = header.entry_type();
+    if kind == EntryType::Regular && raw_path.ends_with(b"/") {
+        // As archives from before ustar write directories.
+        kind = EntryType::Directory;
+    }
+    let mtime = records.number("mtime")?.map_or_else(|| or_blank(&old.mtime, header.mtime()), Ok)?;
+    let number = |field: std::io::Result<Option<u32>>| field.ok().flatten().unwrap_or(0);
+    Ok(Member {
+        path: clean(raw_path)?,
+        link,
+        kind,
+        mode: or_blank(&old.mode, header.mode())? & 0o7777,
+        uid: id("uid", &old.uid, header.uid())?,
+        gid: id("gid", &old.gid, header.gid())?,
+        mtime: u32::try_from(mtime).unwrap_or(u32::MAX),
+        device: (number(header.device_major()), number(header.device_minor())),
+        records,
+        size,
+        position,
+    })
+}
+
+/// A number of the header; a field that was never filled in is 0.
+fn or_blank<N: Default>(field: &[u8], read: std::io::Result<N>) -> std::io::Result<N> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) { Ok(N::default()) } else { read }
 }
 
 /// All of an extension, within bounds.

@@ -23,6 +23,8 @@ pub enum Section {
     Tree,
     /// The chunk table.
     ChunkTable,
+    /// The configuration.
+    Config,
     /// The stored chunk of this index.
     Chunk(u64),
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Section {
             Self::Superblock => f.write_str("superblock"),
             Self::Tree => f.write_str("tree"),
             Self::ChunkTable => f.write_str("chunk table"),
+            Self::Config => f.write_str("configuration"),
             Self::Chunk(index) => write!(f, "chunk {index}"),
         }
     }
@@ -55,10 +58,14 @@ pub enum ImageError {
     WrongDigest,
     /// The stored bytes of this chunk do not have the hash that the table demands.
     WrongHash(u64),
+    /// The configuration does not have the hash that the superblock demands.
+    WrongConfig,
     /// The stored bytes of this chunk have the right hash, but are not a zstd frame of the right size.
     Decompression(u64),
     /// The body of a regular file in the tree is not an extent of the data area.
     Extent,
+    /// The extended attributes of a file or directory in the tree are malformed.
+    Xattrs,
     /// The caller asked for a chunk or for data behind the end.
     OutOfRange,
     /// The section does not fit into memory.
@@ -75,8 +82,10 @@ impl fmt::Display for ImageError {
             Self::ChunkEntry(index, what) => write!(f, "image: chunk {index}: {what}"),
             Self::WrongDigest => f.write_str("image does not have the expected digest"),
             Self::WrongHash(index) => write!(f, "image: chunk {index} is altered: wrong hash"),
+            Self::WrongConfig => f.write_str("image: the configuration is altered: wrong hash"),
             Self::Decompression(index) => write!(f, "image: chunk {index} does not decompress to its size"),
             Self::Extent => f.write_str("image: a file lies outside of the data area"),
+            Self::Xattrs => f.write_str("image: malformed extended attributes in the tree"),
             Self::OutOfRange => f.write_str("image: read behind the end"),
             Self::OutOfMemory(section) => write!(f, "image: no memory for the {section}"),
         }

@@ -7,7 +7,7 @@ use ruzstd::decoding::FrameDecoder;
 use crate::chunk::{CHUNK_ENTRY_LEN, ChunkEntry, Encoding};
 use crate::digest::{Digest, image_digest, sha256};
 use crate::error::{ImageError, Section, SourceError};
-use crate::extent::Extent;
+use crate::extent::{EXTENT_LEN, Extent};
 use crate::superblock::{SUPERBLOCK_LEN, Superblock};
 
 /// Bytes from which an image is read. They may be different at each call.
@@ -70,7 +70,15 @@ impl<S: ImageSource> Image<S> {
 
     /// The contents of a regular file, given the body of its entry in the tree.
     pub fn extent(&self, body: &[u8]) -> Result<Extent, ImageError> {
-        Extent::decode(body, &self.superblock)
+        Extent::decode(body.get(..EXTENT_LEN).ok_or(ImageError::Extent)?, &self.superblock)
+    }
+
+    /// Copies and verifies the configuration, at most [`crate::CONFIG_MAX`] bytes; empty if there is none.
+    pub fn config(&self) -> Result<Vec<u8>, ImageError> {
+        let (offset, length) = (self.superblock.config_offset(), self.superblock.config_length());
+        let config = copy(&self.source, Section::Config, offset, length)?;
+        let intact = length == 0 || sha256(&config) == *self.superblock.config_hash();
+        if intact { Ok(config) } else { Err(ImageError::WrongConfig) }
     }
 
     /// Reads, verifies and decompresses chunk `index`; `into` becomes its contents.

@@ -5,6 +5,7 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::chunk::CHUNK_ENTRY_LEN;
+use crate::digest::Digest;
 use crate::error::ImageError;
 
 /// Unit in bytes to which sections and the contents of files are aligned.
@@ -15,6 +16,8 @@ pub const SUPERBLOCK_LEN: usize = BLOCK as usize;
 pub const TREE_MAX: u64 = 256 << 20;
 /// Most chunks accepted.
 pub const CHUNKS_MAX: u64 = 1 << 20;
+/// Longest configuration accepted, bytes.
+pub const CONFIG_MAX: u64 = 256 << 10;
 /// Smallest chunk size, bytes.
 pub const CHUNK_SIZE_MIN: u32 = 64 << 10;
 /// Largest chunk size, bytes.
@@ -38,6 +41,8 @@ struct Raw {
     tree_length: U64,
     data_length: U64,
     image_length: U64,
+    config_length: U64,
+    config_hash: [u8; 32],
 }
 
 /// A superblock whose numbers fit each other.
@@ -47,6 +52,8 @@ pub struct Superblock {
     tree_length: u64,
     data_length: u64,
     image_length: u64,
+    config_length: u64,
+    config_hash: Digest,
 }
 
 impl Superblock {
@@ -63,9 +70,23 @@ impl Superblock {
         if data_length.div_ceil(u64::from(chunk_size)) > CHUNKS_MAX {
             return Err(ImageError::Superblock("more than 1048576 chunks"));
         }
-        let superblock = Self { chunk_size, tree_length, data_length, image_length };
-        if superblock.chunks_offset() > image_length {
-            return Err(ImageError::Superblock("image shorter than its tree and chunk table"));
+        let config_hash = [0; 32];
+        Self { chunk_size, tree_length, data_length, image_length, config_length: 0, config_hash }
+            .with_config(0, config_hash)
+    }
+
+    /// The same with a configuration of this length in bytes and SHA-256 hash, which says how the
+    /// image wants to be run. Length 0, with a hash of zeros, is none.
+    pub fn with_config(self, length: u64, hash: Digest) -> Result<Self, ImageError> {
+        if length > CONFIG_MAX {
+            return Err(ImageError::Superblock("configuration longer than 256 KiB"));
+        }
+        if length == 0 && hash != [0; 32] {
+            return Err(ImageError::Superblock("hash of a configuration that is not there"));
+        }
+        let superblock = Self { config_length: length, config_hash: hash, ..self };
+        if superblock.chunks_offset() > superblock.image_length {
+            return Err(ImageError::Superblock("image shorter than its tree, chunk table and configuration"));
         }
         Ok(superblock)
     }
@@ -82,7 +103,8 @@ impl Superblock {
         if raw.reserved.get() != 0 || rest.iter().any(|&byte| byte != 0) {
             return Err(ImageError::Superblock("reserved bytes are not zero"));
         }
-        Self::new(raw.chunk_size.get(), raw.tree_length.get(), raw.data_length.get(), raw.image_length.get())
+        Self::new(raw.chunk_size.get(), raw.tree_length.get(), raw.data_length.get(), raw.image_length.get())?
+            .with_config(raw.config_length.get(), raw.config_hash)
     }
 
     /// The stored form, [`SUPERBLOCK_LEN`] bytes.
@@ -96,6 +118,8 @@ impl Superblock {
             tree_length: self.tree_length.into(),
             data_length: self.data_length.into(),
             image_length: self.image_length.into(),
+            config_length: self.config_length.into(),
+            config_hash: self.config_hash,
         };
         let mut bytes = Vec::with_capacity(SUPERBLOCK_LEN);
         bytes.extend_from_slice(raw.as_bytes());
@@ -143,9 +167,24 @@ impl Superblock {
         self.chunk_count() * CHUNK_ENTRY_LEN as u64
     }
 
+    /// Where the configuration begins in the image.
+    pub fn config_offset(&self) -> u64 {
+        self.table_offset() + self.table_length().next_multiple_of(BLOCK)
+    }
+
+    /// Bytes of the configuration, 0 if there is none.
+    pub fn config_length(&self) -> u64 {
+        self.config_length
+    }
+
+    /// SHA-256 of the configuration, zeros if there is none.
+    pub fn config_hash(&self) -> &Digest {
+        &self.config_hash
+    }
+
     /// Where the stored chunks begin in the image.
     pub fn chunks_offset(&self) -> u64 {
-        self.table_offset() + self.table_length().next_multiple_of(BLOCK)
+        self.config_offset() + self.config_length.next_multiple_of(BLOCK)
     }
 
     /// Bytes of chunk `index` when decompressed; `None` behind the last chunk.

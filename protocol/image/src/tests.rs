@@ -216,3 +216,46 @@ fn frames_must_fill_the_chunk_exactly() {
     assert_eq!(with_frame(&frame[..frame.len() - 1], CHUNK as u64), wrong);
     assert_eq!(with_frame(b"not a frame", CHUNK as u64), wrong);
 }
+
+#[test]
+fn a_configuration_is_covered_by_the_digest() {
+    let config = b"{\"Cmd\":[\"/bin/sh\"]}";
+    let sizes = |length| {
+        let superblock = Superblock::new(CHUNK as u32, 0, 0, length).unwrap();
+        superblock.with_config(config.len() as u64, sha256(config))
+    };
+    let end = 2 * BLOCK;
+    assert!(sizes(end - 1).is_err(), "an image shorter than its configuration");
+    let superblock = sizes(end).unwrap();
+    let block = superblock.encode();
+    assert_eq!(Superblock::decode(block.first_chunk().unwrap()), Ok(superblock));
+    let mut bytes = block.clone();
+    bytes.extend_from_slice(config);
+    bytes.resize(end as usize, 0);
+    let digest = image_digest(&block, b"", b"");
+    assert_eq!(Image::open(Bytes(&bytes), &digest).unwrap().config().unwrap(), config);
+    bytes[BLOCK as usize] ^= 1;
+    assert_eq!(Image::open(Bytes(&bytes), &digest).unwrap().config(), Err(ImageError::WrongConfig));
+    let none = Superblock::new(CHUNK as u32, 0, 0, end).unwrap();
+    assert!(none.with_config(0, [1; 32]).is_err() && none.with_config(CONFIG_MAX + 1, [1; 32]).is_err());
+}
+
+#[test]
+fn extended_attributes_come_back() {
+    let all = [Xattr { name: b"user.a", value: b"\0\n" }, Xattr { name: b"security.capability", value: b"" }];
+    let mut bytes = Vec::new();
+    all.iter().for_each(|xattr| encode_xattr(*xattr, &mut bytes).unwrap());
+    assert_eq!(Xattrs::new(&bytes).collect::<Result<Vec<_>, _>>().unwrap(), all);
+    for cut in 1..bytes.len() {
+        let whole = Xattrs::new(&bytes[..cut]).filter(Result::is_ok).count();
+        let ends_between = cut == 5 + 6 + 2;
+        assert_eq!(
+            (whole, Xattrs::new(&bytes[..cut]).any(|x| x.is_err())),
+            ((cut >= 13).into(), !ends_between),
+            "{cut}"
+        );
+    }
+    for name in [&b""[..], b"user.\0", &[b'n'; 256]] {
+        assert!(encode_xattr(Xattr { name, value: b"" }, &mut bytes).is_err());
+    }
+}

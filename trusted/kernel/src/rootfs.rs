@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 use rkt_cpio::Reader;
-use rkt_image_format::{ChunkCache, Extent, Image, ImageError, ImageSource, SourceError};
+use rkt_image_format::{ChunkCache, EXTENT_LEN, Extent, Image, ImageError, ImageSource, SourceError, Xattrs};
 use rkt_linux_abi::general::{S_IFDIR, S_IFLNK, S_IFREG};
 use rkt_linux_abi::{Errno, Result};
 use rkt_log::Event;
@@ -108,6 +108,15 @@ fn fill(fs: &Arc<TmpFs>, root: &Arc<Root>) -> core::result::Result<(), ()> {
             target: if kind == S_IFLNK { entry.data } else { &[] },
         };
         let node = fs.insert(entry.name, &attributes, content).map_err(drop)?;
+        let xattrs = match kind {
+            S_IFREG => entry.data.get(EXTENT_LEN..).unwrap_or_default(),
+            S_IFDIR => entry.data,
+            _ => &[],
+        };
+        for xattr in Xattrs::new(xattrs) {
+            let xattr = xattr.map_err(drop)?;
+            node.set_xattr(xattr.name, xattr.value).map_err(drop)?;
+        }
         if kind != S_IFDIR && entry.nlink > 1 {
             links.insert(entry.ino, node);
         }

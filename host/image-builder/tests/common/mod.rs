@@ -12,6 +12,7 @@ use rkt_image_format::{ChunkCache, Image};
 
 /// An entry with its contents or target.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code, reason = "not all tests need it")]
 pub struct Unpacked {
     pub ino: u32,
     pub mode: u32,
@@ -30,6 +31,7 @@ pub fn write(tree: &Tree, options: &Options) -> (File, Built) {
 }
 
 /// Reads all entries the way an enclave does.
+#[allow(dead_code, reason = "not all tests need it")]
 pub fn unpack(file: &File, built: &Built) -> BTreeMap<String, Unpacked> {
     let image = Image::open(FileSource(file), &built.digest).unwrap();
     let mut cache = ChunkCache::default();

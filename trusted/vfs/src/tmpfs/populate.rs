@@ -30,6 +30,16 @@ pub struct Attributes<'a> {
 #[derive(Clone)]
 pub struct Node(Arc<TmpInode>);
 
+impl Node {
+    /// Gives it an extended attribute.
+    ///
+    /// # Errors
+    /// `E2BIG`, `ENOSPC`.
+    pub fn set_xattr(&self, name: &[u8], value: &[u8]) -> Result<()> {
+        self.0.set_xattr(name, value, 0)
+    }
+}
+
 impl TmpFs {
     /// The directory that a path's last name is in, made with mode 0755 where it is missing.
     fn directory_of<'p>(&self, path: &'p [u8], now: Time) -> Result<(Arc<TmpInode>, &'p [u8])> {
