@@ -59,7 +59,9 @@ impl Tcb {
             self.restart_retransmission(now);
         }
         self.recover(now, &news);
-        if news.delivered > 0 {
+        // What is only reported out of order does not open the window (RFC 5681 §3.2 step 1), unless the
+        // network is known to reorder.
+        if news.advanced > 0 || news.delivered > 0 && self.recovery.rack.reordered() {
             self.grow(now, &news, rtt);
         }
         self.arm_loss_probe(now);

@@ -28,7 +28,10 @@ impl Tcb {
         let (pipe, mss, ssthresh) = (self.pipe(), self.segment_limit(), self.congestion.ssthresh());
         if let Phase::Recovery { rate, .. } = &mut self.recovery.phase {
             let advancing = news.advanced > 0 && lost == 0;
-            self.congestion.set_cwnd(rate.window(delivered, pipe, ssthresh, mss, advancing).max(mss));
+            let cwnd = rate.window(delivered, pipe, ssthresh, mss, advancing);
+            // A partial acknowledgment without SACK always sends the next hole (RFC 6582 §3.2 step 3).
+            let partial = !self.options.sack && news.advanced > 0 && lost > 0;
+            self.congestion.set_cwnd(if partial { cwnd.max(pipe + mss) } else { cwnd.max(mss) });
         }
     }
 
