@@ -86,7 +86,7 @@ fn print(found: &Inspection) -> Result<()> {
             entry.mode,
             entry.uid,
             entry.gid,
-            entry.length,
+            entry.extent.length,
             entry.name.escape_ascii(),
             entry.target.escape_ascii()
         )?;
