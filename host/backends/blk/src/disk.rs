@@ -88,6 +88,34 @@ impl Disk {
         self.read_only
     }
 
+    /// The open file, for back ends that move data in their own way.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Size in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is no byte; such a disk cannot be opened.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Looks at the size again; whether it is another one. A size that no disk can have is passed over.
+    ///
+    /// # Errors
+    /// Those of `lseek(2)`.
+    pub fn measure_again(&mut self) -> io::Result<bool> {
+        let len = (&self.file).seek(SeekFrom::End(0))?;
+        let changed = len != self.len && len.is_multiple_of(SECTOR_LEN as u64);
+        if changed {
+            self.len = len;
+        }
+        Ok(changed)
+    }
+
     /// Size in sectors of 512 bytes.
     pub fn sectors(&self) -> u64 {
         self.len / SECTOR_LEN as u64
@@ -109,18 +137,28 @@ impl Disk {
         Parts::of(parts)?.write_at(self.file.as_fd(), at)
     }
 
-    pub(crate) fn flush(&self) -> io::Result<()> {
+    /// Makes all completed writes durable: `fdatasync(2)`.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub fn flush(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
     /// Gives the space of a range back; it reads as zeroes.
-    pub(crate) fn discard(&self, at: u64, len: u64) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of `fallocate(2)`.
+    pub fn discard(&self, at: u64, len: u64) -> io::Result<()> {
         let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         Ok(rustix::fs::fallocate(&self.file, hole, at, len)?)
     }
 
     /// Zeroes a range, its space kept where the file system can do so.
-    pub(crate) fn zero(&self, at: u64, len: u64) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of `fallocate(2)` and `write(2)`.
+    pub fn zero(&self, at: u64, len: u64) -> io::Result<()> {
         let zero = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
         match rustix::fs::fallocate(&self.file, zero, at, len) {
             Err(rustix::io::Errno::OPNOTSUPP) => self.write_zeroes(at, len),
