@@ -139,7 +139,15 @@ impl Client {
             State::Requesting(offer) => self.request(offer, turn),
             State::Probing(lease) if self.sent >= PROBES => self.bind(lease, turn),
             State::Probing(lease) => self.probe(lease, turn),
-            State::Bound(lease) | State::Renewing(lease) | State::Rebinding(lease) => self.renew(lease, turn),
+            State::Bound(lease) => {
+                (self.transaction, self.began) = ((turn.random)(), turn.now);
+                self.renew(lease, turn);
+            }
+            State::Renewing(lease) if lease.rebind_at.is_some_and(|at| at <= turn.now) => {
+                (self.transaction, self.began) = ((turn.random)(), turn.now);
+                self.renew(lease, turn);
+            }
+            State::Renewing(lease) | State::Rebinding(lease) => self.renew(lease, turn),
             State::Stopped => self.deadline = None,
         }
     }
@@ -241,7 +249,8 @@ impl Client {
 
     fn bind(&mut self, lease: Lease, turn: &mut Turn<'_, Action>) {
         turn.act(Action::Configure(lease.clone()));
-        self.deadline = lease.renew_at;
+        // Not at once, even if probing took long.
+        self.deadline = lease.renew_at.map(|at| at.max(after(turn.now, SECOND)));
         self.state = State::Bound(lease);
     }
 
@@ -253,10 +262,6 @@ impl Client {
             turn.act(Action::Deconfigure);
             self.discover(turn);
             return;
-        }
-        let is_new = matches!(self.deadline, deadline if deadline == lease.renew_at || deadline == lease.rebind_at);
-        if is_new {
-            (self.transaction, self.began) = ((turn.random)(), now);
         }
         let next = if has_come(lease.rebind_at) { lease.ends_at } else { lease.rebind_at };
         self.state = if has_come(lease.rebind_at) { State::Rebinding(lease) } else { State::Renewing(lease) };
