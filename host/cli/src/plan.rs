@@ -22,6 +22,8 @@ const DEFAULT_HOSTNAME: &str = "rkt";
 /// Guest behind a TAP, unless `--ip` says otherwise; its gateway, the host's end, is 10.0.3.1.
 const TAP_GUEST: Cidr = Cidr { address: Ipv4Addr::new(10, 0, 3, 2), prefix: 24 };
 const TAP_MTU: u16 = 1500;
+/// Pairs of queues that a network device can have: one a vCPU, up to this many.
+const MAX_QUEUES: u32 = 16;
 
 /// What options come to.
 pub struct Plan {
@@ -141,7 +143,8 @@ fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
             // A TAP that is there already was configured by whoever made it.
             let exists = name.as_ref().is_some_and(|name| Path::new("/sys/class/net").join(name).exists());
             let host4 = (!exists).then_some((gateway, own.prefix));
-            let tap = TapOptions { name: name.clone(), host4, host6: None, mtu: TAP_MTU };
+            let queues = options.cpus.unwrap_or(1).min(MAX_QUEUES) as u16;
+            let tap = TapOptions { name: name.clone(), host4, host6: None, mtu: TAP_MTU, queues };
             let (publish, guest) = (options.publish.clone(), IpAddr::V4(own.address));
             (Network::Tap { options: tap, publish, guest }, TAP_MTU)
         }
