@@ -4,6 +4,8 @@ use crate::config::{MILLISECOND, SECOND};
 
 /// RTO before the first measurement (RFC 6298 §2.1).
 const INITIAL: u64 = SECOND;
+/// The same if a SYN was lost (RFC 6298 §5.7).
+const INITIAL_LOST: u64 = 3 * SECOND;
 /// Linux's `TCP_RTO_MIN`; RFC 6298 §2.4 says one second, which nobody keeps.
 pub(crate) const RTO_MIN: u64 = 200 * MILLISECOND;
 /// Linux's `TCP_RTO_MAX`; RFC 6298 §2.5 wants at least 60 s.
@@ -14,6 +16,7 @@ const MIN_LIFETIME: u64 = 300 * SECOND;
 /// The estimator. Times are in ns.
 pub(crate) struct Rtt {
     smoothed: Option<u64>,
+    initial: u64,
     variation: u64,
     min: u64,
     min_at: u64,
@@ -22,7 +25,7 @@ pub(crate) struct Rtt {
 
 impl Rtt {
     pub(crate) const fn new() -> Self {
-        Self { smoothed: None, variation: 0, min: u64::MAX, min_at: 0, backoff: 0 }
+        Self { smoothed: None, initial: INITIAL, variation: 0, min: u64::MAX, min_at: 0, backoff: 0 }
     }
 
     /// A measurement of segments that were sent once (Karn's rule, RFC 6298 §3): `rtt` of the first that an
@@ -47,6 +50,11 @@ impl Rtt {
         }
     }
 
+    /// A SYN was lost, and nothing measured.
+    pub(crate) fn distrust(&mut self) {
+        self.initial = INITIAL_LOST;
+    }
+
     /// SRTT, if anything was measured.
     pub(crate) fn smoothed(&self) -> Option<u64> {
         self.smoothed
@@ -64,7 +72,7 @@ impl Rtt {
 
     /// The timeout without back-off. As in Linux, the minimum bounds the term of the variation.
     pub(crate) fn base(&self) -> u64 {
-        let timeout = self.smoothed.map_or(INITIAL, |smoothed| smoothed + (4 * self.variation).max(RTO_MIN));
+        let timeout = self.smoothed.map_or(self.initial, |smoothed| smoothed + (4 * self.variation).max(RTO_MIN));
         timeout.min(RTO_MAX)
     }
 

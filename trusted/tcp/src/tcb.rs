@@ -125,8 +125,10 @@ impl Tcb {
         tcb.send.wnd = accepted.window;
         tcb.send.max_wnd = accepted.window;
         tcb.recv.announce_first();
-        if let Some(rtt) = accepted.rtt {
-            tcb.rtt.sample(now, rtt, rtt);
+        match accepted.rtt {
+            Some(rtt) => tcb.rtt.sample(now, rtt, rtt),
+            None if accepted.retransmitted => tcb.rtt.distrust(),
+            None => {}
         }
         tcb.establish(now, accepted.retransmitted);
         tcb

@@ -42,8 +42,8 @@ fn link(chance: &mut Chance) -> Link {
 fn life(seed: u64) {
     let mut chance = Chance::new(seed);
     let configs = [config(&mut chance), config(&mut chance)];
-    let mut world = World::connected(seed, link(&mut chance), configs);
-    world.links[1] = link(&mut chance);
+    let mut world = World::connected(seed, Link::CLEAN, configs);
+    world.links = [link(&mut chance), link(&mut chance)];
     let totals = [chance.below(60_000) as usize, chance.below(20_000) as usize];
     let mut sent = [0; 2];
     for end in &mut world.ends {

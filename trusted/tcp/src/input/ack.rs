@@ -10,6 +10,7 @@ use crate::seq;
 use crate::state::{Changes, State};
 use crate::tcb::Tcb;
 use crate::timers::NEVER;
+use arrayvec::ArrayVec;
 
 /// What an acknowledgment says.
 #[derive(Default)]
@@ -89,33 +90,29 @@ impl Tcb {
         self.counters.bytes_acked += bytes;
     }
 
-    /// SACK blocks (RFC 2018 §5); the first may report a duplicate (RFC 2883 §4).
+    /// SACK blocks (RFC 2018 §5).
     fn on_blocks(&mut self, now: u64, segment: &Segment, news: &mut News) {
-        let mut previous: Option<(u64, u64)> = None;
-        for (index, &(start, end)) in segment.sack.iter().enumerate() {
-            let (start, end) = (seq::near(self.send.una, start), seq::near(self.send.una, end));
-            if start >= end || end > self.send.nxt {
+        let (una, nxt) = (self.send.una, self.send.nxt);
+        let near = |&(start, end): &(u32, u32)| (seq::near(una, start), seq::near(una, end));
+        let mut blocks: ArrayVec<(u64, u64), 4> = segment.sack.iter().map(near).collect();
+        if let Some(&first) = blocks.first()
+            && is_duplicate(first, blocks.get(1).copied(), una)
+        {
+            if first.1 <= nxt {
+                self.counters.duplicates_reported = self.counters.duplicates_reported.wrapping_add(1);
+                news.duplicate = Some(first);
+            }
+            blocks.remove(0);
+        }
+        // In order, so that blocks of one acknowledgment do not look like reordering.
+        blocks.sort_unstable();
+        let mss = self.segment_limit();
+        for (start, end) in blocks {
+            if start < una || start >= end || end > nxt {
                 continue;
             }
-            if index == 0 {
-                let second = segment
-                    .sack
-                    .get(1)
-                    .map(|&(start, end)| (seq::near(self.send.una, start), seq::near(self.send.una, end)));
-                let inside = second.is_some_and(|second| second.0 <= start && end <= second.1);
-                if end <= self.send.una || inside {
-                    self.counters.duplicates_reported = self.counters.duplicates_reported.wrapping_add(1);
-                    news.duplicate = Some((start, end));
-                    continue;
-                }
-            }
-            if start < self.send.una || previous == Some((start, end)) {
-                continue;
-            }
-            previous = Some((start, end));
             let (rack, min_rtt) = (&mut self.recovery.rack, self.rtt.min());
             let (offset, echo) = (self.timestamp_offset, news.echo);
-            let mss = u64::from(self.send.mss()) - if self.options.timestamps { 12 } else { 0 };
             self.board.sack(start, end, mss, |piece| {
                 news.note(piece.len(), piece.time, piece.is(Marks::RESENT));
                 rack.on_delivered(piece, now, min_rtt, is_early(echo, piece.time, offset));
@@ -204,6 +201,8 @@ impl Tcb {
         if retries == 0 {
             let rtt = now.saturating_sub(sent);
             self.rtt.sample(now, rtt, rtt);
+        } else {
+            self.rtt.distrust();
         }
         self.rtt.reset_backoff();
         self.timers.retransmit = NEVER;
@@ -214,6 +213,13 @@ impl Tcb {
         let timestamps = segment.timestamps.filter(|_| self.options.timestamps)?;
         Some(timestamps.echo)
     }
+}
+
+/// Whether the first of the blocks reports a duplicate: below the acknowledgment, or inside of the second
+/// (RFC 2883 §4).
+fn is_duplicate(first: (u64, u64), second: Option<(u64, u64)>, una: u64) -> bool {
+    let inside = second.is_some_and(|second| second.0 <= first.0 && first.1 <= second.1);
+    first.0 < first.1 && (first.1 <= una || inside)
 }
 
 /// Whether `echo` is older than a piece that was last sent at `time`: then it does not answer that.

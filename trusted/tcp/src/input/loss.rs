@@ -163,7 +163,10 @@ impl Tcb {
     fn judge_reduction(&mut self, news: &News) {
         let mut needless = false;
         if let Some((start, end)) = news.duplicate {
-            self.recovery.rack.on_duplicate(self.send.una, self.send.nxt);
+            let of_probe = self.recovery.probe.is_some_and(|probe| probe.end == end);
+            if !of_probe {
+                self.recovery.rack.on_duplicate(self.send.una, self.send.nxt);
+            }
             needless = self.recovery.undo.on_duplicate(start, end);
         }
         let original = news.advanced > 0
@@ -172,12 +175,15 @@ impl Tcb {
         if !needless && !original {
             return;
         }
+        // A timeout is no sign of reordering.
+        if !matches!(self.recovery.phase, Phase::Loss { .. }) {
+            self.recovery.rack.note_reordering();
+        }
         self.recovery.undo.stop();
         self.congestion.undo();
         self.board.unmark_lost();
         self.recovery.phase = Phase::Open;
         self.recovery.duplicates = 0;
-        self.recovery.rack.note_reordering();
     }
 
     /// What became of a tail loss probe (RFC 8985 §7.4.2).
