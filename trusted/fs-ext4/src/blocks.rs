@@ -165,10 +165,15 @@ impl Core {
         Ok(())
     }
 
-    /// Frees a block of metadata.
-    pub fn free_metadata(&mut self, block: u64) -> Result<()> {
+    /// A block of metadata is about to be freed: what the journal has of it must not come back.
+    pub fn revoke(&mut self, block: u64) {
         self.cache.forget(block);
         self.running.revoked.insert(block);
+    }
+
+    /// Frees a block of metadata.
+    pub fn free_metadata(&mut self, block: u64) -> Result<()> {
+        self.revoke(block);
         self.free(Run { start: block, len: 1 })
     }
 }

@@ -88,6 +88,9 @@ impl Shape {
         if !unknown.is_empty() && !read_only {
             return Err(MountError::ReadOnlyOnly(Names::ro_compat(unknown)));
         }
+        if !incompat.contains(Incompat::EXTENTS) && !read_only {
+            return Err(MountError::WithoutExtents);
+        }
         let sums = ro_compat.contains(RoCompat::METADATA_CSUM);
         if sums {
             check(found.checksum_type == superblock::CHECKSUM_CRC32C, "superblock names an unknown checksum")?;

@@ -3,6 +3,7 @@
 use super::node::{Path, Step};
 use crate::core::{Core, Run};
 use crate::error::{Error, Result, bad_inode};
+use crate::inodes::mode;
 use alloc::vec::Vec;
 use rkt_ext4_format::extent::{self, Extent, Header, Index, MAX_DEPTH};
 use rkt_ext4_format::inode::BLOCK_LEN;
@@ -92,9 +93,15 @@ impl Core {
         self.set_node::<Extent>(ino, None, Header { entries: 0, max, depth: 0 }, &[])
     }
 
-    /// Frees blocks that were taken out of a file's map.
+    /// Frees blocks that were taken out of a file's map. Those of directories and symbolic links
+    /// went through the journal.
     pub fn free_extents(&mut self, ino: u32, taken: &[Extent]) -> Result<()> {
+        let journaled = self.inode(ino)?.mode & mode::FORMAT != mode::REGULAR;
         for extent in taken {
+            if journaled {
+                let blocks = extent.physical..extent.physical + u64::from(extent.len);
+                blocks.for_each(|block| self.revoke(block));
+            }
             self.free(Run { start: extent.physical, len: extent.len })?;
             self.count_blocks(ino, -i64::from(extent.len))?;
         }

@@ -1,6 +1,8 @@
 //! A disk in memory, and e2fsprogs as judges.
 #![allow(dead_code)]
 
+pub mod model;
+
 use rkt_ext4::{Disk, DiskError, Environment, Event, Ext4, FormatOptions, NewInode, Options, format};
 use std::path::Path;
 use std::process::{Command, Output};
