@@ -19,6 +19,12 @@ impl Sum {
         Self(u16::from_be(fold(wide(bytes))))
     }
 
+    /// As [`of`](Self::of), for a header whose length the compiler knows.
+    #[inline(always)]
+    pub fn of_header<const N: usize>(bytes: &[u8; N]) -> Self {
+        Self(u16::from_be(fold(wide(bytes))))
+    }
+
     /// The sum of one word.
     pub const fn word(word: u16) -> Self {
         Self(word)
@@ -47,7 +53,7 @@ impl Sum {
     /// upper-layer header and what follows.
     #[inline]
     pub fn pseudo_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, len: u32) -> Self {
-        let addresses = Self::of(&source.octets()) + Self::of(&destination.octets());
+        let addresses = Self::of_header(&source.octets()) + Self::of_header(&destination.octets());
         addresses + Self(fold(u64::from(len) + u64::from(protocol)))
     }
 
@@ -108,9 +114,9 @@ const fn fold(sum: u64) -> u16 {
     sum as u16
 }
 
-/// The sum of words in the machine's order, with carries kept. Eight independent lanes of 64
-/// bits, none of which can overflow below 2^32 blocks, become vector additions.
-#[inline]
+/// The sum of words in the machine's order, with carries kept. Eight independent lanes of 64 bits become vector
+/// additions; no sum of 32-bit words overflows them below 16 GiB.
+#[inline(always)]
 fn wide(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<32>();
     let (mut low, mut high) = ([0u64; 4], [0u64; 4]);
@@ -121,14 +127,18 @@ fn wide(bytes: &[u8]) -> u64 {
             *high = high.wrapping_add(word >> 32);
         }
     }
-    let lanes = low.iter().chain(&high).map(|lane| u64::from(fold(*lane)));
+    let mut sum = low.iter().chain(&high).fold(0u64, |sum, lane| sum.wrapping_add(*lane));
     let (words, tail) = rest.as_chunks::<4>();
-    let words = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word)));
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(tail) {
-        *to = *from;
+    for word in words {
+        sum = sum.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
     }
-    lanes.chain(words).sum::<u64>() + u64::from(u32::from_ne_bytes(last))
+    let last = match *tail {
+        [a] => u32::from_ne_bytes([a, 0, 0, 0]),
+        [a, b] => u32::from_ne_bytes([a, b, 0, 0]),
+        [a, b, c] => u32::from_ne_bytes([a, b, c, 0]),
+        _ => 0,
+    };
+    sum.wrapping_add(u64::from(last))
 }
 
 #[cfg(test)]
@@ -166,6 +176,7 @@ mod tests {
         for len in 0..bytes.len() {
             assert_eq!(Sum::of(&bytes[..len]).0, naive(&bytes[..len]), "{len}");
         }
+        assert_eq!(Sum::of_header(bytes.first_chunk::<38>().unwrap()).0, naive(&bytes[..38]));
         let ones = [0xff; 131];
         for len in 0..ones.len() {
             assert_eq!(Sum::of(&ones[..len]).0, naive(&ones[..len]), "{len}");

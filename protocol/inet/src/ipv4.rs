@@ -39,6 +39,14 @@ struct Raw {
     destination: [u8; 4],
 }
 
+impl Raw {
+    #[inline(always)]
+    fn sum(&self) -> Sum {
+        let bytes: &[u8; HEADER_LEN] = zerocopy::transmute_ref!(self);
+        Sum::of_header(bytes)
+    }
+}
+
 /// The fields of a header that are not lengths or checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -88,8 +96,7 @@ impl Header {
         let total_len = header_len.checked_add(payload_len).and_then(|len| u16::try_from(len).ok()).ok_or(NoRoom)?;
         let dont_fragment = if self.dont_fragment { DONT_FRAGMENT } else { 0 };
         let more_fragments = if self.more_fragments { MORE_FRAGMENTS } else { 0 };
-        let mut writer = Writer::new(into);
-        writer.value(&Raw {
+        let mut raw = Raw {
             version_and_words: 0x40 | (header_len / 4) as u8,
             tos: self.tos,
             total_len: total_len.into(),
@@ -100,10 +107,19 @@ impl Header {
             checksum: U16::ZERO,
             source: self.source.octets(),
             destination: self.destination.octets(),
-        })?;
+        };
+        raw.checksum = (raw.sum() + sum_of_options(options)).finish().into();
+        let mut writer = Writer::new(into);
+        writer.value(&raw)?;
         writer.bytes(options)?;
-        writer.seal(Sum::ZERO, 10)
+        Ok(writer.len())
     }
+}
+
+/// The sum of what most packets do not have.
+#[inline]
+fn sum_of_options(options: &[u8]) -> Sum {
+    if options.is_empty() { Sum::ZERO } else { Sum::of(options) }
 }
 
 /// A packet.
@@ -139,20 +155,16 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn parse_head(head: &[u8], len: usize) -> Result<(Header, Range<usize>), Malformed> {
         let packet = Packet::parse_quote(head)?;
-        let header_len = HEADER_LEN + packet.options.len();
-        let header = head.get(..header_len).ok_or(Malformed::Truncated)?;
-        if !Sum::of(header).is_valid() {
+        let (raw, _) = Raw::ref_from_prefix(head).map_err(|_| Malformed::Truncated)?;
+        if !(raw.sum() + sum_of_options(packet.options)).is_valid() {
             return Err(Malformed::Checksum);
         }
-        let (raw, _) = Raw::ref_from_prefix(head).map_err(|_| Malformed::Truncated)?;
+        let header_len = HEADER_LEN + packet.options.len();
         let total_len = usize::from(raw.total_len.get());
-        if total_len < header_len {
-            return Err(Malformed::Length);
-        }
+        let payload_len = total_len.checked_sub(header_len).ok_or(Malformed::Length)?;
         if total_len > len {
             return Err(Malformed::Truncated);
         }
-        let payload_len = total_len - header_len;
         let end = usize::from(packet.header.offset) + payload_len;
         if end > MAX_LEN || packet.header.more_fragments && !payload_len.is_multiple_of(8) {
             return Err(Malformed::Length);

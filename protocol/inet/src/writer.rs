@@ -10,11 +10,13 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    #[inline]
     pub(crate) fn new(into: &'a mut [u8]) -> Self {
         Self { into, at: 0 }
     }
 
     /// Takes the next `len` bytes of the buffer.
+    #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Result<&mut [u8], NoRoom> {
         let end = self.at.checked_add(len).ok_or(NoRoom)?;
         let taken = self.into.get_mut(self.at..end).ok_or(NoRoom)?;
@@ -22,6 +24,7 @@ impl<'a> Writer<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
         self.take(bytes.len())?.copy_from_slice(bytes);
         Ok(())
@@ -33,6 +36,7 @@ impl<'a> Writer<'a> {
         self.bytes(body)
     }
 
+    #[inline]
     pub(crate) fn value(&mut self, value: &(impl IntoBytes + Immutable)) -> Result<(), NoRoom> {
         self.bytes(value.as_bytes())
     }
@@ -43,6 +47,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Bytes written.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.at
     }
