@@ -167,6 +167,8 @@ impl Receiver {
         let below = (start, end.min(self.nxt));
         let within = self.early.containing(start).map(|range| (start, end.min(range.1)));
         let found = if below.0 < below.1 { Some(below) } else { within };
+        // The second block is the one that the duplicate lies in.
+        self.remember(start);
         self.duplicate = found.map(|(start, end)| (start as u32, end as u32));
     }
 

@@ -7,16 +7,14 @@ pub type Key = [u64; 2];
 /// The hash of words, as SipHash-2-4 gives it for their little-endian bytes.
 pub(crate) fn hash(key: Key, words: &[u64]) -> u64 {
     let [k0, k1] = key;
-    let mut v = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573];
+    let start = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573];
     let length = (words.len() as u64 * 8) << 56;
-    for &word in words.iter().chain([&length]) {
-        v[3] ^= word;
-        v = round(round(v));
-        v[0] ^= word;
-    }
-    v[2] ^= 0xff;
-    let v = round(round(round(round(v))));
-    v[0] ^ v[1] ^ v[2] ^ v[3]
+    let [v0, v1, v2, v3] = words.iter().chain([&length]).fold(start, |[v0, v1, v2, v3], word| {
+        let [v0, v1, v2, v3] = round(round([v0, v1, v2, v3 ^ word]));
+        [v0 ^ word, v1, v2, v3]
+    });
+    let [v0, v1, v2, v3] = round(round(round(round([v0, v1, v2 ^ 0xff, v3]))));
+    v0 ^ v1 ^ v2 ^ v3
 }
 
 fn round([v0, v1, v2, v3]: [u64; 4]) -> [u64; 4] {

@@ -32,31 +32,34 @@ pub(super) struct News {
 impl Tcb {
     pub(super) fn on_acknowledgment(&mut self, now: u64, segment: &Segment, span: Span, ack: u64) -> Changes {
         let mut changes = Changes::empty();
-        if ack < self.send.una {
-            return changes;
-        }
         self.counters.last_ack_in = now;
         if matches!(self.state, State::SynReceived(_)) {
             changes |= self.on_syn_acknowledged(now);
         }
-        let updated = self.send.update_window(span.start, ack, segment.window);
+        // An acknowledgment that was overtaken may still report blocks, nothing else.
+        let stale = ack < self.send.una;
+        let updated = !stale && self.send.update_window(span.start, ack, segment.window);
         if self.timers.window_probe != NEVER && self.send.edge() > self.send.nxt {
             self.timers.window_probe = NEVER;
             self.rtt.reset_backoff();
         }
         // Nothing is outstanding and nothing new: the short way.
-        if self.board.is_empty() && ack == self.send.una && segment.sack.is_empty() {
+        if (stale || self.board.is_empty() && ack == self.send.una) && segment.sack.is_empty() {
             return changes;
         }
         let mut news = News { echo: self.echo(segment), ..News::default() };
         news.repeats = ack == self.send.una && span.end == span.start && !updated && !segment.has(Flags::SYN);
-        self.free(now, ack, &mut news);
+        if !stale {
+            self.free(now, ack, &mut news);
+        }
         if self.options.sack {
-            self.on_blocks(now, segment, &mut news);
+            self.on_blocks(now, segment, ack, &mut news);
         }
         let rtt = self.measure(now, &news);
         if news.advanced > 0 {
             self.recovery.trouble_since = 0;
+        }
+        if news.advanced > 0 || self.predates_first(&news) {
             self.restart_retransmission(now);
         }
         self.recover(now, &news);
@@ -91,12 +94,12 @@ impl Tcb {
     }
 
     /// SACK blocks (RFC 2018 §5).
-    fn on_blocks(&mut self, now: u64, segment: &Segment, news: &mut News) {
+    fn on_blocks(&mut self, now: u64, segment: &Segment, ack: u64, news: &mut News) {
         let (una, nxt) = (self.send.una, self.send.nxt);
         let near = |&(start, end): &(u32, u32)| (seq::near(una, start), seq::near(una, end));
         let mut blocks: ArrayVec<(u64, u64), 4> = segment.sack.iter().map(near).collect();
         if let Some(&first) = blocks.first()
-            && is_duplicate(first, blocks.get(1).copied(), una)
+            && is_duplicate(first, blocks.get(1).copied(), ack)
         {
             if first.1 <= nxt {
                 self.counters.duplicates_reported = self.counters.duplicates_reported.wrapping_add(1);
@@ -150,10 +153,17 @@ impl Tcb {
         self.send.tune(self.congestion.cwnd());
     }
 
+    /// What arrived out of order was sent before the first outstanding segment was sent (again), which may
+    /// therefore still be on its way (as in Linux).
+    fn predates_first(&self, news: &News) -> bool {
+        let first = self.board.get(0).map_or(0, |piece| piece.time);
+        news.times.is_some_and(|(time, _)| time < first)
+    }
+
     /// RFC 6298 §5.2 and 5.3.
     fn restart_retransmission(&mut self, now: u64) {
         let outstanding = !self.board.is_empty();
-        self.timers.retransmit = if outstanding { now.saturating_add(self.rtt.timeout()) } else { NEVER };
+        self.timers.retransmit = if outstanding { self.timeout_from(now) } else { NEVER };
         if !outstanding {
             self.timers.loss_probe = NEVER;
             self.timers.reorder = NEVER;
@@ -217,9 +227,9 @@ impl Tcb {
 
 /// Whether the first of the blocks reports a duplicate: below the acknowledgment, or inside of the second
 /// (RFC 2883 §4).
-fn is_duplicate(first: (u64, u64), second: Option<(u64, u64)>, una: u64) -> bool {
+fn is_duplicate(first: (u64, u64), second: Option<(u64, u64)>, ack: u64) -> bool {
     let inside = second.is_some_and(|second| second.0 <= first.0 && first.1 <= second.1);
-    first.0 < first.1 && (first.1 <= una || inside)
+    first.0 < first.1 && (first.1 <= ack || inside)
 }
 
 /// Whether `echo` is older than a piece that was last sent at `time`: then it does not answer that.

@@ -172,7 +172,7 @@ impl Tcb {
         }
         self.congestion.on_transmit(self.send.una, end, self.pipe(), false);
         if self.timers.retransmit == NEVER {
-            self.timers.retransmit = now.saturating_add(self.rtt.timeout());
+            self.timers.retransmit = self.timeout_from(now);
         }
         self.arm_loss_probe(now);
         Outgoing { segment, offset, segment_size: mss as u16 }

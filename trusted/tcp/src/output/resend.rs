@@ -53,7 +53,7 @@ impl Tcb {
         self.recovery.probe_due = false;
         self.recovery.probe = Some(Probe { end, resent });
         self.timers.loss_probe = NEVER;
-        self.timers.retransmit = now.saturating_add(self.rtt.timeout());
+        self.timers.retransmit = self.timeout_from(now);
     }
 
     fn emit_again(&mut self, now: u64, index: usize, mss: u64) -> Option<Outgoing> {
@@ -78,8 +78,9 @@ impl Tcb {
         self.counters.resent = self.counters.resent.wrapping_add(len.div_ceil(mss).max(1) as u32);
         self.counters.bytes_resent += len;
         self.counters.bytes_sent += len;
-        if self.timers.retransmit == NEVER {
-            self.timers.retransmit = now.saturating_add(self.rtt.timeout());
+        // The timeout is that of the first segment (as in Linux): it has its time again.
+        if index == 0 || self.timers.retransmit == NEVER {
+            self.timers.retransmit = self.timeout_from(now);
         }
         Some(Outgoing { segment, offset, segment_size: mss as u16 })
     }

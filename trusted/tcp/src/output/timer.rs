@@ -22,7 +22,7 @@ impl Tcb {
         if expired(&mut self.timers.loss_probe, now) {
             // The timeout is behind the probe (RFC 8985 §7.3).
             self.recovery.probe_due = true;
-            self.timers.retransmit = now.saturating_add(self.rtt.timeout());
+            self.timers.retransmit = self.timeout_from(now);
             changes |= Changes::OUTPUT;
         }
         if expired(&mut self.timers.retransmit, now) {
@@ -72,10 +72,15 @@ impl Tcb {
         self.counters.expiries = self.counters.expiries.wrapping_add(1);
         self.enter_loss();
         self.rtt.back_off();
+        self.timers.retransmit = self.timeout_from(now);
+        Changes::OUTPUT
+    }
+
+    /// When the retransmission timer expires that starts now; not behind the user timeout (RFC 5482).
+    pub(crate) fn timeout_from(&self, now: u64) -> u64 {
         let since = self.recovery.trouble_since;
         let end = self.config.user_timeout.filter(|_| since > 0).map_or(NEVER, |limit| since.saturating_add(limit));
-        self.timers.retransmit = now.saturating_add(self.rtt.timeout()).min(end.max(now + 1));
-        Changes::OUTPUT
+        now.saturating_add(self.rtt.timeout()).min(end.max(now + 1))
     }
 
     /// Whether the peer has been silent for too long since `since`: R2 of RFC 1122 §4.2.3.5, or the user
