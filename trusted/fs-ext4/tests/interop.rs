@@ -101,7 +101,7 @@ fn images_of_mke2fs_are_read_and_changed() {
         fs.unmount().unwrap();
         check(&disk);
         let fs = mount(&disk);
-        assert_eq!(read_all(&fs, walk(&fs, "tiny")), b"few more");
+        assert_eq!(read_all(&fs, walk(&fs, "tiny")), b"few mores");
         assert_eq!(read_all(&fs, walk(&fs, "dir/sub/new")), [1; 10_000]);
         assert_eq!(names(&fs, walk(&fs, "many")).len(), 1500);
     }
