@@ -81,6 +81,20 @@ impl Ring {
         *self = Self::default();
     }
 
+    /// Gives back what the bytes in the buffer do not need. What was written behind its end is lost.
+    pub(crate) fn shrink(&mut self) {
+        let mut small = Self::default();
+        let (first, second) = self.slices(0, self.len);
+        if self.len.next_power_of_two() >= self.bytes.len() || !small.reserve(self.len) {
+            return;
+        }
+        let (head, tail) = small.slices_mut(0, self.len).0.split_at_mut(first.len());
+        head.copy_from_slice(first);
+        tail.copy_from_slice(second);
+        small.commit(self.len);
+        *self = small;
+    }
+
     fn span(&self, offset: usize, len: usize) -> (Range<usize>, Range<usize>) {
         let capacity = self.bytes.len();
         if len == 0 || offset.checked_add(len).is_none_or(|end| end > capacity) {
@@ -129,6 +143,9 @@ mod tests {
         assert_eq!(ring.len(), 25);
         let expected = [&[1; 3][..], &[2; 10], &[3; 7], &[4; 5]].concat();
         assert_eq!(text(&ring, 25), expected);
+        ring.shrink();
+        assert_eq!(text(&ring, 25), expected);
+        assert_eq!(ring.capacity(), LEAST);
         ring.consume(25);
         assert!(ring.is_empty());
     }

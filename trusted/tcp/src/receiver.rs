@@ -157,6 +157,16 @@ impl Receiver {
         self.nxt = end;
     }
 
+    /// Drops what came early, though it was reported (RFC 2018 §8 allows it), and gives its memory back.
+    pub(crate) fn renege(&mut self) {
+        self.early = Ranges::default();
+        self.latest.clear();
+        self.duplicate = None;
+        // Where FIN stands is known only from what is dropped.
+        self.fin = self.fin.filter(|&fin| self.nxt > fin);
+        self.ring.shrink();
+    }
+
     /// FIN was reached.
     pub(crate) fn is_finished(&self) -> bool {
         self.fin.is_some_and(|fin| self.nxt > fin)

@@ -376,6 +376,25 @@ impl Tcb {
         }
     }
 
+    /// Whether `seq` was sent and not acknowledged: an ICMP message that quotes anything else is not for this
+    /// connection, or forged (RFC 5927 §4.1).
+    pub fn is_outstanding(&self, seq: u32) -> bool {
+        let seq = seq::near(self.send.una, seq);
+        self.send.una <= seq && seq < self.send.nxt
+    }
+
+    /// Bytes of memory that the buffers hold.
+    pub fn memory(&self) -> usize {
+        self.send.ring.capacity() + self.recv.ring.capacity()
+    }
+
+    /// Memory is short: gives back all that holds neither received nor unacknowledged data, and drops what
+    /// came out of order; the peer sends it again.
+    pub fn reclaim(&mut self) {
+        self.recv.renege();
+        self.send.ring.shrink();
+    }
+
     /// Takes the TIME-WAIT that takes this connection's place in the engine's table. What was received
     /// can still be read.
     pub fn take_time_wait(&mut self) -> Option<TimeWait> {

@@ -274,3 +274,20 @@ fn holes_are_bounded() {
     peer.data(1, 1, 60_000);
     assert_eq!(peer.tcb.readable(), 60_000);
 }
+
+#[test]
+fn short_memory_drops_what_came_early() {
+    let mut peer = Peer::sack();
+    let fin = peer.segment(50_001, 1, 1000, Flags::FIN);
+    peer.give(&fin);
+    peer.data(1, 1, 100);
+    assert!(peer.tcb.memory() > 50_000);
+    peer.tcb.reclaim();
+    assert!(peer.tcb.memory() < 5000);
+    peer.segments(0);
+    peer.data(101, 1, 49_900);
+    assert_eq!((peer.tcb.readable(), peer.one().ack), (50_000, Some(IRS + 50_001)));
+    peer.give(&fin);
+    assert!(matches!(peer.tcb.state(), State::CloseWait));
+    assert_eq!(peer.tcb.readable(), 51_000);
+}

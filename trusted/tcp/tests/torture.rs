@@ -74,6 +74,9 @@ fn life(seed: u64) {
             if chance.per_mille(3) {
                 tcb.set(now, Setting::Cork(chance.per_mille(500)));
             }
+            if chance.per_mille(3) {
+                tcb.reclaim();
+            }
             if chance.per_mille(1) {
                 world.now += chance.below(5) * SECOND;
             }

@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::tcb::{Parting, Tcb};
 
 impl Tcb {
-    /// The next segment to send; call until there is none. `max_payload` is what the device takes as one
+    /// The next segment to send; call until there is none, then look at [`Tcb::deadline`] again. `max_payload` is what the device takes as one
     /// row of segments (GSO), zero if it takes single segments only. The payload, if any, is to be copied
     /// ([`Tcb::payload`]) before the next call.
     pub fn transmit(&mut self, now: u64, max_payload: usize) -> Option<Outgoing> {
@@ -34,8 +34,9 @@ impl Tcb {
         }
     }
 
-    /// Whether [`Tcb::transmit`] may have something. May say yes in vain, never no.
-    pub(crate) fn may_transmit(&self) -> bool {
+    /// Whether [`Tcb::transmit`] may have something; a cheap question, for after [`Tcb::receive`]. May say
+    /// yes in vain, never no.
+    pub fn has_output(&self) -> bool {
         self.parting.is_some()
             || self.acks.due
             || self.probe_due
