@@ -32,7 +32,7 @@ impl Random {
 /// # Errors
 /// As the disk says.
 pub fn perform(disk: &mut dyn BlockDevice, request: Request, mut idle: impl FnMut()) -> Result<Request, BlockError> {
-    let token = disk.submit(request).expect("submit");
+    let token = disk.submit(request).map_err(|rejected| rejected.error).expect("submit");
     disk.kick();
     loop {
         if let Some(done) = disk.poll() {

@@ -163,6 +163,7 @@ impl Controller {
             Some(place @ None) => *place = Some(CompletionQueue::new(id, region, entries, vector)),
             _ => return Err(Status::INVALID_QUEUE.final_word()),
         }
+        self.queues = self.queues.max(id + 1);
         Ok(End::With(0))
     }
 
@@ -177,6 +178,7 @@ impl Controller {
             _ => return Err(Status::INVALID_QUEUE.final_word()),
         }
         user.users += 1;
+        self.queues = self.queues.max(id + 1);
         Ok(End::With(0))
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Controller {
     pub(crate) events: Events,
     /// The last errors, newest last.
     pub(crate) errors: VecDeque<ErrorEntry>,
+    /// One more than the highest queue there ever was since the last reset.
+    pub(crate) queues: u16,
     regs: ControllerRegisters,
     /// The driver's `CC` that was acted on last.
     acted: u32,
@@ -77,6 +79,7 @@ impl Controller {
             completions: Vec::new(),
             events: Events::default(),
             errors: VecDeque::new(),
+            queues: 1,
             regs,
             acted: 0,
             ready: false,
@@ -154,6 +157,7 @@ impl Controller {
         self.submissions = (0..count).map(|_| None).collect();
         self.completions = (0..count).map(|_| None).collect();
         self.events = Events::default();
+        self.queues = 1;
         self.ready = false;
     }
 
@@ -166,7 +170,7 @@ impl Controller {
             self.measure_again()?;
             worked = true;
         }
-        for queue in 0..MAX_QUEUE_PAIRS {
+        for queue in 0..self.queues {
             worked |= self.fetch(queue)?;
         }
         Ok(worked | self.finish()?)
@@ -242,7 +246,9 @@ impl Controller {
     /// Rings the vCPUs whose queues moved, each once.
     fn interrupt(&mut self) {
         let mut rung = 0u64;
-        for vector in self.completions.iter_mut().flatten().filter_map(CompletionQueue::take_interrupt) {
+        for vector in
+            self.completions.iter_mut().take(self.queues.into()).flatten().filter_map(CompletionQueue::take_interrupt)
+        {
             let bit = 1u64.checked_shl(vector.into()).unwrap_or(0);
             if rung & bit == 0 {
                 rung |= bit;

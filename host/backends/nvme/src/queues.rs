@@ -62,19 +62,26 @@ pub(crate) fn memory(window: &Window, at: u64, entries: u16, entry_len: usize) -
     window.sub(start, entry_len * usize::from(entries))
 }
 
+/// The value of a doorbell, which is an index of a queue with this many entries.
+fn doorbell(queue: u16, value: u32, entries: u16) -> Result<u16, Fault> {
+    u16::try_from(value).ok().filter(|index| *index < entries).ok_or(Fault::Doorbell { queue, value })
+}
+
 /// A submission queue.
 pub(crate) struct SubmissionQueue {
     id: u16,
     region: Region,
     entries: u16,
     head: u16,
+    /// The driver's tail when it was last looked at: that is its cache line, not to be asked for too often.
+    tail: u16,
     /// Its completion queue.
     pub(crate) completions: u16,
 }
 
 impl SubmissionQueue {
     pub(crate) fn new(id: u16, region: Region, entries: u16, completions: u16) -> Self {
-        Self { id, region, entries, head: 0, completions }
+        Self { id, region, entries, head: 0, tail: 0, completions }
     }
 
     pub(crate) fn head(&self) -> u16 {
@@ -86,11 +93,10 @@ impl SubmissionQueue {
     /// # Errors
     /// The doorbell is out of range.
     pub(crate) fn pop(&mut self, regs: &ControllerRegisters) -> Result<Option<Command>, Fault> {
-        let tail = regs.tail(self.id);
-        if tail >= u32::from(self.entries) {
-            return Err(Fault::Doorbell { queue: self.id, value: tail });
+        if self.tail == self.head {
+            self.tail = doorbell(self.id, regs.tail(self.id), self.entries)?;
         }
-        if tail == u32::from(self.head) {
+        if self.tail == self.head {
             return Ok(None);
         }
         let mut command = Command::new_zeroed();
@@ -106,6 +112,8 @@ pub(crate) struct CompletionQueue {
     region: Region,
     entries: u16,
     tail: u16,
+    /// The driver's head when it was last looked at.
+    head: u16,
     phase: bool,
     /// Interrupt vector, if interrupts are enabled.
     vector: Option<u16>,
@@ -119,19 +127,24 @@ pub(crate) struct CompletionQueue {
 
 impl CompletionQueue {
     pub(crate) fn new(id: u16, region: Region, entries: u16, vector: Option<u16>) -> Self {
-        Self { id, region, entries, tail: 0, phase: true, vector, users: 0, outstanding: 0, posted: false }
+        Self { id, region, entries, tail: 0, head: 0, phase: true, vector, users: 0, outstanding: 0, posted: false }
     }
 
     /// Whether another command may be taken: there will be a place for its completion.
     ///
     /// # Errors
     /// The doorbell is out of range.
-    pub(crate) fn has_room(&self, regs: &ControllerRegisters) -> Result<bool, Fault> {
-        let head = regs.head(self.id);
-        let head = u16::try_from(head).ok().filter(|head| *head < self.entries);
-        let head = head.ok_or(Fault::Doorbell { queue: self.id, value: regs.head(self.id) })?;
-        let unseen = (self.tail + self.entries - head) % self.entries;
-        Ok(unseen + self.outstanding < self.entries - 1)
+    pub(crate) fn has_room(&mut self, regs: &ControllerRegisters) -> Result<bool, Fault> {
+        if !self.fits() {
+            self.head = doorbell(self.id, regs.head(self.id), self.entries)?;
+        }
+        Ok(self.fits())
+    }
+
+    /// Whether a completion more fits, as far as the driver's head is known.
+    fn fits(&self) -> bool {
+        let unseen = (self.tail + self.entries - self.head) % self.entries;
+        unseen + self.outstanding < self.entries - 1
     }
 
     /// Posts a completion; there is room, as commands are taken only then.
