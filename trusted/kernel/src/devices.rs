@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use rkt_log::{Event, Stat};
 use rkt_manifest::{Interface, Ipv4, Manifest};
 use rkt_net::{Card, NetStack};
-use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, Probe, RSS_KEY_LEN, Steering};
+use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, RSS_KEY_LEN, Steering};
 use rkt_sync::OnceCell;
 use rkt_virtio_net::{Options, VirtioNet};
 use rkt_virtio_transport::DriverRegs;
@@ -41,20 +41,17 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
     let window = rkt_platform::window();
     let area = window.len().saturating_sub(layout::DMA);
     let mut arena = DmaArena::new(window, layout::DMA, area).map_err(|_| (Event::BadWindow, String::new()))?;
-    if manifest.network.len() > 1 {
-        return Err((Event::NoDevice, String::from("more than one network interface is not supported")));
-    }
     if !manifest.disks.is_empty() {
         return Err((Event::NoDevice, String::from("disks are not supported by this enclave")));
     }
     if !manifest.network.is_empty() && !manifest.plaintext_network {
         return Err((Event::NoDevice, String::from("the manifest allows no plaintext network")));
     }
-    let card = match manifest.network.first() {
-        Some(interface) => Some(start_card(interface, 0, &mut arena)?),
-        None => None,
-    };
-    let _ = NET.set(NetStack::new(card, Arc::new(crate::socket::NetHooks)));
+    let mut cards = Vec::new();
+    for (slot, interface) in manifest.network.iter().enumerate() {
+        cards.push(start_card(interface, slot, &mut arena)?);
+    }
+    let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks)));
     Ok(())
 }
 
@@ -91,19 +88,11 @@ fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Resul
     let device = VirtioNet::new(regs, arena, &options, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{name}: {error}")))?;
     let device = Box::new(Watched { device, slot, told: false });
-    Ok(Card { device, address, prefix, gateway })
+    let addresses = Vec::from([(address.into(), prefix)]);
+    Ok(Card { device, name, addresses, gateways: gateway.map(Into::into).into_iter().collect() })
 }
 
-/// Looks at the card's queues, for its counters.
-static CARD: OnceCell<Vec<Arc<dyn Probe>>> = OnceCell::new();
-
-/// Counters of the card over all its queues, if there is one.
-pub fn card_stats() -> Option<NetStats> {
-    let probes = CARD.get()?;
-    Some(probes.iter().fold(NetStats::default(), |sum, probe| sum + probe.stats()))
-}
-
-/// A card that tells when it had to be reset, and shows its counters.
+/// A card that tells when it had to be reset.
 struct Watched<D> {
     device: D,
     slot: usize,
@@ -117,9 +106,7 @@ impl<D: NetDevice> NetDevice for Watched<D> {
     }
 
     fn take_queues(&mut self) -> Vec<Box<dyn NetQueue>> {
-        let queues = self.device.take_queues();
-        let _ = CARD.set(queues.iter().map(|queue| queue.probe()).collect());
-        queues
+        self.device.take_queues()
     }
 
     fn steering(&self) -> Steering {
@@ -170,7 +157,8 @@ pub fn parking(_cpu: usize) {
 /// Publishes what devices count.
 pub fn publish_stats() {
     log::set(Stat::Parks, u64::from(PARKING.load(Ordering::Relaxed)));
-    if let Some(stats) = card_stats() {
+    if let Some(net) = NET.get() {
+        let stats = net.interfaces().iter().fold(NetStats::default(), |sum, interface| sum + interface.counters);
         log::set(Stat::RxPackets, stats.rx_frames);
         log::set(Stat::RxBytes, stats.rx_bytes);
         log::set(Stat::TxPackets, stats.tx_frames);

@@ -63,8 +63,7 @@ impl FileOps for SocketFile {
         match command {
             FIONREAD => count(self.socket.queued_input()?)?,
             TIOCOUTQ => count(self.socket.queued_output()?)?,
-            // There is no urgent data that a mark could stand for.
-            SIOCATMARK => count(0)?,
+            SIOCATMARK => count(self.socket.at_mark()?.into())?,
             SIOCGIFCONF => list_interfaces(argument)?,
             _ => ask_interface(command, argument)?,
         }

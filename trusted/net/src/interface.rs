@@ -1,8 +1,11 @@
 //! What programs ask about network interfaces (netdevice(7)).
 
-use core::net::Ipv4Addr;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use rkt_linux_abi::ioctl::*;
 use rkt_linux_abi::{Errno, Result};
+use rkt_netdev::NetStats;
 
 /// Bytes of `ifr_name`.
 const NAME_LEN: usize = 16;
@@ -16,64 +19,85 @@ const IFF_LOOPBACK: u16 = 8;
 const IFF_RUNNING: u16 = 64;
 const IFF_MULTICAST: u16 = 4096;
 
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The address.
+    pub ip: IpAddr,
+    /// Bits of it that name the network.
+    pub prefix: u8,
+}
+
 /// A network interface.
 #[derive(Clone, Debug)]
 pub struct Interface {
     /// Its number, from 1.
     pub index: u32,
     /// Its name: `lo`, `eth0`.
-    pub name: &'static str,
+    pub name: String,
     /// Ethernet address; zeroes for the loopback.
     pub mac: [u8; 6],
     /// Largest packet in bytes.
     pub mtu: u32,
-    /// IPv4 address.
-    pub address: Ipv4Addr,
-    /// Bits of the address that name the network.
-    pub prefix: u8,
-    /// Where packets to other networks go.
-    pub gateway: Option<Ipv4Addr>,
+    /// Its addresses.
+    pub addresses: Vec<Assigned>,
     /// Whether it works.
     pub up: bool,
+    /// It leads back to this machine.
+    pub loopback: bool,
+    /// What its card counts. What goes over the loopback are no packets, and is not counted.
+    pub counters: NetStats,
+}
+
+impl Assigned {
+    /// The mask of the network, for an address of IPv4.
+    pub fn netmask(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0))
+    }
+
+    /// The broadcast address of the network, for an address of IPv4.
+    pub fn broadcast(&self) -> Option<Ipv4Addr> {
+        match self.ip {
+            IpAddr::V4(ip) => Some(Ipv4Addr::from_bits(ip.to_bits() | !self.netmask().to_bits())),
+            IpAddr::V6(_) => None,
+        }
+    }
 }
 
 impl Interface {
     /// The loopback.
     pub(crate) fn loopback() -> Self {
-        let name = "lo";
-        let address = Ipv4Addr::LOCALHOST;
-        Self { index: 1, name, mac: [0; 6], mtu: 65536, address, prefix: 8, gateway: None, up: true }
+        let counters = NetStats::default();
+        let addresses = Vec::from([
+            Assigned { ip: Ipv4Addr::LOCALHOST.into(), prefix: 8 },
+            Assigned { ip: Ipv6Addr::LOCALHOST.into(), prefix: 128 },
+        ]);
+        Self {
+            index: 1,
+            name: String::from("lo"),
+            mac: [0; 6],
+            mtu: 65536,
+            addresses,
+            up: true,
+            loopback: true,
+            counters,
+        }
     }
 
     /// `IFF_*` bits.
     pub fn flags(&self) -> u16 {
-        let kind = if self.address.is_loopback() { IFF_LOOPBACK } else { IFF_BROADCAST | IFF_MULTICAST };
+        let kind = if self.loopback { IFF_LOOPBACK } else { IFF_BROADCAST | IFF_MULTICAST };
         kind | if self.up { IFF_UP | IFF_RUNNING } else { 0 }
-    }
-
-    /// The network mask.
-    pub fn netmask(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0))
-    }
-
-    /// The address of the network itself.
-    pub fn network(&self) -> Ipv4Addr {
-        self.address & self.netmask()
     }
 
     /// The ARP hardware type.
     pub fn hardware(&self) -> u16 {
-        if self.address.is_loopback() { ARPHRD_LOOPBACK } else { ARPHRD_ETHER }
+        if self.loopback { ARPHRD_LOOPBACK } else { ARPHRD_ETHER }
     }
 
-    /// The broadcast address of the network.
-    pub fn broadcast(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.address.to_bits() | !self.netmask().to_bits())
-    }
-
-    /// Whether an address is on this network.
-    pub fn contains(&self, ip: Ipv4Addr) -> bool {
-        (ip.to_bits() ^ self.address.to_bits()) & self.netmask().to_bits() == 0
+    /// The first IPv4 address.
+    pub fn v4(&self) -> Option<Assigned> {
+        self.addresses.iter().find(|assigned| assigned.ip.is_ipv4()).copied()
     }
 
     /// The `struct ifreq` of SIOCGIFCONF: name and address.
@@ -82,7 +106,9 @@ impl Interface {
         for (into, from) in request.iter_mut().take(NAME_LEN - 1).zip(self.name.bytes()) {
             *into = from;
         }
-        put_address(&mut request, self.address);
+        if let Some(Assigned { ip: IpAddr::V4(ip), .. }) = self.v4() {
+            put_address(&mut request, ip);
+        }
         request
     }
 }
@@ -122,9 +148,17 @@ pub fn ioctl_if(interfaces: &[Interface], cmd: u32, request: &mut [u8; 40]) -> R
         }
         SIOCGIFINDEX => put(request, &interface.index.to_le_bytes()),
         SIOCGIFFLAGS => put(request, &interface.flags().to_le_bytes()),
-        SIOCGIFADDR | SIOCGIFDSTADDR => put_address(request, interface.address),
-        SIOCGIFNETMASK => put_address(request, interface.netmask()),
-        SIOCGIFBRDADDR => put_address(request, interface.broadcast()),
+        SIOCGIFADDR | SIOCGIFDSTADDR | SIOCGIFNETMASK | SIOCGIFBRDADDR => {
+            let assigned = interface.v4().ok_or(Errno::EADDRNOTAVAIL)?;
+            let broadcast = assigned.broadcast().filter(|_| !interface.loopback);
+            let address = match (cmd, assigned.ip) {
+                (SIOCGIFNETMASK, _) => assigned.netmask(),
+                (SIOCGIFBRDADDR, _) => broadcast.unwrap_or(Ipv4Addr::UNSPECIFIED),
+                (_, IpAddr::V4(ip)) => ip,
+                (_, IpAddr::V6(_)) => return Err(Errno::EADDRNOTAVAIL),
+            };
+            put_address(request, address);
+        }
         SIOCGIFMTU => put(request, &interface.mtu.to_le_bytes()),
         SIOCGIFMETRIC => put(request, &0u32.to_le_bytes()),
         SIOCGIFTXQLEN => put(request, &1000u32.to_le_bytes()),

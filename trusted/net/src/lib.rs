@@ -4,8 +4,7 @@
 //! with one. Behind them:
 //! - `tcp` and `udp` give Linux's semantics to whatever carries the bytes: a [`Connection`]
 //!   inside the enclave (loopback: a pair of byte rings, no packets) or one of the [`Stack`];
-//! - the [`Stack`] speaks TCP/IP over a network card. `smol` implements it with smoltcp; another
-//!   one takes its place without a change elsewhere;
+//! - the [`Stack`] speaks TCP/IP over network cards: `engine`, with `rkt-tcp` and `rkt-inet`;
 //! - `unix` is AF_UNIX, and `netlink` AF_NETLINK, which need neither.
 //!
 //! Locks are held for microseconds and never while waiting. Waiters are woken after the locks
@@ -18,6 +17,7 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+mod engine;
 mod interface;
 mod ip_options;
 mod netlink;
@@ -26,7 +26,6 @@ mod options;
 mod patience;
 mod ports;
 mod ring;
-mod smol;
 mod socket;
 mod stack;
 mod tcp;
@@ -37,5 +36,5 @@ pub use address::{Address, UnixAddress};
 pub use interface::{Interface, ioctl_if};
 pub use netstack::{Card, NetStack};
 pub use socket::{Ancillary, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
-pub use stack::{Acceptor, Connection, DatagramSink, KeepAlive, Phase, Stack, Status, StreamOption};
+pub use stack::{Acceptor, Connection, DatagramSink, Phase, Stack, Status, Undelivered};
 pub use unix::UnixNode;

@@ -2,19 +2,21 @@
 
 use crate::Interface;
 use crate::address::{AF_INET, AF_INET6, AF_NETLINK, AF_UNIX};
+use crate::engine::Engine;
 use crate::netlink::NetlinkSocket;
 use crate::options::Kind;
 use crate::ports::PortTable;
-use crate::smol::Smol;
 use crate::socket::{Hooks, Socket};
 use crate::stack::Stack;
 use crate::tcp::{Listener, TcpSocket};
 use crate::udp::{UdpPorts, UdpSocket};
 use crate::unix::{self, Names};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
+use rkt_inet::route::Route;
 use rkt_linux_abi::{Errno, Result, net::*, netlink::NETLINK_ROUTE};
 use rkt_netdev::NetDevice;
 
@@ -25,12 +27,12 @@ const TYPE_FLAGS: u32 = rkt_linux_abi::general::O_NONBLOCK | rkt_linux_abi::gene
 pub struct Card {
     /// The driver.
     pub device: Box<dyn NetDevice>,
-    /// Own address.
-    pub address: Ipv4Addr,
-    /// Bits of the address that name the network, 0 to 32.
-    pub prefix: u8,
-    /// Where packets to other networks go.
-    pub gateway: Option<Ipv4Addr>,
+    /// Name of the interface.
+    pub name: String,
+    /// Own addresses, each with the bits of it that name its network.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Where packets to other networks go, one for each version of IP.
+    pub gateways: Vec<IpAddr>,
 }
 
 /// The network: makes sockets, and looks after the card.
@@ -43,9 +45,10 @@ pub struct NetStack {
 }
 
 impl NetStack {
-    /// The network over a card, or with the loopback alone.
-    pub fn new(card: Option<Card>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
-        Self::with_stack(card.map(|card| Smol::new(card) as Arc<dyn Stack>), hooks)
+    /// The network over these cards; with none of them the loopback alone.
+    pub fn new(cards: Vec<Card>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
+        let stack = if cards.is_empty() { None } else { Some(Engine::new(cards) as Arc<dyn Stack>) };
+        Self::with_stack(stack, hooks)
     }
 
     /// The network over this stack.
@@ -110,11 +113,16 @@ impl NetStack {
         Ok(unix::pair(self.clone(), unix_kind(kind & !TYPE_FLAGS)?))
     }
 
-    /// The interfaces: the loopback, and the card's.
+    /// The interfaces: the loopback, and the cards'.
     pub fn interfaces(&self) -> Vec<Interface> {
         let mut all = Vec::from([Interface::loopback()]);
-        all.extend(self.stack.as_ref().map(|stack| stack.interface()));
+        all.extend(self.stack.iter().flat_map(|stack| stack.interfaces()));
         all
+    }
+
+    /// The routes, but for those of the loopback.
+    pub fn routes(&self) -> Vec<Route> {
+        self.stack.as_ref().map(|stack| stack.routes()).unwrap_or_default()
     }
 
     /// Does what there is to do; true if there was anything. Does nothing if another vCPU is at it.
@@ -138,11 +146,7 @@ impl NetStack {
 
     /// Whether an address is the enclave's own.
     pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
-        match ip {
-            ip if ip.is_loopback() => true,
-            IpAddr::V4(ip) => self.stack.as_ref().is_some_and(|stack| stack.interface().address == ip),
-            IpAddr::V6(_) => false,
-        }
+        ip.is_loopback() || self.stack.as_ref().is_some_and(|stack| stack.is_local(ip))
     }
 
     /// The own address that packets to `to` come from.
@@ -153,7 +157,7 @@ impl NetStack {
         match to {
             IpAddr::V4(ip) if ip.is_loopback() => Ok(Ipv4Addr::LOCALHOST.into()),
             ip if self.is_local(ip) => Ok(ip),
-            ip => Ok(self.stack.as_ref().ok_or(Errno::ENETUNREACH)?.source(ip)?.into()),
+            ip => self.stack.as_ref().ok_or(Errno::ENETUNREACH)?.source(ip, None),
         }
     }
 }

@@ -8,6 +8,9 @@ use rkt_linux_abi::{Errno, Result};
 pub(crate) const DEFAULT_BUFFER: usize = 212_992;
 /// net.core.wmem_max and rmem_max.
 const MAX_BUFFER: usize = 212_992;
+/// The first sizes of net.ipv4.tcp_wmem and tcp_rmem.
+const TCP_SEND_BUFFER: usize = 16_384;
+const TCP_RECEIVE_BUFFER: usize = 131_072;
 /// SOCK_MIN_SNDBUF of Linux on x86-64.
 const MIN_SEND_BUFFER: usize = 4608;
 /// SOCK_MIN_RCVBUF of Linux on x86-64.
@@ -35,6 +38,8 @@ pub(crate) struct Options {
     pub pass_credentials: bool,
     pub send_buffer: usize,
     pub receive_buffer: usize,
+    /// The program chose the sizes (SO_SNDBUF, SO_RCVBUF): they are not tuned.
+    buffers_chosen: (bool, bool),
     /// Nanoseconds, 0: none.
     pub send_timeout: u64,
     /// Nanoseconds, 0: none.
@@ -77,12 +82,34 @@ impl Options {
             pass_credentials: false,
             send_buffer: DEFAULT_BUFFER,
             receive_buffer: DEFAULT_BUFFER,
+            buffers_chosen: (false, false),
             send_timeout: 0,
             receive_timeout: 0,
             linger: None,
             receive_low: 1,
             hints: Vec::new(),
         }
+    }
+
+    /// Those of a TCP socket, whose buffers are tuned.
+    pub fn stream(family: u16, protocol: u32) -> Self {
+        let new = Self::new(family, Kind::Stream, protocol);
+        Self { send_buffer: TCP_SEND_BUFFER, receive_buffer: TCP_RECEIVE_BUFFER, ..new }
+    }
+
+    /// SO_SNDBUF, if the program chose it.
+    pub fn chosen_send_buffer(&self) -> Option<usize> {
+        self.buffers_chosen.0.then_some(self.send_buffer)
+    }
+
+    /// SO_RCVBUF, if the program chose it.
+    pub fn chosen_receive_buffer(&self) -> Option<usize> {
+        self.buffers_chosen.1.then_some(self.receive_buffer)
+    }
+
+    /// SO_OOBINLINE.
+    pub fn urgent_inline(&self) -> bool {
+        self.hints.iter().any(|&(hint, value)| hint == SO_OOBINLINE && value != 0)
     }
 
     /// What an accepted socket has from the one that listened.
@@ -92,6 +119,7 @@ impl Options {
         self.reuse_port = from.reuse_port;
         self.send_buffer = from.send_buffer;
         self.receive_buffer = from.receive_buffer;
+        self.buffers_chosen = from.buffers_chosen;
         self.send_timeout = from.send_timeout;
         self.receive_timeout = from.receive_timeout;
         self.linger = from.linger;
@@ -125,8 +153,12 @@ impl Options {
             SO_BROADCAST => self.broadcast = on,
             SO_PASSCRED => self.pass_credentials = on,
             // socket(7): the kernel doubles the value for its own bookkeeping.
-            SO_SNDBUF | SO_SNDBUFFORCE => self.send_buffer = doubled(value, MIN_SEND_BUFFER),
-            SO_RCVBUF | SO_RCVBUFFORCE => self.receive_buffer = doubled(value, MIN_RECEIVE_BUFFER),
+            SO_SNDBUF | SO_SNDBUFFORCE => {
+                (self.send_buffer, self.buffers_chosen.0) = (doubled(value, MIN_SEND_BUFFER), true);
+            }
+            SO_RCVBUF | SO_RCVBUFFORCE => {
+                (self.receive_buffer, self.buffers_chosen.1) = (doubled(value, MIN_RECEIVE_BUFFER), true);
+            }
             SO_RCVLOWAT => self.receive_low = if value < 0 { i32::MAX as usize } else { value.max(1) as usize },
             _ if HINTS.contains(&name) => match self.hints.iter_mut().find(|(hint, _)| *hint == name) {
                 Some(hint) => hint.1 = value as u32,

@@ -100,14 +100,16 @@ impl Ring {
         Ok(done)
     }
 
-    /// Gives up to `max` bytes to the sink; takes nothing out.
+    /// Gives up to `max` bytes behind the first `skipped` to the sink; takes nothing out.
     ///
     /// # Errors
     /// `EFAULT` if none could be stored.
-    pub fn copy(&self, sink: &mut IoSink<'_>, max: usize) -> Result<usize> {
-        let (first, second) = self.pieces(max.min(sink.remaining()));
+    pub fn copy(&self, sink: &mut IoSink<'_>, skipped: usize, max: usize) -> Result<usize> {
+        let (first, second) = self.pieces(max.min(sink.remaining()).saturating_add(skipped));
+        let behind = skipped.saturating_sub(first.len());
+        let (first, second) = (first.get(skipped..).unwrap_or(&[]), second.get(behind..).unwrap_or(&[]));
         if first.is_empty() {
-            return Ok(0);
+            return if second.is_empty() { Ok(0) } else { sink.put(second) };
         }
         let n = sink.put(first)?;
         if n < first.len() || second.is_empty() {
@@ -121,9 +123,15 @@ impl Ring {
     /// # Errors
     /// `EFAULT` if none could be stored; nothing is lost then.
     pub fn drain(&mut self, sink: &mut IoSink<'_>, max: usize) -> Result<usize> {
-        let n = self.copy(sink, max)?;
+        let n = self.copy(sink, 0, max)?;
         self.skip(n);
         Ok(n)
+    }
+
+    /// The byte that was put in last.
+    pub fn last(&self) -> Option<u8> {
+        let at = self.head.checked_add(self.len.checked_sub(1)?)?;
+        self.storage.get(at & (self.storage.len().wrapping_sub(1))).copied()
     }
 
     /// Drops up to `n` bytes at the front.

@@ -208,6 +208,14 @@ pub trait Socket: Send + Sync {
     /// `EINVAL` if it listens.
     fn queued_output(&self) -> Result<usize>;
 
+    /// Whether the next byte is the urgent one (SIOCATMARK).
+    ///
+    /// # Errors
+    /// `ENOTTY` for sockets that know no urgent data.
+    fn at_mark(&self) -> Result<bool> {
+        Err(Errno::ENOTTY)
+    }
+
     /// For downcasts.
     fn as_any(&self) -> &dyn Any;
 }

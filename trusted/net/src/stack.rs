@@ -3,10 +3,13 @@
 use crate::Interface;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::any::Any;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
+use rkt_inet::route::Route;
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
+use rkt_tcp::{Config, ListenConfig, SendFlags, Setting, TcpInfo};
 use rkt_user::{IoSink, IoSource};
 
 /// Where a connection is in its life.
@@ -29,32 +32,16 @@ pub struct Status {
     pub readable: usize,
     /// The peer has sent everything it will (FIN), and it has all arrived.
     pub finished: bool,
-    /// Bytes that can be sent at once.
-    pub room: usize,
-    /// Bytes of send buffer.
-    pub capacity: usize,
-    /// Bytes sent but not yet acknowledged, or waiting to be sent.
+    /// There is room to send, by Linux's rule of a third of the buffer.
+    pub writable: bool,
+    /// Bytes that are not acknowledged, sent or not.
     pub unacknowledged: usize,
+    /// Bytes that are not sent.
+    pub unsent: usize,
     /// Whether an error waits to be told.
     pub failed: bool,
-}
-
-/// Options of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamOption {
-    /// TCP_NODELAY: small segments go out at once (no Nagle, RFC 9293 §3.7.4).
-    NoDelay(bool),
-    /// SO_KEEPALIVE (RFC 9293 §3.8.4).
-    KeepAlive(Option<KeepAlive>),
-}
-
-/// When an idle peer is asked for a sign of life, and when it counts as dead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeepAlive {
-    /// Seconds of silence before it is asked (TCP_KEEPIDLE).
-    pub idle: u32,
-    /// Seconds of silence that end the connection (TCP_KEEPIDLE + TCP_KEEPINTVL * TCP_KEEPCNT).
-    pub dead: u32,
+    /// Whether urgent data waits to be taken.
+    pub urgent: bool,
 }
 
 /// One end of a byte stream. Its wait queue is woken when the status changes for the better of a
@@ -73,68 +60,124 @@ pub trait Connection: Send + Sync {
     /// # Errors
     /// `EFAULT` if not one byte could be stored.
     fn receive(&self, sink: &mut IoSink<'_>, peek: bool) -> Result<usize>;
-    /// Sends as much as there is room for; `more` announces further bytes (MSG_MORE). 0 if there is no room.
+    /// Sends as much as there is room for. 0 if there is no room.
     ///
     /// # Errors
-    /// `EFAULT` if not one byte could be loaded, `EPIPE` if sending is over.
-    fn send(&self, source: &mut IoSource<'_>, more: bool) -> Result<usize>;
+    /// `EFAULT` if not one byte could be loaded, `EPIPE` if sending is over, `ENOBUFS` without memory.
+    fn send(&self, source: &mut IoSource<'_>, flags: SendFlags) -> Result<usize>;
+    /// Takes the urgent byte (MSG_OOB); with `peek` it stays.
+    ///
+    /// # Errors
+    /// `EINVAL` if there is none, `EAGAIN` if it was announced but has not come.
+    fn receive_urgent(&self, peek: bool) -> Result<u8>;
+    /// Whether the next byte is the urgent one (SIOCATMARK).
+    fn at_mark(&self) -> bool;
     /// Ends sending (FIN, after what is still to be sent).
     fn finish(&self);
     /// Resets the connection (RST).
     fn abort(&self);
     /// The error that ended the connection, told once.
     fn take_error(&self) -> Option<Errno>;
-    /// Sets an option.
-    fn set(&self, option: StreamOption);
+    /// Changes a setting.
+    fn set(&self, setting: Setting);
+    /// What can be seen of the protocol (TCP_INFO); none if there is no protocol.
+    fn info(&self) -> Option<TcpInfo>;
 }
 
 /// Takes connections of a listening port.
 pub trait Acceptor: Send + Sync {
-    /// Whether one more would be accepted (the backlog).
-    fn has_room(&self) -> bool;
+    /// Connections that wait to be accepted.
+    fn waiting(&self) -> usize;
+    /// How many may, and how they are made.
+    fn listen_config(&self) -> ListenConfig;
     /// A connection was established. Called without locks of the stack held.
     fn offer(&self, connection: Arc<dyn Connection>);
+}
+
+/// A datagram that did not arrive, as an ICMP error says (ip(7), IP_RECVERR).
+#[derive(Clone, Debug)]
+pub struct Undelivered {
+    /// Where it came from.
+    pub local: SocketAddr,
+    /// Where it was going.
+    pub to: SocketAddr,
+    /// What sockets report.
+    pub errno: Errno,
+    /// Reported also by sockets that did not ask for errors.
+    pub hard: bool,
+    /// Type of the ICMP message.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// MTU or pointer, else 0.
+    pub info: u32,
+    /// Who says so.
+    pub reporter: Option<IpAddr>,
+    /// The datagram's payload, as far as it was quoted.
+    pub payload: Vec<u8>,
 }
 
 /// Takes datagrams of an open port.
 pub trait DatagramSink: Send + Sync {
     /// A datagram came. Called without locks of the stack held.
-    fn deliver(&self, local: SocketAddr, from: SocketAddr, payload: &[u8]);
+    fn deliver(&self, local: SocketAddr, from: SocketAddr, payload: Vec<u8>);
+    /// A datagram did not arrive. Called without locks of the stack held.
+    fn undelivered(&self, what: &Undelivered);
 }
 
 /// Open as long as it is kept.
 pub type Guard = Box<dyn Any + Send + Sync>;
 
-/// TCP/IP over a network card.
+/// TCP/IP over network cards.
 pub trait Stack: Send + Sync {
-    /// The interface.
-    fn interface(&self) -> Interface;
-    /// The own address that packets to `to` come from.
+    /// The interfaces.
+    fn interfaces(&self) -> Vec<Interface>;
+    /// The routes.
+    fn routes(&self) -> Vec<Route>;
+    /// Whether an address is one of the interfaces'.
+    fn is_local(&self, ip: IpAddr) -> bool;
+    /// Whether an address is everyone's, or everyone's on an interface's network.
+    fn is_broadcast(&self, ip: IpAddr) -> bool;
+    /// The own address that packets to `to` come from, out of a certain interface if one is named.
     ///
     /// # Errors
     /// `ENETUNREACH` if there is no route, `ENETDOWN` if the card is down.
-    fn source(&self, to: IpAddr) -> Result<Ipv4Addr>;
+    fn source(&self, to: IpAddr, interface: Option<u32>) -> Result<IpAddr>;
     /// Starts a connection; its progress wakes `queue`.
     ///
     /// # Errors
     /// `EADDRNOTAVAIL` if the pair of addresses is in use; `ENETDOWN`, `ENETUNREACH`, `ENOBUFS`.
-    fn connect(&self, local: SocketAddr, to: SocketAddr, queue: Arc<WaitQueue>) -> Result<Arc<dyn Connection>>;
-    /// Listens on a port of one address or all.
+    fn connect(
+        &self,
+        local: SocketAddr,
+        to: SocketAddr,
+        queue: Arc<WaitQueue>,
+        config: &Config,
+    ) -> Result<Arc<dyn Connection>>;
+    /// Listens on a port of one address, of all of IPv4 (its wildcard), or of all (none; of IPv6 only if
+    /// `v6_only`); connections get `config`.
     ///
     /// # Errors
     /// `ENOBUFS`.
-    fn listen(&self, address: Option<Ipv4Addr>, port: u16, acceptor: Arc<dyn Acceptor>) -> Result<Guard>;
+    fn listen(
+        &self,
+        address: Option<IpAddr>,
+        v6_only: bool,
+        port: u16,
+        acceptor: Arc<dyn Acceptor>,
+        config: &Config,
+    ) -> Result<Guard>;
     /// Receives datagrams of a port, on all addresses. Several may open the same port and share the first one's sink.
     ///
     /// # Errors
-    /// `ENOBUFS`.
+    /// `EADDRNOTAVAIL` for port 0.
     fn open_port(&self, port: u16, sink: Arc<dyn DatagramSink>) -> Result<Guard>;
     /// Sends a datagram from an open port; it may be lost on the way, even before it leaves.
     ///
     /// # Errors
     /// `EMSGSIZE` if it is too long, `ENETDOWN`, `ENETUNREACH`.
     fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8]) -> Result<()>;
-    /// Does what there is to do; true if there was anything. Does nothing if another vCPU is at it.
+    /// Does what there is to do; true if there was anything. Leaves out what another vCPU is at.
     fn poll(&self) -> bool;
     /// Whether `poll` would find anything.
     fn has_work(&self) -> bool;

@@ -8,7 +8,7 @@ use crate::options::{Kind, Options, from_int, int};
 use crate::patience::Patience;
 use crate::ports::{Binding, PortTable, Sharing};
 use crate::socket::{Outgoing, Received, Shutdown, Socket};
-use crate::stack::{DatagramSink, Guard};
+use crate::stack::{DatagramSink, Guard, Undelivered};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -37,13 +37,30 @@ impl UdpPorts {
 }
 
 impl DatagramSink for UdpPorts {
-    fn deliver(&self, local: SocketAddr, from: SocketAddr, payload: &[u8]) {
+    fn deliver(&self, local: SocketAddr, from: SocketAddr, payload: Vec<u8>) {
         let owners = self.table.owners(local);
         // A connected socket that knows the sender comes before one that takes all (udp(7)).
         let peer = |queue: &&Arc<Queue>| queue.inner.lock().peer;
         let connected = owners.iter().find(|queue| peer(queue) == Some(from));
         if let Some(queue) = connected.or_else(|| owners.iter().find(|queue| peer(queue).is_none())) {
             queue.push(from, payload);
+        }
+    }
+
+    fn undelivered(&self, what: &Undelivered) {
+        // Without IP_RECVERR only connected sockets hear of it (RFC 1122 §4.1.3.3).
+        for queue in self.table.owners(what.local) {
+            let told = {
+                let mut inner = queue.inner.lock();
+                let told = what.hard && inner.peer == Some(what.to);
+                if told {
+                    inner.error = Some(what.errno);
+                }
+                told
+            };
+            if told {
+                queue.waiters.wake_all(POLLERR);
+            }
         }
     }
 }
@@ -70,14 +87,14 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Adds a datagram if there is room, else drops it.
-    fn push(&self, from: SocketAddr, payload: &[u8]) {
+    fn push(&self, from: SocketAddr, payload: Vec<u8>) {
         {
             let mut inner = self.inner.lock();
             if inner.used >= inner.limit {
                 return;
             }
             inner.used += payload.len() + OVERHEAD;
-            inner.datagrams.push_back(Datagram { from, payload: payload.to_vec() });
+            inner.datagrams.push_back(Datagram { from, payload });
         }
         self.waiters.wake_all(POLLIN | POLLRDNORM);
     }
@@ -138,10 +155,7 @@ impl UdpSocket {
         let binding = self.net.udp_ports.table.bind(to, sharing)?;
         binding.own(&self.queue, false)?;
         let address = binding.address();
-        let outside = match address.ip() {
-            IpAddr::V4(ip) => !ip.is_loopback(),
-            IpAddr::V6(ip) => ip.is_unspecified() && !state.v6_only,
-        };
+        let outside = !address.ip().is_loopback();
         if outside && let Some(stack) = self.net.stack() {
             state.guard = Some(stack.open_port(address.port(), self.net.udp_ports.clone())?);
         }
@@ -149,7 +163,7 @@ impl UdpSocket {
         Ok(address)
     }
 
-    fn deliver(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Result<()> {
+    fn deliver(&self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) -> Result<()> {
         if self.net.is_local(to.ip()) {
             if self.net.udp_ports.table.owners(to).is_empty() {
                 // Port unreachable (RFC 1122 §4.1.3.3) reaches connected sockets only.
@@ -162,7 +176,7 @@ impl UdpSocket {
             self.net.udp_ports.deliver(to, from, payload);
             return Ok(());
         }
-        self.net.stack().ok_or(Errno::ENETUNREACH)?.send_datagram(from, to, payload)
+        self.net.stack().ok_or(Errno::ENETUNREACH)?.send_datagram(from, to, &payload)
     }
 
     fn take_error(&self) -> Option<Errno> {
@@ -170,8 +184,8 @@ impl UdpSocket {
     }
 
     fn is_broadcast(&self, ip: IpAddr) -> bool {
-        let IpAddr::V4(ip) = ip else { return false };
-        ip.is_broadcast() || self.net.stack().is_some_and(|stack| stack.interface().broadcast() == ip)
+        matches!(ip, IpAddr::V4(ip) if ip.is_broadcast())
+            || self.net.stack().is_some_and(|stack| stack.is_broadcast(ip))
     }
 }
 
@@ -278,7 +292,7 @@ impl Socket for UdpSocket {
         if source.take(&mut payload)? < len {
             return Err(Errno::EFAULT);
         }
-        self.deliver(from, to, &payload)?;
+        self.deliver(from, to, payload)?;
         Ok(len)
     }
 

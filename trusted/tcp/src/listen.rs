@@ -151,6 +151,11 @@ impl<K: Copy + Ord> Listen<K> {
         self.queued = self.queued.saturating_sub(1);
     }
 
+    /// Connections in the queue for `accept(2)`, by who keeps it.
+    pub fn set_queued(&mut self, queued: usize) {
+        self.queued = u32::try_from(queued).unwrap_or(u32::MAX);
+    }
+
     /// A segment for the listener, or for one of its half-open connections, arrived. Its checksum is right.
     pub fn on_segment(&mut self, now: u64, key: K, origin: &Origin<'_>, segment: &Segment) -> Answer {
         if self.requests.contains_key(&key) {

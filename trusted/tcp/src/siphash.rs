@@ -5,7 +5,7 @@
 pub type Key = [u64; 2];
 
 /// The hash of words, as SipHash-2-4 gives it for their little-endian bytes.
-pub(crate) fn hash(key: Key, words: &[u64]) -> u64 {
+pub fn hash(key: Key, words: &[u64]) -> u64 {
     let [k0, k1] = key;
     let start = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573];
     let length = (words.len() as u64 * 8) << 56;

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use rkt_linux_abi::Result;
 use rkt_net::Interface;
 use rkt_vfs::pseudo::PseudoDir;
@@ -18,14 +18,14 @@ fn interfaces() -> Vec<Interface> {
     crate::devices::net().map(|net| net.interfaces()).unwrap_or_default()
 }
 
-/// Counters by interface. What goes over the loopback are no packets, and is not counted.
+/// Counters by interface.
 fn dev() -> Result<Vec<u8>> {
     let mut text = String::from(
         "Inter-|   Receive                                                |  Transmit\n \
          face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n",
     );
     for interface in interfaces() {
-        let counted = crate::devices::card_stats().filter(|_| !interface.address.is_loopback()).unwrap_or_default();
+        let counted = interface.counters;
         // A formatter of strings does not fail.
         let _ = writeln!(
             text,
@@ -57,16 +57,26 @@ fn route() -> Result<Vec<u8>> {
     let mut text =
         String::from("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n");
     let word = |ip: Ipv4Addr| u32::from_ne_bytes(ip.octets());
-    for interface in interfaces().iter().filter(|interface| !interface.address.is_loopback()) {
-        let mut line = |to: Ipv4Addr, gateway: Ipv4Addr, flags: u16, mask: Ipv4Addr| {
-            let fields = format!("{:08X}\t{:08X}\t{flags:04X}\t0\t0\t0\t{:08X}", word(to), word(gateway), word(mask));
-            let _ = writeln!(text, "{}\t{fields}\t0\t0\t0", interface.name);
+    let Some(net) = crate::devices::net() else { return Ok(text.into_bytes()) };
+    let interfaces = net.interfaces();
+    for route in net.routes() {
+        let IpAddr::V4(to) = route.prefix.address() else { continue };
+        let Some(interface) = interfaces.iter().find(|interface| interface.index == route.interface.0) else {
+            continue;
         };
-        let any = Ipv4Addr::UNSPECIFIED;
-        if let Some(gateway) = interface.gateway {
-            line(any, gateway, RTF_UP | RTF_GATEWAY, any);
+        // Groups and broadcasts are of the table "local".
+        if to.is_multicast() || to.is_broadcast() {
+            continue;
         }
-        line(interface.network(), any, RTF_UP, interface.netmask());
+        let (gateway, flags) = match route.gateway {
+            Some(IpAddr::V4(gateway)) => (gateway, RTF_UP | RTF_GATEWAY),
+            _ => (Ipv4Addr::UNSPECIFIED, RTF_UP),
+        };
+        let mask = u32::MAX.checked_shl(32 - u32::from(route.prefix.len().min(32))).unwrap_or(0);
+        let metric = route.metric;
+        let mask = word(Ipv4Addr::from_bits(mask));
+        let fields = format!("{:08X}\t{:08X}\t{flags:04X}\t0\t0\t{metric}\t{mask:08X}", word(to), word(gateway));
+        let _ = writeln!(text, "{}\t{fields}\t0\t0\t0", interface.name);
     }
     Ok(text.into_bytes())
 }

@@ -4,8 +4,12 @@
 use super::message::{Builder, Header, Request, word};
 use crate::Interface;
 use crate::address::{AF_INET, AF_INET6, AF_UNSPEC};
-use core::net::Ipv6Addr;
-use rkt_linux_abi::netlink::{NLM_F_DUMP, NLM_F_MULTI, RTPROT_BOOT, RTPROT_KERNEL};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+use rkt_inet::route::{Kind, Origin, Route};
+use rkt_linux_abi::netlink::{
+    NLM_F_DUMP, NLM_F_MULTI, RTPROT_BOOT, RTPROT_DHCP, RTPROT_KERNEL, RTPROT_RA, RTPROT_STATIC,
+};
 use rkt_linux_abi::{Errno, Result};
 
 /// Message types of linux/rtnetlink.h.
@@ -33,6 +37,7 @@ const IFA_FLAGS: u16 = 8;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_TABLE: u16 = 15;
 
@@ -43,6 +48,10 @@ const SCOPE_LINK: u8 = 253;
 const SCOPE_HOST: u8 = 254;
 const RT_TABLE_MAIN: u8 = 254;
 const RTN_UNICAST: u8 = 1;
+const RTN_LOCAL: u8 = 2;
+const RTN_BLACKHOLE: u8 = 6;
+const RTN_UNREACHABLE: u8 = 7;
+const RTN_PROHIBIT: u8 = 8;
 /// Operational states of RFC 2863.
 const OPER_DOWN: u8 = 2;
 const OPER_UP: u8 = 6;
@@ -52,7 +61,12 @@ const TX_QUEUE_LEN: u32 = 1000;
 ///
 /// # Errors
 /// `EPERM` for a change, `EOPNOTSUPP` for other questions, `ENODEV`, `EINVAL`.
-pub fn answer(interfaces: &[Interface], request: &Request<'_>, header: Header, out: &mut Builder) -> Result<()> {
+pub fn answer(
+    (interfaces, table): (&[Interface], &[Route]),
+    request: &Request<'_>,
+    header: Header,
+    out: &mut Builder,
+) -> Result<()> {
     if request.header.kind % 4 != GET {
         return Err(Errno::EPERM);
     }
@@ -69,7 +83,7 @@ pub fn answer(interfaces: &[Interface], request: &Request<'_>, header: Header, o
             return Ok(());
         }
         RTM_GETADDR if dump => interfaces.iter().for_each(|interface| addresses(interface, family, listed, out)),
-        RTM_GETROUTE if dump => interfaces.iter().for_each(|interface| routes(interface, family, listed, out)),
+        RTM_GETROUTE if dump => table.iter().for_each(|route| self::route(route, family, listed, out)),
         _ => return Err(Errno::EOPNOTSUPP),
     }
     out.done(listed);
@@ -83,7 +97,7 @@ fn link(interface: &Interface, header: Header, out: &mut Builder) {
     for (into, field) in fixed.chunks_exact_mut(4).zip(fields) {
         into.copy_from_slice(&field.to_ne_bytes());
     }
-    let broadcast = if interface.address.is_loopback() { [0; 6] } else { [0xff; 6] };
+    let broadcast = if interface.loopback { [0; 6] } else { [0xff; 6] };
     out.message(Header { kind: RTM_NEWLINK, ..header }, &fixed, |out| {
         out.attribute(IFLA_IFNAME, &name(interface));
         out.attribute(IFLA_TXQLEN, &TX_QUEUE_LEN.to_ne_bytes());
@@ -104,54 +118,81 @@ fn name(interface: &Interface) -> alloc::vec::Vec<u8> {
 /// RTM_NEWADDR: `struct ifaddrmsg`.
 fn addresses(interface: &Interface, family: u16, header: Header, out: &mut Builder) {
     let header = Header { kind: RTM_NEWADDR, ..header };
-    let loopback = interface.address.is_loopback();
-    let fixed = |family: u16, prefix: u8, scope: u8| {
-        let mut fixed = [family as u8, prefix, IFA_F_PERMANENT, scope, 0, 0, 0, 0];
+    for assigned in &interface.addresses {
+        let (own, bytes) = octets(assigned.ip);
+        if family != AF_UNSPEC && family != own {
+            continue;
+        }
+        let scope = match assigned.ip {
+            _ if interface.loopback => SCOPE_HOST,
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => SCOPE_LINK,
+            _ => SCOPE_UNIVERSE,
+        };
+        let mut fixed = [own as u8, assigned.prefix, IFA_F_PERMANENT, scope, 0, 0, 0, 0];
         if let Some(index) = fixed.get_mut(4..) {
             index.copy_from_slice(&interface.index.to_ne_bytes());
         }
-        fixed
-    };
-    if matches!(family, AF_UNSPEC | AF_INET) {
-        let scope = if loopback { SCOPE_HOST } else { SCOPE_UNIVERSE };
-        out.message(header, &fixed(AF_INET, interface.prefix, scope), |out| {
-            out.attribute(IFA_ADDRESS, &interface.address.octets());
-            out.attribute(IFA_LOCAL, &interface.address.octets());
-            if !loopback {
-                out.attribute(IFA_BROADCAST, &interface.broadcast().octets());
+        out.message(header, &fixed, |out| {
+            out.attribute(IFA_ADDRESS, &bytes);
+            if own == AF_INET {
+                out.attribute(IFA_LOCAL, &bytes);
+                if let Some(broadcast) = assigned.broadcast().filter(|_| !interface.loopback) {
+                    out.attribute(IFA_BROADCAST, &broadcast.octets());
+                }
+                out.attribute(IFA_LABEL, &name(interface));
             }
-            out.attribute(IFA_LABEL, &name(interface));
-            out.attribute(IFA_FLAGS, &u32::from(IFA_F_PERMANENT).to_ne_bytes());
-        });
-    }
-    if loopback && matches!(family, AF_UNSPEC | AF_INET6) {
-        out.message(header, &fixed(AF_INET6, 128, SCOPE_HOST), |out| {
-            out.attribute(IFA_ADDRESS, &Ipv6Addr::LOCALHOST.octets());
             out.attribute(IFA_FLAGS, &u32::from(IFA_F_PERMANENT).to_ne_bytes());
         });
     }
 }
 
-/// RTM_NEWROUTE: `struct rtmsg`. The loopback's routes are of the table "local", which is not the main one.
-fn routes(interface: &Interface, family: u16, header: Header, out: &mut Builder) {
-    if interface.address.is_loopback() || !matches!(family, AF_UNSPEC | AF_INET) {
+/// The family and the bytes of an address.
+fn octets(ip: IpAddr) -> (u16, Vec<u8>) {
+    match ip {
+        IpAddr::V4(ip) => (AF_INET, ip.octets().to_vec()),
+        IpAddr::V6(ip) => (AF_INET6, ip.octets().to_vec()),
+    }
+}
+
+/// RTM_NEWROUTE: `struct rtmsg`. Groups and broadcasts are of the table "local", which is not the main one.
+fn route(route: &Route, family: u16, header: Header, out: &mut Builder) {
+    let (own, destination) = octets(route.prefix.address());
+    let is_group = route.prefix.address().is_multicast();
+    let everyone = route.prefix.address() == IpAddr::V4(Ipv4Addr::BROADCAST);
+    if family != AF_UNSPEC && family != own || is_group || everyone {
         return;
     }
     let header = Header { kind: RTM_NEWROUTE, ..header };
-    let fixed = |prefix: u8, protocol: u32, scope: u8| {
-        [AF_INET as u8, prefix, 0, 0, RT_TABLE_MAIN, protocol as u8, scope, RTN_UNICAST, 0, 0, 0, 0]
+    let scope = if route.gateway.is_some() || own == AF_INET6 { SCOPE_UNIVERSE } else { SCOPE_LINK };
+    let protocol = match route.origin {
+        Origin::Kernel | Origin::Redirect => RTPROT_KERNEL,
+        Origin::Boot => RTPROT_BOOT,
+        Origin::Static => RTPROT_STATIC,
+        Origin::RouterAdvertisement => RTPROT_RA,
+        Origin::Dhcp => RTPROT_DHCP,
     };
-    if let Some(gateway) = interface.gateway {
-        out.message(header, &fixed(0, RTPROT_BOOT, SCOPE_UNIVERSE), |out| {
-            out.attribute(RTA_TABLE, &u32::from(RT_TABLE_MAIN).to_ne_bytes());
-            out.attribute(RTA_GATEWAY, &gateway.octets());
-            out.attribute(RTA_OIF, &interface.index.to_ne_bytes());
-        });
-    }
-    out.message(header, &fixed(interface.prefix, RTPROT_KERNEL, SCOPE_LINK), |out| {
+    let kind = match route.kind {
+        Kind::Unicast => RTN_UNICAST,
+        Kind::Local => RTN_LOCAL,
+        Kind::Blackhole => RTN_BLACKHOLE,
+        Kind::Unreachable => RTN_UNREACHABLE,
+        Kind::Prohibit => RTN_PROHIBIT,
+    };
+    let fixed = [own as u8, route.prefix.len(), 0, 0, RT_TABLE_MAIN, protocol as u8, scope, kind, 0, 0, 0, 0];
+    out.message(header, &fixed, |out| {
         out.attribute(RTA_TABLE, &u32::from(RT_TABLE_MAIN).to_ne_bytes());
-        out.attribute(RTA_DST, &interface.network().octets());
-        out.attribute(RTA_PREFSRC, &interface.address.octets());
-        out.attribute(RTA_OIF, &interface.index.to_ne_bytes());
+        if !route.prefix.is_empty() {
+            out.attribute(RTA_DST, &destination);
+        }
+        if let Some(gateway) = route.gateway {
+            out.attribute(RTA_GATEWAY, &octets(gateway).1);
+        }
+        if let Some(source) = route.source {
+            out.attribute(RTA_PREFSRC, &octets(source).1);
+        }
+        if route.metric != 0 {
+            out.attribute(RTA_PRIORITY, &route.metric.to_ne_bytes());
+        }
+        out.attribute(RTA_OIF, &route.interface.0.to_ne_bytes());
     });
 }

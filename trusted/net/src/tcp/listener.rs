@@ -10,6 +10,7 @@ use rkt_linux_abi::general::{POLLIN, POLLRDNORM};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_sync::Mutex;
+use rkt_tcp::ListenConfig;
 
 /// net.core.somaxconn.
 const MAX_BACKLOG: usize = 4096;
@@ -17,6 +18,8 @@ const MAX_BACKLOG: usize = 4096;
 struct Inner {
     open: bool,
     backlog: usize,
+    /// TCP_DEFER_ACCEPT in nanoseconds; none: off.
+    defer: Option<u64>,
     ready: VecDeque<Arc<dyn Connection>>,
     /// Ends inside the enclave that wait for room in `ready`, as SYNs that are sent again and again.
     waiting: VecDeque<Arc<End>>,
@@ -39,7 +42,7 @@ impl Listener {
     /// Listens with this backlog; `queue` is woken when there is something to accept.
     pub fn new(queue: Arc<WaitQueue>, backlog: i32) -> Arc<Self> {
         let (ready, waiting) = (VecDeque::new(), VecDeque::new());
-        let listener = Self { queue, inner: Mutex::new(Inner { open: true, backlog: 0, ready, waiting }) };
+        let listener = Self { queue, inner: Mutex::new(Inner { open: true, backlog: 0, defer: None, ready, waiting }) };
         listener.set_backlog(backlog);
         Arc::new(listener)
     }
@@ -48,6 +51,17 @@ impl Listener {
     pub fn set_backlog(&self, backlog: i32) {
         // Negative values count as huge, as in Linux.
         self.inner.lock().backlog = usize::try_from(backlog).unwrap_or(MAX_BACKLOG).min(MAX_BACKLOG);
+    }
+
+    /// TCP_DEFER_ACCEPT: how long a connection is kept back that sends nothing, in nanoseconds.
+    pub fn set_defer(&self, defer: Option<u64>) {
+        self.inner.lock().defer = defer;
+    }
+
+    /// Connections that wait to be accepted, and how many may: what TCP_INFO shows of a listener.
+    pub fn fill(&self) -> (usize, usize) {
+        let inner = self.inner.lock();
+        (inner.ready.len(), inner.backlog)
     }
 
     /// Whether accept(2) would return at once.
@@ -116,9 +130,13 @@ impl Listener {
 }
 
 impl Acceptor for Listener {
-    fn has_room(&self) -> bool {
+    fn waiting(&self) -> usize {
+        self.inner.lock().ready.len()
+    }
+
+    fn listen_config(&self) -> ListenConfig {
         let inner = self.inner.lock();
-        inner.open && inner.has_room()
+        ListenConfig { backlog: inner.backlog as u32, defer: inner.defer, ..ListenConfig::default() }
     }
 
     fn offer(&self, connection: Arc<dyn Connection>) {

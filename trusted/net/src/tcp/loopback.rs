@@ -5,12 +5,13 @@
 
 use super::MAX_WINDOW;
 use crate::ring::Ring;
-use crate::stack::{Connection, Phase, Status, StreamOption};
+use crate::stack::{Connection, Phase, Status};
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use rkt_linux_abi::{Errno, Result, general::*};
 use rkt_sched::WaitQueue;
 use rkt_sync::Mutex;
+use rkt_tcp::{SendFlags, Setting, TcpInfo};
 use rkt_user::{IoSink, IoSource};
 
 struct Side {
@@ -24,6 +25,20 @@ struct Side {
     /// Whether the end still exists.
     held: bool,
     error: Option<Errno>,
+    /// Bytes that were ever put into `incoming`.
+    arrived: u64,
+    urgent: Option<Mark>,
+    /// SO_OOBINLINE.
+    inline: bool,
+}
+
+/// The urgent byte (RFC 6093 §3.1), which stands in the stream and is passed over there.
+#[derive(Clone, Copy)]
+struct Mark {
+    /// Its place in the stream.
+    at: u64,
+    /// The byte, until it is taken.
+    byte: Option<u8>,
 }
 
 impl Side {
@@ -36,6 +51,36 @@ impl Side {
             finish_sent: false,
             held: true,
             error: None,
+            arrived: 0,
+            urgent: None,
+            inline: false,
+        }
+    }
+
+    /// Bytes that were read.
+    fn read(&self) -> u64 {
+        self.arrived.saturating_sub(self.incoming.len() as u64)
+    }
+
+    /// Whether the next byte is the urgent one, which is not read with the others.
+    fn at_gap(&self) -> bool {
+        !self.inline && self.urgent.is_some_and(|mark| mark.at == self.read())
+    }
+
+    /// Passes over the urgent byte.
+    fn pass_gap(&mut self) {
+        if self.at_gap() && !self.incoming.is_empty() {
+            self.incoming.skip(1);
+            self.urgent = None;
+        }
+    }
+
+    /// Bytes that can be read in one go: not across the urgent byte.
+    fn readable(&self) -> usize {
+        let (gap, len) = (usize::from(self.at_gap()), self.incoming.len());
+        match self.urgent {
+            Some(mark) if mark.at > self.read() => len.min((mark.at - self.read()) as usize),
+            _ => len.saturating_sub(gap),
         }
     }
 
@@ -129,12 +174,14 @@ impl Connection for End {
         self.with(|me, peer| {
             let status = Status {
                 phase: me.phase,
-                readable: me.incoming.len(),
+                readable: me.readable(),
                 finished: me.finished,
-                room: if me.phase == Phase::Connecting { 0 } else { peer.incoming.room() },
-                capacity: peer.incoming.limit(),
+                // Linux's rule (`sk_stream_is_writeable`).
+                writable: me.phase != Phase::Connecting && peer.incoming.room() >= peer.incoming.limit() / 3,
                 unacknowledged: 0,
+                unsent: 0,
                 failed: me.error.is_some(),
+                urgent: me.urgent.is_some_and(|mark| mark.byte.is_some()),
             };
             (status, 0)
         })
@@ -156,10 +203,11 @@ impl Connection for End {
     fn receive(&self, sink: &mut IoSink<'_>, peek: bool) -> Result<usize> {
         self.with(|me, _| {
             if peek {
-                return (me.incoming.copy(sink, usize::MAX), 0);
+                return (me.incoming.copy(sink, me.at_gap().into(), me.readable()), 0);
             }
             let before = me.incoming.room();
-            let taken = me.incoming.drain(sink, usize::MAX);
+            me.pass_gap();
+            let taken = me.incoming.drain(sink, me.readable());
             // Wake the writer when there is room for a third, as Linux's `sk_stream_is_writeable`.
             let third = me.incoming.limit() / 3;
             let wake = before < third && me.incoming.room() >= third;
@@ -167,7 +215,7 @@ impl Connection for End {
         })
     }
 
-    fn send(&self, source: &mut IoSource<'_>, _more: bool) -> Result<usize> {
+    fn send(&self, source: &mut IoSource<'_>, flags: SendFlags) -> Result<usize> {
         self.with(|me, peer| {
             if me.phase == Phase::Connecting {
                 return (Ok(0), 0);
@@ -181,9 +229,28 @@ impl Connection for End {
                 return (Ok(source.skip(source.remaining())), 0);
             }
             let sent = peer.incoming.fill(source);
-            let events = if matches!(sent, Ok(1..)) { POLLIN | POLLRDNORM } else { 0 };
+            let count = sent.as_ref().map_or(0, |&count| count as u64);
+            peer.arrived += count;
+            let mut events = if count > 0 { POLLIN | POLLRDNORM } else { 0 };
+            // The last byte is the urgent one (RFC 6093 §3.1).
+            if count > 0 && flags.contains(SendFlags::URGENT) && source.is_full() {
+                peer.urgent = Some(Mark { at: peer.arrived - 1, byte: peer.incoming.last() });
+                events |= POLLPRI;
+            }
             (sent, events)
         })
+    }
+
+    fn receive_urgent(&self, peek: bool) -> Result<u8> {
+        self.with(|me, _| {
+            let mark = me.urgent.as_mut().filter(|_| !me.inline);
+            let byte = mark.and_then(|mark| if peek { mark.byte } else { mark.byte.take() });
+            (byte.ok_or(Errno::EINVAL), 0)
+        })
+    }
+
+    fn at_mark(&self) -> bool {
+        self.with(|me, _| (me.urgent.is_some_and(|mark| mark.at == me.read()), 0))
     }
 
     fn finish(&self) {
@@ -213,7 +280,18 @@ impl Connection for End {
     }
 
     // Nothing is delayed, and a peer inside the enclave does not vanish.
-    fn set(&self, _option: StreamOption) {}
+    fn set(&self, setting: Setting) {
+        if let Setting::UrgentInline(inline) = setting {
+            self.with(|me, _| {
+                me.inline = inline;
+                ((), 0)
+            });
+        }
+    }
+
+    fn info(&self) -> Option<TcpInfo> {
+        None
+    }
 }
 
 impl Drop for End {

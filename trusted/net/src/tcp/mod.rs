@@ -1,5 +1,6 @@
 //! TCP sockets (tcp(7)): Linux's semantics over a [`Connection`], wherever it leads.
 
+mod info;
 mod listener;
 mod loopback;
 mod options;
@@ -7,12 +8,13 @@ mod options;
 pub(crate) use listener::Listener;
 
 use crate::address::{Address, destination};
-use crate::options::{Kind, Options, from_int};
+use crate::options::{Options, from_int};
 use crate::patience::Patience;
 use crate::ports::{Binding, Sharing, random};
 use crate::socket::{Outgoing, Received, Shutdown, Socket};
-use crate::stack::{Connection, Guard, KeepAlive, Phase, StreamOption};
+use crate::stack::{Connection, Guard, Phase};
 use crate::{NetStack, address};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -21,6 +23,7 @@ use options::TcpOptions;
 use rkt_linux_abi::{Errno, Result, general::*, net::*};
 use rkt_sched::WaitQueue;
 use rkt_sync::Mutex;
+use rkt_tcp::{Config, SendFlags, Setting};
 use rkt_user::{IoSink, IoSource};
 
 /// Bytes of receive buffer, and so of the window that is offered.
@@ -76,7 +79,7 @@ impl TcpSocket {
             net,
             v6,
             queue,
-            options: Mutex::new(Options::new(family, Kind::Stream, IPPROTO_TCP as u32)),
+            options: Mutex::new(Options::stream(family, IPPROTO_TCP as u32)),
             tcp: Mutex::new(TcpOptions::default()),
             state: Mutex::new(state),
         })
@@ -122,18 +125,24 @@ impl TcpSocket {
             listener.connect(from, to, self.queue.clone())?
         } else {
             let stack = self.net.stack().ok_or(Errno::ENETUNREACH)?;
-            stack.connect(from, to, self.queue.clone())?
+            stack.connect(from, to, self.queue.clone(), &self.config())?
         };
         self.apply_options(&*connection);
         Ok(connection)
     }
 
-    fn apply_options(&self, connection: &dyn Connection) {
+    /// What connections start with.
+    fn config(&self) -> Config {
         let tcp = self.tcp.lock();
-        connection.set(StreamOption::NoDelay(tcp.no_delay));
-        let keep_alive = self.options.lock().keep_alive;
-        let times = KeepAlive { idle: tcp.keep_idle, dead: tcp.dead_after() };
-        connection.set(StreamOption::KeepAlive(keep_alive.then_some(times)));
+        tcp.config(&self.options.lock())
+    }
+
+    /// Options that a connection's configuration does not have.
+    fn apply_options(&self, connection: &dyn Connection) {
+        connection.set(Setting::UrgentInline(self.options.lock().urgent_inline()));
+        if !self.tcp.lock().quick_ack() {
+            connection.set(Setting::QuickAck(false));
+        }
     }
 
     /// Back to where it was before connect(2) or listen(2). The old role is for the caller to drop after the lock.
@@ -209,14 +218,52 @@ impl TcpSocket {
         if status.readable > 0 && status.readable >= self.options.lock().receive_low {
             events |= POLLIN | POLLRDNORM;
         }
-        if no_writes || status.room >= status.capacity / 3 {
+        if no_writes || status.writable {
             events |= POLLOUT | POLLWRNORM;
+        }
+        if status.urgent {
+            events |= POLLPRI;
         }
         if status.failed {
             events |= POLLERR;
         }
         events
     }
+}
+
+impl TcpSocket {
+    /// What TCP_INFO is about.
+    fn subject(&self) -> info::Subject {
+        if let Role::Listening(listener, _) = &self.state.lock().role {
+            let (waiting, most) = listener.fill();
+            return info::Subject::Listening(waiting, most);
+        }
+        match self.connection() {
+            Some(connection) => info::Subject::Connection(connection.status(), connection.info().map(Box::new)),
+            None => info::Subject::Idle,
+        }
+    }
+
+    /// TCP_MAXSEG of a connection.
+    fn segment_size(&self) -> Option<u32> {
+        let connection = self.connection()?;
+        if connection.status().phase != Phase::Open {
+            return None;
+        }
+        Some(connection.info().map_or(loopback_mss(), |info| info.snd_mss))
+    }
+}
+
+/// The segment size of the loopback: its MTU less the headers and the timestamps.
+fn loopback_mss() -> u32 {
+    65_483
+}
+
+/// recv(2) with MSG_OOB.
+fn receive_urgent(connection: &dyn Connection, sink: &mut IoSink<'_>, flags: u32) -> Result<Received> {
+    let byte = connection.receive_urgent(flags & MSG_PEEK != 0)?;
+    let len = if sink.is_full() { 0 } else { sink.put(&[byte])? };
+    Ok(Received { len, flags: MSG_OOB, ..Received::default() })
 }
 
 impl Socket for TcpSocket {
@@ -274,15 +321,17 @@ impl Socket for TcpSocket {
         let binding = self.auto_bind(&mut state, self.wildcard())?;
         let listener = Listener::new(self.queue.clone(), backlog);
         binding.own(&listener, true)?;
-        let outside = match binding.address().ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Some(None),
-            IpAddr::V4(ip) if !ip.is_loopback() => Some(Some(ip)),
-            IpAddr::V6(ip) if ip.is_unspecified() && !state.v6_only => Some(None),
-            _ => None,
-        };
-        let guard = match (outside, self.net.stack()) {
-            (Some(ip), Some(stack)) => Some(stack.listen(ip, binding.address().port(), listener.clone())?),
-            _ => None,
+        listener.set_defer(self.tcp.lock().defer());
+        let (ip, port) = (binding.address().ip(), binding.address().port());
+        let guard = match self.net.stack().filter(|_| !ip.is_loopback()) {
+            Some(stack) => {
+                let address = (!ip.is_unspecified()).then_some(ip);
+                // A wildcard of IPv4 takes no connections of IPv6.
+                let v6_only = ip.is_ipv6() && state.v6_only;
+                let address = if address.is_none() && ip.is_ipv4() { Some(ip) } else { address };
+                Some(stack.listen(address, v6_only, port, listener.clone(), &self.config())?)
+            }
+            None => None,
         };
         state.role = Role::Listening(listener, guard);
         Ok(())
@@ -332,19 +381,18 @@ impl Socket for TcpSocket {
     }
 
     fn send(&self, source: &mut IoSource<'_>, message: &mut Outgoing<'_>) -> Result<usize> {
-        if message.flags & MSG_OOB != 0 {
-            return Err(Errno::EOPNOTSUPP);
-        }
         let connection = match &*self.state.lock() {
             State { write_shut: true, .. } => return Err(Errno::EPIPE),
             State { role: Role::Connecting(connection) | Role::Connected(connection), .. } => connection.clone(),
             _ => return Err(Errno::EPIPE),
         };
-        let more = message.flags & MSG_MORE != 0 || self.tcp.lock().cork;
+        let mut flags = SendFlags::empty();
+        flags.set(SendFlags::MORE, message.flags & MSG_MORE != 0);
+        flags.set(SendFlags::URGENT, message.flags & MSG_OOB != 0);
         let timeout = self.options.lock().send_timeout;
         let outcome = Patience::new(message.nonblocking, message.flags, timeout).until(&self.queue, || {
             loop {
-                let n = connection.send(source, more).map_err(|error| match error {
+                let n = connection.send(source, flags).map_err(|error| match error {
                     Errno::EPIPE => connection.take_error().unwrap_or(Errno::EPIPE),
                     other => other,
                 })?;
@@ -370,7 +418,7 @@ impl Socket for TcpSocket {
             _ => return Err(Errno::ENOTCONN),
         };
         if flags & MSG_OOB != 0 {
-            return Err(Errno::EINVAL);
+            return receive_urgent(&*connection, sink, flags);
         }
         if sink.is_full() {
             return Ok(Received::default());
@@ -468,8 +516,12 @@ impl Socket for TcpSocket {
             SOL_IPV6 if self.v6 => self.tcp.lock().set(level, name, value)?,
             _ => return Err(Errno::ENOPROTOOPT),
         }
-        if let Some(connection) = self.connection() {
-            self.apply_options(&*connection);
+        let setting = {
+            let tcp = self.tcp.lock();
+            tcp.setting(&self.options.lock(), level, name)
+        };
+        if let (Some(connection), Some(setting)) = (self.connection(), setting) {
+            connection.set(setting);
         }
         Ok(())
     }
@@ -480,16 +532,25 @@ impl Socket for TcpSocket {
                 Ok(from_int(self.connection().and_then(|connection| connection.take_error()).map_or(0, Errno::raw)))
             }
             (SOL_SOCKET, SO_ACCEPTCONN) => Ok(from_int(matches!(self.state.lock().role, Role::Listening(..)))),
+            (SOL_SOCKET, SO_RCVBUF | SO_SNDBUF) => {
+                let info = self.connection().and_then(|connection| connection.info());
+                match info {
+                    Some(info) if name == SO_RCVBUF => Ok(from_int(info.receive_buffer)),
+                    Some(info) => Ok(from_int(info.send_buffer)),
+                    None => self.options.lock().get(name),
+                }
+            }
             (SOL_SOCKET, _) => self.options.lock().get(name),
             (SOL_IPV6, IPV6_V6ONLY) if self.v6 => Ok(from_int(self.state.lock().v6_only)),
-            (SOL_TCP, TCP_INFO) => {
-                let listening = matches!(self.state.lock().role, Role::Listening(..));
-                Ok(options::tcp_info(self.connection().map(|connection| connection.status()), listening))
-            }
-            (SOL_TCP | SOL_IP, _) => self.tcp.lock().get(level, name),
-            (SOL_IPV6, _) if self.v6 => self.tcp.lock().get(level, name),
+            (SOL_TCP, TCP_INFO) => Ok(info::tcp_info(&self.subject())),
+            (SOL_TCP | SOL_IP, _) => self.tcp.lock().get(level, name, self.segment_size()),
+            (SOL_IPV6, _) if self.v6 => self.tcp.lock().get(level, name, None),
             _ => Err(Errno::EOPNOTSUPP),
         }
+    }
+
+    fn at_mark(&self) -> Result<bool> {
+        Ok(self.connection().is_some_and(|connection| connection.at_mark()))
     }
 
     fn queued_input(&self) -> Result<usize> {

@@ -267,7 +267,7 @@ fn read_bytes(
         None => (false, u64::MAX),
     };
     let most = usize::try_from(edge - *at).unwrap_or(usize::MAX);
-    let stored = if peek { ring.copy(sink, most)? } else { ring.drain(sink, most)? };
+    let stored = if peek { ring.copy(sink, 0, most)? } else { ring.drain(sink, most)? };
     let ancillary = match marks.front_mut() {
         Some(mark) if inside && peek => mark.ancillary.clone(),
         Some(mark) if inside && stored > 0 => core::mem::take(&mut mark.ancillary),

@@ -194,7 +194,7 @@ impl Hooks for Kernel {
 
 /// The network without a card.
 pub fn loopback() -> Arc<NetStack> {
-    NetStack::new(None, Arc::new(Kernel::default()))
+    NetStack::new(Vec::new(), Arc::new(Kernel::default()))
 }
 
 /// Two networks joined by a wire: 10.0.0.1 and 10.0.0.2.
@@ -221,8 +221,9 @@ pub fn joined(wire: Wire) -> Joined {
             broken,
             taken: false,
         });
-        let card = Card { device, address: Ipv4Addr::new(10, 0, 0, number), prefix: 24, gateway: None };
-        NetStack::new(Some(card), Arc::new(Kernel::default()))
+        let addresses = vec![(Ipv4Addr::new(10, 0, 0, number).into(), 24)];
+        let card = Card { device, name: "eth0".into(), addresses, gateways: Vec::new() };
+        NetStack::new(vec![card], Arc::new(Kernel::default()))
     };
     let a = stack(1, &ab, &ba, broken.clone());
     let b = stack(2, &ba, &ab, Arc::new(AtomicBool::new(false)));

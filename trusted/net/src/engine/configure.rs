@@ -1,0 +1,61 @@
+//! Addresses and routes of the links.
+
+use super::link::{Link, Own};
+use crate::Interface;
+use crate::interface::Assigned;
+use crate::netstack::Card;
+use core::net::IpAddr;
+use rkt_inet::prefix::Prefix;
+use rkt_inet::route::{Origin, Route, Table};
+use rkt_inet::source::{Candidate, select};
+
+/// Takes a card into use with the addresses and routes of its static configuration.
+pub(super) fn bring_up(index: u32, card: Card, routes: &mut Table) -> Link {
+    let gateways = card.gateways.clone();
+    let link = Link::new(index, card);
+    for own in link.addresses.read().iter() {
+        let mut route = Route::on_link(Prefix::new(own.ip, own.prefix), link.interface, Origin::Kernel);
+        route.source = own.ip.is_ipv4().then_some(own.ip);
+        // The table is empty but for other links' few routes.
+        let _ = routes.insert(route);
+    }
+    for gateway in gateways {
+        let _ = routes.insert(Route::via(Prefix::default_of(gateway), gateway, link.interface, Origin::Boot));
+    }
+    let group = Prefix::new(IpAddr::V4([224, 0, 0, 0].into()), 4);
+    let _ = routes.insert(Route::on_link(group, link.interface, Origin::Kernel));
+    let broadcast = Prefix::host(IpAddr::V4([255, 255, 255, 255].into()));
+    let _ = routes.insert(Route::on_link(broadcast, link.interface, Origin::Kernel));
+    link
+}
+
+/// The best own address for packets to `to` out of `link`; IPv6 may use another link's (RFC 6724 §4).
+pub(super) fn source(links: &[Link], link: &Link, to: IpAddr) -> Option<IpAddr> {
+    let of = |link: &Link| {
+        let candidate = |own: &Own| Candidate {
+            address: own.ip,
+            prefix_len: own.prefix,
+            interface: link.interface,
+            deprecated: own.deprecated,
+        };
+        let known = link.addresses.read();
+        known.iter().filter(|own| !own.tentative).map(candidate).collect::<alloc::vec::Vec<_>>()
+    };
+    let own = select(to, link.interface, of(link));
+    own.or_else(|| if to.is_ipv4() { select(to, link.interface, links.iter().flat_map(of)) } else { None })
+}
+
+/// What programs see of a link.
+pub(super) fn describe(link: &Link) -> Interface {
+    let assigned = |own: &Own| Assigned { ip: own.ip, prefix: own.prefix };
+    Interface {
+        index: link.interface.0,
+        name: link.name.clone(),
+        mac: link.mac.0,
+        mtu: u32::from(link.card.mtu),
+        addresses: link.addresses.read().iter().map(assigned).collect(),
+        up: link.is_up(),
+        loopback: false,
+        counters: link.counters(),
+    }
+}

@@ -1,0 +1,147 @@
+//! From frames to flows, listeners and ports.
+
+use super::Engine;
+use super::arrival::{Arrival, Content, Text};
+use super::flow::Flow;
+use super::headers;
+use super::link::Link;
+use super::round::{Datagram, Round};
+use super::table::Pair;
+use alloc::sync::Arc;
+use alloc::vec;
+use core::net::IpAddr;
+use rkt_netdev::RxFrame;
+use rkt_tcp::{Changes, Payload, Segment, Verdict, reply_to_closed};
+use rkt_wire::ethernet::ethertype;
+use rkt_wire::ip::protocol;
+use rkt_wire::{tcp, udp};
+
+impl Engine {
+    /// Takes a frame in.
+    pub(super) fn input(&self, nth: usize, link: &Link, frame: &mut dyn RxFrame, round: &mut Round) {
+        match Content::of(frame.head(), frame.meta().len) {
+            Content::Transport(arrival) => self.arrive(nth, link, &arrival, frame, round),
+            Content::Rare(ethertype::ARP) => self.arp(link, frame, round),
+            Content::Rare(kind) => self.rare(nth, link, kind, frame, round),
+            Content::Nothing => {}
+        }
+    }
+
+    /// Takes in a whole packet of whatever transport.
+    pub(super) fn arrive(
+        &self,
+        nth: usize,
+        link: &Link,
+        arrival: &Arrival,
+        frame: &mut dyn RxFrame,
+        round: &mut Round,
+    ) {
+        match arrival.protocol {
+            protocol::TCP => self.tcp(nth, link, arrival, frame, round),
+            protocol::UDP => self.udp(link, arrival, frame, round),
+            _ => self.other(nth, link, arrival, frame, round),
+        }
+    }
+
+    /// A TCP segment (RFC 9293 §3.10.7).
+    fn tcp(&self, nth: usize, link: &Link, arrival: &Arrival, frame: &mut dyn RxFrame, round: &mut Round) {
+        let end = arrival.start.saturating_add(arrival.len);
+        let head = frame.head();
+        let Some(bytes) = head.get(arrival.start..end.min(head.len())) else { return };
+        let Ok(parsed) = tcp::Segment::parse(bytes) else { return };
+        let header_len = tcp::HEADER_LEN + parsed.options.len();
+        let Some(text_len) = arrival.len.checked_sub(header_len) else { return };
+        let segment = headers::from_wire(&parsed.header, parsed.options, text_len);
+        let (local, peer) = arrival.ends(parsed.header.source_port, parsed.header.destination_port);
+        let pair = Pair { local, peer };
+        let hash = pair.hash(self.key);
+        let mut text = Text::new(frame, arrival, header_len);
+        if let Some(flow) = self.flows.find(&pair, hash)
+            && self.segment(&flow, &segment, &mut text, round)
+        {
+            return;
+        }
+        // Nobody is connected to the sender: it may want to be.
+        if text.verify() && self.is_station(&pair) && link.owns(local.ip()) {
+            self.stranger(nth, pair, hash, &segment, &mut text, round);
+        }
+    }
+
+    /// Whether both ends are addresses that a connection can have (RFC 9293 §3.9.2.3).
+    fn is_station(&self, pair: &Pair) -> bool {
+        let ip = pair.peer.ip();
+        let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+        !(ip.is_multicast() || ip.is_unspecified() || ip.is_loopback() || broadcast) && pair.peer.port() != 0
+    }
+
+    /// Gives a segment to its flow; false if it is for a listener after all.
+    fn segment(&self, flow: &Arc<Flow>, segment: &Segment, text: &mut Text<'_>, round: &mut Round) -> bool {
+        let mut guard = flow.inner.lock();
+        let inner = &mut *guard;
+        if let Some(waiting) = &mut inner.time_wait {
+            if !text.verify() {
+                return true;
+            }
+            match waiting.on_segment(round.now, segment) {
+                Verdict::Drop => {}
+                Verdict::Reply(reply) => round.segments.push((*super::table::Keyed::pair(&**flow), reply)),
+                Verdict::Closed => self.flows.remove(flow),
+                Verdict::Reuse(above) => {
+                    self.flows.remove(flow);
+                    round.sequence = Some(above);
+                    return false;
+                }
+            }
+            return true;
+        }
+        let Some(tcb) = inner.tcb.as_mut() else { return false };
+        let changes = tcb.on_segment(round.now, segment, text);
+        if changes.contains(Changes::OUTPUT) {
+            round.want_output(flow);
+        }
+        self.settle(flow, inner, changes, round);
+        true
+    }
+
+    /// A segment for no flow: for a listener, or refused.
+    fn stranger(&self, nth: usize, pair: Pair, hash: u64, segment: &Segment, text: &mut Text<'_>, round: &mut Round) {
+        if let Some(listening) = self.listeners.find(&pair, hash) {
+            return self.knock(nth, &listening, pair, hash, segment, text, round);
+        }
+        round.segments.extend(reply_to_closed(segment).map(|reply| (pair, reply)));
+    }
+
+    /// A UDP datagram (RFC 768).
+    fn udp(&self, link: &Link, arrival: &Arrival, frame: &mut dyn RxFrame, round: &mut Round) {
+        let head = frame.head().get(arrival.start..).unwrap_or(&[]);
+        let Ok(header) = udp::Header::parse_quote(head) else { return };
+        // The length field may say less than the packet has (RFC 768 does not forbid it).
+        let claimed = match head {
+            [_, _, _, _, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])),
+            _ => return,
+        };
+        if !(udp::HEADER_LEN..=arrival.len).contains(&claimed) {
+            return;
+        }
+        let arrival = Arrival { len: claimed, ..*arrival };
+        let (local, from) = arrival.ends(header.source_port, header.destination_port);
+        let Some(sink) = self.datagrams.find(local.port()) else {
+            return self.refuse_datagram(link, &arrival, frame, round);
+        };
+        if !self.takes(link, local.ip()) {
+            return;
+        }
+        let mut payload = vec![0; claimed - udp::HEADER_LEN];
+        let unchecked = header.checksum == 0 && local.is_ipv4();
+        let mut text = Text::new(frame, &arrival, udp::HEADER_LEN);
+        if text.copy_to(0, &mut payload) && (unchecked || text.verify()) {
+            round.deliver(Datagram { sink, local, from, payload });
+        }
+    }
+
+    /// Whether datagrams to this address are for us.
+    fn takes(&self, link: &Link, ip: IpAddr) -> bool {
+        let broadcast = matches!(ip, IpAddr::V4(ip) if link.is_broadcast(ip));
+        broadcast || ip.is_multicast() || link.owns(ip)
+    }
+}

@@ -1,0 +1,129 @@
+//! A network card as the engine sees it: queues, addresses, neighbours.
+
+use super::flow::Flow;
+use super::port::Port;
+use crate::netstack::Card;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use rkt_inet::Interface;
+use rkt_inet::fragment::Reassembler;
+use rkt_inet::neighbor::{Cache, Timing};
+use rkt_netdev::{Capabilities, NetDevice, NetStats, Probe, TxMeta};
+use rkt_sync::{Mutex, RwLock};
+use rkt_wire::ethernet::Address;
+use rkt_wire::{ipv4, ipv6};
+
+/// A frame that waits for its neighbour's hardware address.
+pub(super) struct Parcel {
+    pub meta: TxMeta,
+    pub frame: Vec<u8>,
+}
+
+/// An address of the link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    pub ip: IpAddr,
+    /// Bits that name the network.
+    pub prefix: u8,
+    /// Not yet known to be nobody else's (RFC 4862 §5.4): packets to and from it are dropped.
+    pub tentative: bool,
+    /// Past its preferred lifetime.
+    pub deprecated: bool,
+}
+
+/// A card with everything that belongs to it. Locks are taken in the order port, flow, neighbours.
+pub(super) struct Link {
+    pub interface: Interface,
+    pub name: String,
+    pub mac: Address,
+    pub card: Capabilities,
+    pub ports: Vec<Mutex<Port<Flow>>>,
+    probes: Vec<Arc<dyn Probe>>,
+    pub device: Mutex<Box<dyn NetDevice>>,
+    pub up: AtomicBool,
+    pub addresses: RwLock<Vec<Own>>,
+    pub neighbors: Mutex<Cache<Parcel>>,
+    /// Datagrams that come in fragments.
+    pub fragments_v4: Mutex<Reassembler>,
+    pub fragments_v6: Mutex<Reassembler>,
+    /// Until when nothing has to be done for neighbours, in nanoseconds.
+    pub neighbors_due: AtomicU64,
+}
+
+impl Link {
+    /// Takes the card into use as interface number `index`.
+    pub fn new(index: u32, mut card: Card) -> Self {
+        let queues = card.device.take_queues();
+        let probes = queues.iter().map(|queue| queue.probe()).collect();
+        let capabilities = card.device.capabilities();
+        let own = |&(ip, prefix): &(IpAddr, u8)| Own { ip, prefix, tentative: false, deprecated: false };
+        Self {
+            interface: Interface(index),
+            name: card.name,
+            mac: Address(capabilities.mac),
+            card: capabilities,
+            ports: queues.into_iter().map(|queue| Mutex::new(Port::new(queue))).collect(),
+            probes,
+            device: Mutex::new(card.device),
+            up: AtomicBool::new(true),
+            addresses: RwLock::new(card.addresses.iter().map(own).collect()),
+            neighbors: Mutex::new(Cache::new(Timing::new(0, 0, &mut crate::ports::random))),
+            fragments_v4: Mutex::new(Reassembler::v4()),
+            fragments_v6: Mutex::new(Reassembler::v6()),
+            neighbors_due: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Largest IP packet, in bytes.
+    pub fn mtu(&self) -> usize {
+        usize::from(self.card.mtu)
+    }
+
+    /// Most bytes behind the IP header of a packet.
+    pub fn room(&self, v4: bool) -> usize {
+        self.mtu().saturating_sub(if v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN })
+    }
+
+    /// The port that this vCPU sends through.
+    pub fn port(&self) -> Option<&Mutex<Port<Flow>>> {
+        self.ports.get(rkt_platform::cpu().checked_rem(self.ports.len())?)
+    }
+
+    /// Whether it works.
+    pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// Whether queue `nth` may have something to do.
+    pub fn has_work(&self, nth: usize) -> bool {
+        self.probes.get(nth).is_some_and(|probe| probe.has_work())
+    }
+
+    /// What the card counts, over all queues.
+    pub fn counters(&self) -> NetStats {
+        self.probes.iter().fold(NetStats::default(), |sum, probe| sum + probe.stats())
+    }
+
+    /// Whether an address is its own.
+    pub fn owns(&self, ip: IpAddr) -> bool {
+        self.addresses.read().iter().any(|own| own.ip == ip && !own.tentative)
+    }
+
+    /// Whether it is the broadcast address of one of its networks, or everyone's.
+    pub fn is_broadcast(&self, ip: Ipv4Addr) -> bool {
+        let of_network = |own: &Own| match own.ip {
+            IpAddr::V4(address) if own.prefix < 31 => broadcast(address, own.prefix) == ip,
+            _ => false,
+        };
+        ip.is_broadcast() || self.addresses.read().iter().any(of_network)
+    }
+}
+
+/// The broadcast address of a network (RFC 919).
+pub(super) fn broadcast(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
+    Ipv4Addr::from_bits(address.to_bits() | u32::MAX.checked_shr(prefix.into()).unwrap_or(0))
+}
