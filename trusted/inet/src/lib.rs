@@ -11,10 +11,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod arp;
 pub mod dhcp;
 pub mod fragment;
 pub mod icmp;
 pub mod multicast;
+pub mod nd;
 pub mod neighbor;
 pub mod pmtu;
 pub mod prefix;

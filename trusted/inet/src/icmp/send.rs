@@ -59,12 +59,8 @@ pub fn emit_v4(
     into: &mut [u8],
 ) -> Option<(Ipv4Addr, usize)> {
     let ipv4::Packet { header, payload, .. } = ipv4::Packet::parse_quote(packet).ok()?;
-    let is_alone = |address: Ipv4Addr| {
-        !address.is_multicast() && !address.is_broadcast() && !address.is_unspecified() && !is_broadcast(address)
-    };
     let is_error = header.protocol == protocol::ICMP && payload.first().is_none_or(|kind| icmpv4::is_error(*kind));
-    let is_alone = link == Link::Unicast && is_alone(header.source) && is_alone(header.destination);
-    if !is_alone || is_error || header.offset != 0 {
+    if !is_between_hosts(&header, link, is_broadcast) || is_error || header.offset != 0 {
         return None;
     }
     let quote = packet.get(..packet.len().min(MAX_QUOTE_V4))?;
@@ -81,6 +77,25 @@ pub fn emit_v4(
     Some((header.source, message?.emit(into).ok()?))
 }
 
+/// Whether an echo request gets a reply. One to a group or to everyone does not: an attacker could have many answer for one
+/// (RFC 1122 §3.2.2.6 leaves it to the host, Linux's `icmp_echo_ignore_broadcasts` is this).
+pub fn answers_echo_v4(header: &ipv4::Header, link: Link, is_broadcast: impl Fn(Ipv4Addr) -> bool) -> bool {
+    is_between_hosts(header, link, is_broadcast)
+}
+
+/// Whether an echo request gets a reply. One to a group does, from an address of ours (RFC 4443 §4.2).
+pub fn answers_echo_v6(header: &ipv6::Header) -> bool {
+    !header.source.is_unspecified() && !header.source.is_multicast()
+}
+
+/// Whether one host sent a packet to one other.
+fn is_between_hosts(header: &ipv4::Header, link: Link, is_broadcast: impl Fn(Ipv4Addr) -> bool) -> bool {
+    let is_one = |address: Ipv4Addr| {
+        !address.is_multicast() && !address.is_broadcast() && !address.is_unspecified() && !is_broadcast(address)
+    };
+    link == Link::Unicast && is_one(header.source) && is_one(header.destination)
+}
+
 /// Writes the ICMPv6 message, without an IP header, that answers `packet` and comes from `from`, an address of ours;
 /// returns whom it goes to and its length. `None`: as with [`emit_v4`].
 pub fn emit_v6(
@@ -93,8 +108,7 @@ pub fn emit_v6(
     let ipv6::Packet { header, payload } = ipv6::Packet::parse_quote(packet).ok()?;
     let even_to_group = matches!(failure, Failure::Parameter { even_to_group: true, .. });
     let to_group = link == Link::Group || header.destination.is_multicast();
-    let from_one = !header.source.is_unspecified() && !header.source.is_multicast();
-    if to_group && !even_to_group || !from_one || is_error(header.next_header, payload) {
+    if to_group && !even_to_group || !answers_echo_v6(&header) || is_error(header.next_header, payload) {
         return None;
     }
     let quote = packet.get(..packet.len().min(MAX_QUOTE_V6))?;

@@ -129,6 +129,17 @@ fn only_some_errors_about_groups_over_ipv6() {
 }
 
 #[test]
+fn echoes_to_everyone_are_not_answered_over_ipv4() {
+    let answers = |header: ipv4::Header, link| answers_echo_v4(&header, link, |address| address == SUBNET_BROADCAST);
+    assert!(answers(HEADER, Link::Unicast));
+    assert!(!answers(HEADER, Link::Group));
+    assert!(!answers(ipv4::Header { destination: SUBNET_BROADCAST, ..HEADER }, Link::Unicast));
+    assert!(!answers(ipv4::Header { source: Ipv4Addr::UNSPECIFIED, ..HEADER }, Link::Unicast));
+    assert!(answers_echo_v6(&ipv6::Header { destination: ipv6::ALL_NODES, ..HEADER6 }));
+    assert!(!answers_echo_v6(&ipv6::Header { source: Ipv6Addr::UNSPECIFIED, ..HEADER6 }));
+}
+
+#[test]
 fn reports_carry_the_errors_of_linux() {
     let quote = packet(HEADER, &datagram(0));
     let v4 = |message| read_v4(&message).map(|report| (report.errno, report.hard, report.mtu));

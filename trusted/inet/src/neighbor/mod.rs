@@ -166,6 +166,13 @@ impl<P> Cache<P> {
         release(entry, mac, actions);
     }
 
+    /// A known neighbour showed that it is a router (RFC 4861 §6.3.4, §8.3).
+    pub fn mark_router(&mut self, address: IpAddr) {
+        if let Some(entry) = self.entries.get_mut(&address) {
+            entry.router = true;
+        }
+    }
+
     /// A neighbour answered or announced itself (RFC 4861 §7.2.5). `mac` is missing only from answers to a unicast.
     pub fn on_advertisement(
         &mut self,
