@@ -16,6 +16,7 @@ extern crate std;
 
 mod acks;
 mod buffer;
+mod calls;
 mod config;
 mod congestion;
 mod cookie;

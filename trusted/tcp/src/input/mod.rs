@@ -217,6 +217,6 @@ impl Tcb {
         if self.acks.pending && self.timers.delayed_ack == timers::NEVER {
             self.timers.delayed_ack = now.saturating_add(self.acks.wait(self.rtt.smoothed()));
         }
-        if self.has_output() { Changes::OUTPUT } else { Changes::empty() }
+        if self.wants_output() { Changes::OUTPUT } else { Changes::empty() }
     }
 }

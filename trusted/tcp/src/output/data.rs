@@ -145,7 +145,8 @@ impl Tcb {
         let start = self.send.nxt;
         let end = start + len;
         let last = end == self.send.data_end();
-        let fin = last && self.send.fin.is_some();
+        // FIN takes a place in the window, too.
+        let fin = last && self.send.fin.is_some() && end < self.send.edge();
         let mut flags = Flags::empty();
         flags.set(Flags::FIN, fin);
         flags.set(Flags::PSH, last && len > 0);

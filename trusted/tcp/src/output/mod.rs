@@ -36,7 +36,7 @@ impl Tcb {
 
     /// Whether [`Tcb::transmit`] may have something; a cheap question, for after [`Tcb::receive`]. May say
     /// yes in vain, never no.
-    pub fn has_output(&self) -> bool {
+    pub fn wants_output(&self) -> bool {
         self.parting.is_some()
             || self.acks.due
             || self.probe_due

@@ -1,9 +1,10 @@
 //! Timers that expired.
 
+use crate::calls::IDLE;
 use crate::config::KeepAlive;
 use crate::rtt;
 use crate::state::{Changes, Error, State};
-use crate::tcb::{IDLE, Tcb};
+use crate::tcb::Tcb;
 use crate::timers::{NEVER, expired};
 
 /// Linux's `tcp_orphan_retries`.

@@ -1,18 +1,21 @@
 //! Passive opens (RFC 9293 §3.10.7.2): half-open connections in a bounded table (RFC 4987 §3.5), and
 //! cookies instead of state when it is full (§3.6).
 
-use crate::config::{Config, MILLISECOND, SECOND};
+mod request;
+
+pub use request::Accepted;
+
+use crate::config::{Config, SECOND};
 use crate::cookie;
 use crate::input::DEFAULT_MSS;
 use crate::isn;
 use crate::receiver::Recent;
-use crate::segment::{Flags, Segment, Timestamps, reply_to_closed};
+use crate::segment::{Flags, Segment, reply_to_closed};
 use crate::seq;
 use crate::siphash::Key;
 use crate::timers::NEVER;
-use crate::timewait::ANSWER_INTERVAL;
-use crate::tuning::window_of;
 use alloc::collections::{BTreeMap, BTreeSet};
+use request::{Request, clock, first_window, syn_ack};
 
 /// First wait for the answer to a SYN-ACK (RFC 6298 §2.1); doubles.
 const FIRST_WAIT: u64 = SECOND;
@@ -58,31 +61,6 @@ pub struct Origin<'a> {
     pub sequence: Option<u32>,
 }
 
-/// A connection that is complete. [`crate::Tcb::accepted`] makes it one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// Our initial sequence number.
-    pub iss: u32,
-    /// The peer's.
-    pub irs: u32,
-    /// The peer's maximum segment size.
-    pub mss: u16,
-    /// The peer's window shift, if it offered scaling and we answered.
-    pub window_scale: Option<u8>,
-    /// Both sides speak SACK.
-    pub sack: bool,
-    /// The peer's last timestamp, if both sides use them.
-    pub recent: Option<u32>,
-    /// What we add to the clock.
-    pub timestamp_offset: u32,
-    /// The peer's window, in bytes.
-    pub window: u64,
-    /// The handshake's round trip in ns, if it can be told.
-    pub rtt: Option<u64>,
-    /// Our SYN-ACK had to be sent again, more than once.
-    pub retransmitted: bool,
-}
-
 /// What a listener says to a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -93,17 +71,6 @@ pub enum Answer {
     /// The connection is made. Give its [`crate::Tcb`] the same segment, queue it for `accept(2)`, and say
     /// [`Listen::taken`] when it leaves the queue.
     Accept(Accepted),
-}
-
-/// A half-open connection.
-struct Request {
-    accepted: Accepted,
-    created: u64,
-    sent: u64,
-    deadline: u64,
-    retries: u8,
-    /// The peer has our SYN-ACK, but the connection is deferred until it sends data.
-    acknowledged: bool,
 }
 
 /// A listener. `K` names a connection: addresses and ports.
@@ -344,54 +311,5 @@ impl<K: Copy + Ord> Listen<K> {
         if let Some(request) = self.requests.remove(&key) {
             self.deadlines.remove(&(request.deadline, key));
         }
-    }
-}
-
-impl Request {
-    fn answer_again(&mut self, now: u64, config: &Config) -> Answer {
-        if now.saturating_sub(self.sent) < ANSWER_INTERVAL {
-            return Answer::Ignore;
-        }
-        self.sent = now;
-        Answer::Reply(syn_ack(config, &self.accepted, clock(now)))
-    }
-
-    /// Tells the peer where we are (RFC 9293 §3.10.7.4, RFC 5961 §4.2).
-    fn challenge(&mut self, now: u64, config: &Config) -> Answer {
-        if now.saturating_sub(self.sent) < ANSWER_INTERVAL {
-            return Answer::Ignore;
-        }
-        self.sent = now;
-        let answer = syn_ack(config, &self.accepted, clock(now));
-        let window =
-            if self.accepted.window_scale.is_some() { answer.window >> config.window_scale() } else { answer.window };
-        let (seq, ack, timestamps) = (answer.seq.wrapping_add(1), answer.ack, answer.timestamps);
-        Answer::Reply(Segment { seq, ack, window, timestamps, ..Segment::default() })
-    }
-}
-
-/// The clock of timestamps, without offset.
-fn clock(now: u64) -> u32 {
-    (now / MILLISECOND) as u32
-}
-
-/// The window of a SYN-ACK.
-fn first_window(config: &Config) -> u16 {
-    window_of(config.receive_buffer.initial).min(u16::MAX.into()) as u16
-}
-
-/// `clock` is our timestamp, without offset.
-fn syn_ack(config: &Config, accepted: &Accepted, clock: u32) -> Segment {
-    let value = clock.wrapping_add(accepted.timestamp_offset);
-    Segment {
-        seq: accepted.iss,
-        ack: Some(accepted.irs.wrapping_add(1)),
-        window: first_window(config),
-        flags: Flags::SYN,
-        mss: Some(config.mss),
-        window_scale: accepted.window_scale.map(|_| config.window_scale()),
-        sack_permitted: accepted.sack,
-        timestamps: accepted.recent.map(|echo| Timestamps { value, echo }),
-        ..Segment::default()
     }
 }
