@@ -2,13 +2,13 @@
 
 use crate::attr::FileType;
 use crate::inode::Inode;
-use crate::park_lock::{ParkGuard, ParkLock};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use hashbrown::HashMap;
 use rkt_linux_abi::{Errno, Result};
+use rkt_sched::{ParkGuard, ParkLock};
 use rkt_sync::{Mutex, RwLock};
 
 /// Fewest cached names of a directory at which unused ones are dropped.

@@ -7,7 +7,6 @@ use crate::inode::{EntrySink, Inode};
 use crate::lock::open_file_id;
 use crate::mount::Path;
 use crate::notify;
-use crate::park_lock::ParkLock;
 use crate::pipe::Pipe;
 use crate::poll::{PollTable, READABLE, WRITABLE};
 use crate::text::TextGuard;
@@ -20,6 +19,7 @@ use rkt_linux_abi::general::{
     SEEK_SET,
 };
 use rkt_linux_abi::{Errno, Result};
+use rkt_sched::ParkLock;
 use rkt_sync::Mutex;
 use rkt_user::{IoSink, IoSource};
 

@@ -26,7 +26,6 @@ mod mount;
 mod notify;
 mod open;
 pub mod ops;
-mod park_lock;
 pub mod pipe;
 mod poll;
 pub mod pseudo;
@@ -49,7 +48,7 @@ pub use inode::{
 pub use inotify::Inotify;
 pub use mount::{Mount, Path, anonymous_device, mountinfo_text, mounts_text};
 pub use open::{OpenHow, open, open_path, open_program};
-pub use park_lock::{ParkGuard, ParkLock};
+pub use rkt_sched::{ParkGuard, ParkLock};
 pub use poll::{PollRequest, PollTable, READABLE, WRITABLE, poll, poll_with};
 pub use rename::rename;
 pub use text::{TextGuard, TextUse};

@@ -6,11 +6,11 @@ use crate::dentry::Dentry;
 use crate::mount::Path;
 use crate::notify;
 use crate::ops::{may_create, may_delete};
-use crate::park_lock::{ParkGuard, ParkLock};
 use crate::walk::{FsContext, Last};
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{RENAME_EXCHANGE, RENAME_NOREPLACE};
 use rkt_linux_abi::{Errno, Result};
+use rkt_sched::{ParkGuard, ParkLock};
 
 /// Held while a name moves between directories: nothing else changes who is above whom.
 static ANCESTRY: ParkLock = ParkLock::new();
