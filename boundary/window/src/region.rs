@@ -175,6 +175,20 @@ impl Region {
         Ok(())
     }
 
+    /// Copies bytes from another region of shared memory, which may be another window; each is loaded and
+    /// stored exactly once.
+    ///
+    /// # Errors
+    /// `OutOfBounds` if either range is not within its region.
+    pub fn copy_from(&self, offset: usize, from: &Region, from_offset: usize, len: usize) -> Result<(), OutOfBounds> {
+        let into = self.check(offset, len)?;
+        let from = from.check(from_offset, len)?;
+        // SAFETY: both ranges are valid for `len` bytes. Should they overlap, as two windows never do,
+        // the bytes are mixed up and nothing else.
+        unsafe { copy(from, into, len) };
+        Ok(())
+    }
+
     /// Stores zeroes, so that nothing of an earlier user stays behind.
     ///
     /// # Errors
@@ -193,7 +207,7 @@ impl Region {
 /// Copies with an instruction that the compiler can neither split, repeat nor elide.
 ///
 /// # Safety
-/// Both ranges must be valid for `len` bytes and not overlap.
+/// Both ranges must be valid for `len` bytes.
 unsafe fn copy(from: *const u8, into: *mut u8, len: usize) {
     // SAFETY: the caller's contract.
     unsafe {

@@ -14,6 +14,7 @@ use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
 use rkt_window::layout::{DMA, VCPU_DOORBELLS, header};
 use rkt_window::{Doorbell, Window};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ const WINDOW_LEN: usize = 32 << 20;
 pub struct Rig {
     /// The window.
     pub window: Window,
+    memfd: OwnedFd,
     doorbell: Doorbell,
 }
 
@@ -35,15 +37,24 @@ impl Rig {
     /// A fresh window. It stays mapped until the process ends, as a `Region` asks.
     #[expect(clippy::new_without_default, reason = "maps memory")]
     pub fn new() -> Self {
-        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let memfd = memfd_create("window", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).expect("a memfd");
+        ftruncate(&memfd, WINDOW_LEN as u64).expect("its length");
+        fcntl_add_seals(&memfd, SealFlags::SHRINK | SealFlags::GROW).expect("seals");
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping, placed by the kernel.
-        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), WINDOW_LEN, protection, MapFlags::SHARED) };
+        let base = unsafe { mmap(std::ptr::null_mut(), WINDOW_LEN, protection, MapFlags::SHARED, &memfd, 0) };
         // SAFETY: mapped until the process ends, and known to nobody else.
         let window = unsafe { Window::from_raw(base.expect("map a window").cast(), WINDOW_LEN) };
         window.write_u32(header::VCPUS, 1).expect("header");
         let doorbell = Doorbell::at(&window, VCPU_DOORBELLS).expect("doorbell");
-        Self { window, doorbell }
+        Self { window, memfd, doorbell }
+    }
+
+    /// The window's descriptor, to hand over.
+    pub fn memfd(&self) -> OwnedFd {
+        self.memfd.try_clone().expect("a descriptor")
     }
 
     /// The driver's registers of a slot.

@@ -4,7 +4,7 @@
 
 use rkt_tests_virtio::{POLLS, Random, Rig, wait};
 use rkt_virtio::features::{EVENT_IDX, RING_PACKED};
-use rkt_virtio_device::{Counters, Device, Fault, Interest, Polling, Queues, RunningDevice, gather, scatter};
+use rkt_virtio_device::{Counters, Device, Fault, Interest, Model, Polling, Queues, RunningDevice, gather, scatter};
 use rkt_virtqueue::{Patience, Segment, Virtqueue, negotiate, queue_size, reset, start};
 use smallvec::SmallVec;
 use std::fs::File;
@@ -31,7 +31,7 @@ fn pause(random: &mut Random) {
     }
 }
 
-impl Device for Complement {
+impl Model for Complement {
     fn kind(&self) -> u32 {
         KIND
     }
@@ -48,15 +48,17 @@ impl Device for Complement {
         Vec::new()
     }
 
-    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
-        self.silent.iter().map(|file| Interest { fd: file.as_fd(), events: libc::POLLIN }).collect()
-    }
-
     fn start(&mut self, _features: u64) -> Result<(), Fault> {
         Ok(())
     }
 
     fn reset(&mut self) {}
+}
+
+impl Device for Complement {
+    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
+        self.silent.iter().map(|file| Interest { fd: file.as_fd(), events: libc::POLLIN }).collect()
+    }
 
     fn serve(&mut self, queues: &mut Queues, _counters: &Counters) -> Result<bool, Fault> {
         let queue = queues.get(0)?;

@@ -13,7 +13,7 @@ pub use disk::{Disk, DiskError, DiskOptions};
 use request::serve_one;
 use rkt_virtio::blk::{Config, features};
 use rkt_virtio::device_id;
-use rkt_virtio_device::{Counters, Device, Fault, MAX_PARTS, Queues};
+use rkt_virtio_device::{Counters, Device, Fault, MAX_PARTS, Model, Queues};
 use zerocopy::IntoBytes;
 
 /// Largest size of the request queue.
@@ -39,7 +39,7 @@ impl BlkDevice {
     }
 }
 
-impl Device for BlkDevice {
+impl Model for BlkDevice {
     fn kind(&self) -> u32 {
         device_id::BLOCK
     }
@@ -73,7 +73,9 @@ impl Device for BlkDevice {
     }
 
     fn reset(&mut self) {}
+}
 
+impl Device for BlkDevice {
     fn serve(&mut self, queues: &mut Queues, counters: &Counters) -> Result<bool, Fault> {
         let queue = queues.get(0)?;
         let mut worked = false;

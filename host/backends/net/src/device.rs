@@ -1,18 +1,14 @@
 //! The virtio network device (virtio 1.2 §5.1) over any source of Ethernet frames.
 
+use crate::control;
 use crate::lane::{Lane, ended};
 use crate::source::FrameSource;
 use rkt_virtio::device_id;
-use rkt_virtio::net::{self, Config, control, features};
-use rkt_virtio_device::{Counters, Device, Fault, Interest, Queue, Queues, gather, scatter, total_len};
+use rkt_virtio::net::{self, Config, features};
+use rkt_virtio_device::{Counters, Device, Fault, Interest, Model, Queues};
 use smallvec::SmallVec;
 use std::io;
 use zerocopy::IntoBytes;
-
-/// Largest size of each queue of a pair.
-const QUEUE_SIZE: u16 = 1024;
-/// Largest size of the control queue.
-const CONTROL_SIZE: u16 = 64;
 
 /// A network device over a source of frames for each pair of queues.
 pub struct NetDevice<S> {
@@ -28,10 +24,7 @@ impl<S: FrameSource> NetDevice<S> {
     /// of `sources`, of which there is at least one.
     pub fn new(sources: impl IntoIterator<Item = S>, mac: [u8; 6]) -> Self {
         let lanes: Vec<Lane<S>> = sources.into_iter().map(Lane::new).collect();
-        let mut sizes = vec![QUEUE_SIZE; 2 * lanes.len()];
-        if lanes.len() > 1 {
-            sizes.push(CONTROL_SIZE);
-        }
+        let sizes = queue_sizes(lanes.len());
         Self { lanes, mac, sizes, used: 1 }
     }
 
@@ -47,23 +40,6 @@ impl<S: FrameSource> NetDevice<S> {
             lane.set_used(number < used)?;
         }
         Ok(())
-    }
-
-    /// Executes commands (§5.1.6.5).
-    fn control(&mut self, queue: &mut Queue) -> Result<bool, Fault> {
-        let Some(chain) = queue.pop()? else { return Ok(false) };
-        let mut command = [0; 4];
-        let len = gather(chain.readable(), 0, &mut command);
-        let [class, number, low, high] = command;
-        let pairs = u16::from_le_bytes([low, high]);
-        let sound = total_len(chain.readable()) == len && len == command.len();
-        let known = sound && (class, number) == (control::MQ, control::MQ_VQ_PAIRS_SET);
-        let possible = known && (1..=self.pairs()).contains(&pairs);
-        let answer = if possible && self.use_pairs(pairs).is_ok() { control::OK } else { control::ERR };
-        let written = scatter(chain.writable(), 0, &[answer]);
-        queue.push(chain, written as u32)?;
-        queue.publish();
-        Ok(true)
     }
 }
 
@@ -81,15 +57,47 @@ const NEEDS: [(u64, u64); 10] = [
     (features::MQ, features::CTRL_VQ),
 ];
 
-impl<S: FrameSource> Device for NetDevice<S> {
+/// Whether a subset of the offered features has all that each of them builds on.
+pub(crate) fn consistent(features: u64) -> bool {
+    NEEDS.iter().all(|(feature, needed)| features & feature == 0 || features & needed != 0)
+}
+
+/// What every network device here offers, with so many pairs of queues.
+pub(crate) fn common_features(pairs: usize) -> u64 {
+    let several = if pairs > 1 { features::CTRL_VQ | features::MQ } else { 0 };
+    several | features::MAC | features::MTU | features::STATUS | features::MRG_RXBUF
+}
+
+/// The largest size of each queue of a device with so many pairs; the last one's is the control queue's.
+pub(crate) fn queue_sizes(pairs: usize) -> Vec<u16> {
+    const PAIR: u16 = 1024;
+    const CONTROL: u16 = 64;
+    let mut sizes = vec![PAIR; 2 * pairs];
+    if pairs > 1 {
+        sizes.push(CONTROL);
+    }
+    sizes
+}
+
+/// The configuration space.
+pub(crate) fn config(mac: [u8; 6], mtu: u16, pairs: u16) -> Vec<u8> {
+    let config = Config {
+        mac,
+        status: net::STATUS_LINK_UP.into(),
+        max_virtqueue_pairs: pairs.into(),
+        mtu: mtu.into(),
+        ..Config::default()
+    };
+    config.as_bytes().to_vec()
+}
+
+impl<S: FrameSource> Model for NetDevice<S> {
     fn kind(&self) -> u32 {
         device_id::NET
     }
 
     fn features(&self) -> u64 {
-        let several = if self.lanes.len() > 1 { features::CTRL_VQ | features::MQ } else { 0 };
-        let source = self.lanes.first().map_or(0, |lane| lane.source.offloads());
-        source | several | features::MAC | features::MTU | features::STATUS | features::MRG_RXBUF
+        self.lanes.first().map_or(0, |lane| lane.source.offloads()) | common_features(self.lanes.len())
     }
 
     fn queue_sizes(&self) -> &[u16] {
@@ -97,22 +105,11 @@ impl<S: FrameSource> Device for NetDevice<S> {
     }
 
     fn config(&self) -> Vec<u8> {
-        let config = Config {
-            mac: self.mac,
-            status: net::STATUS_LINK_UP.into(),
-            max_virtqueue_pairs: self.pairs().into(),
-            mtu: self.lanes.first().map_or(0, |lane| lane.source.mtu()).into(),
-            ..Config::default()
-        };
-        config.as_bytes().to_vec()
-    }
-
-    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
-        self.lanes.iter().map(Lane::interest).collect()
+        config(self.mac, self.lanes.first().map_or(0, |lane| lane.source.mtu()), self.pairs())
     }
 
     fn accepts(&self, features: u64) -> bool {
-        NEEDS.iter().all(|(feature, needed)| features & feature == 0 || features & needed != 0)
+        consistent(features)
     }
 
     fn start(&mut self, features: u64) -> Result<(), Fault> {
@@ -127,6 +124,12 @@ impl<S: FrameSource> Device for NetDevice<S> {
     fn reset(&mut self) {
         self.lanes.iter_mut().for_each(Lane::reset);
     }
+}
+
+impl<S: FrameSource> Device for NetDevice<S> {
+    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
+        self.lanes.iter().map(Lane::interest).collect()
+    }
 
     fn serve(&mut self, queues: &mut Queues, counters: &Counters) -> Result<bool, Fault> {
         let mut worked = false;
@@ -135,6 +138,10 @@ impl<S: FrameSource> Device for NetDevice<S> {
             worked |= lane.serve(rx, tx, counters)?;
         }
         let control = if self.lanes.len() > 1 { queues.find(2 * self.lanes.len()) } else { None };
-        Ok(control.map_or(Ok(false), |queue| self.control(queue))? || worked)
+        if let Some(queue) = control {
+            worked |=
+                control::serve(queue, |pairs| (1..=self.pairs()).contains(&pairs) && self.use_pairs(pairs).is_ok())?;
+        }
+        Ok(worked)
     }
 }

@@ -1,9 +1,12 @@
-//! Network devices: TAP and passt.
+//! Network devices: TAP, passt, and a wire between enclaves.
 //!
 //! [`NetDevice`] is the virtio device; what carries its frames is a [`FrameSource`]. With a
 //! TAP, ports of the host reach the guest through a [`Forwarder`]; passt forwards them itself.
+//! A [`Wire`] leads to a switch, which serves the devices of several enclaves and copies frames
+//! from one window to another.
 #![deny(unsafe_code)]
 
+mod control;
 mod device;
 mod forward;
 mod ifreq;
@@ -11,6 +14,7 @@ mod lane;
 mod passt;
 mod publish;
 mod source;
+mod switch;
 mod tap;
 
 pub use device::NetDevice;
@@ -19,4 +23,5 @@ pub use lane::MAX_PACKET;
 pub use passt::{Passt, PasstError, PasstOptions};
 pub use publish::{Protocol, Publish, PublishSyntax};
 pub use source::{FrameSource, Received, Sent};
+pub use switch::{StartSwitch, Wire, WireError, WireOptions, serve_switch};
 pub use tap::{Tap, TapError, TapOptions};

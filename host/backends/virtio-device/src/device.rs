@@ -53,9 +53,8 @@ impl From<QueueError> for Fault {
     }
 }
 
-/// What makes one kind of device of the shared machinery. All methods are called on the
-/// device's thread, but for those of description, which are called before it starts.
-pub trait Device: Send + 'static {
+/// What a device is and how it follows its driver's status.
+pub trait Model: Send + 'static {
     /// Virtio device id.
     fn kind(&self) -> u32;
     /// Features offered beside those that every device here offers.
@@ -64,12 +63,6 @@ pub trait Device: Send + 'static {
     fn queue_sizes(&self) -> &[u16];
     /// Content of the configuration space.
     fn config(&self) -> Vec<u8>;
-
-    /// The descriptors that wake the thread beside the doorbell, and for what: the same ones in the same
-    /// order always; those with no events are not waited for now.
-    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
-        SmallVec::new()
-    }
 
     /// Whether a subset of the offered features can be driven together.
     fn accepts(&self, features: u64) -> bool {
@@ -85,6 +78,16 @@ pub trait Device: Send + 'static {
 
     /// The driver took all its memory back: forget every chain.
     fn reset(&mut self);
+}
+
+/// What makes one kind of device of the shared machinery. All methods are called on the
+/// device's thread, but for those of description, which are called before it starts.
+pub trait Device: Model {
+    /// The descriptors that wake the thread beside the doorbell, and for what: the same ones in the same
+    /// order always; those with no events are not waited for now.
+    fn descriptors(&self) -> SmallVec<[Interest<'_>; 4]> {
+        SmallVec::new()
+    }
 
     /// Moves what can be moved, at most a batch, and says whether there was anything.
     ///

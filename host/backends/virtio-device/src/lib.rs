@@ -11,7 +11,7 @@ mod stats;
 mod sys;
 mod waiter;
 
-pub use device::{Device, Fault, Pause, Polling, RunningDevice};
+pub use device::{Device, Fault, Model, Pause, Polling, RunningDevice};
 pub use parts::{cut, gather, scatter, total_len};
 pub use queue::{Chain, Queue, QueueError};
 pub use slot::{Queues, Slot};

@@ -1,6 +1,6 @@
 //! A device in its slot: transport handshake and queues, without a thread.
 
-use crate::device::{Device, Fault};
+use crate::device::{Fault, Model};
 use crate::queue::{Queue, QueueError};
 use crate::sys;
 use rkt_virtio::{features, status};
@@ -65,17 +65,17 @@ pub struct Slot {
 
 impl Slot {
     /// Describes `device` in `slot` of the window. Call before the enclave starts, so that it sees the
-    /// description.
+    /// description; if it runs, the device takes over from another that is gone, and needs a reset.
     ///
     /// # Errors
     /// If the slot does not exist.
-    pub fn open(window: &Window, slot: usize, device: &dyn Device) -> io::Result<Self> {
+    pub fn open(window: &Window, slot: usize, device: &dyn Model) -> io::Result<Self> {
         let regs = DeviceRegs::open(window, slot, wake).map_err(io::Error::other)?;
         let offered = device.features() | COMMON;
         let sizes = device.queue_sizes().to_vec();
         regs.describe(device.kind(), offered, &sizes).map_err(io::Error::other)?;
         regs.write_config(&device.config()).map_err(io::Error::other)?;
-        Ok(Self {
+        let mut place = Self {
             regs,
             window: *window,
             offered,
@@ -84,7 +84,13 @@ impl Slot {
             agreed: None,
             queues: Queues::default(),
             serving: false,
-        })
+        };
+        let asked = place.regs.driver_status();
+        if asked.status != 0 {
+            place.acted = asked;
+            place.fail();
+        }
+        Ok(place)
     }
 
     /// The doorbell that the driver rings.
@@ -106,7 +112,7 @@ impl Slot {
     ///
     /// # Errors
     /// If the driver started the device in a way that cannot be; the device shows it.
-    pub fn follow(&mut self, device: &mut dyn Device) -> Result<bool, Fault> {
+    pub fn follow(&mut self, device: &mut dyn Model) -> Result<bool, Fault> {
         let asked = self.regs.driver_status();
         if asked == self.acted {
             return Ok(false);
@@ -137,13 +143,13 @@ impl Slot {
     }
 
     /// The driver's features if they can be had (§6.1 asks for `VERSION_1`).
-    fn agree(&self, device: &dyn Device) -> Option<u64> {
+    fn agree(&self, device: &dyn Model) -> Option<u64> {
         let asked = self.regs.driver_features().ok()?;
         let possible = asked & !self.offered == 0 && asked & features::VERSION_1 != 0 && device.accepts(asked);
         possible.then_some(asked)
     }
 
-    fn start(&mut self, device: &mut dyn Device) -> Result<(), Fault> {
+    fn start(&mut self, device: &mut dyn Model) -> Result<(), Fault> {
         let agreed = self.agreed.ok_or(Fault::Features)?;
         let mut queues = Vec::new();
         for (index, max_size) in (0u16..).zip(&self.sizes) {
@@ -171,13 +177,6 @@ impl Slot {
             }
         }
         count
-    }
-
-    /// Replaces the configuration space and tells the driver.
-    pub fn configure(&self, config: &[u8]) {
-        // As long as the one that was described.
-        let _ = self.regs.write_config(config);
-        self.notify_all();
     }
 
     /// Stops serving until the driver resets the device.

@@ -2,7 +2,7 @@
 
 use rkt_virtio::{features, packed, split, status};
 use rkt_virtio_device::{
-    Counters, Device, Fault, Polling, Queue, QueueError, Queues, RunningDevice, cut, gather, scatter, total_len,
+    Counters, Device, Fault, Model, Polling, Queue, QueueError, Queues, RunningDevice, cut, gather, scatter, total_len,
 };
 use rkt_virtio_transport::{DriverRegs, QueueSetup};
 use rkt_window::layout::{DMA, MIN_LEN};
@@ -112,7 +112,7 @@ fn parts_are_cut_scattered_and_gathered_across_their_borders() {
 /// Takes chains and hands them back.
 struct Sink;
 
-impl Device for Sink {
+impl Model for Sink {
     fn kind(&self) -> u32 {
         7
     }
@@ -138,7 +138,9 @@ impl Device for Sink {
     }
 
     fn reset(&mut self) {}
+}
 
+impl Device for Sink {
     fn serve(&mut self, queues: &mut Queues, _counters: &Counters) -> Result<bool, Fault> {
         let queue = queues.get(0)?;
         let Some(chain) = queue.pop()? else { return Ok(false) };
