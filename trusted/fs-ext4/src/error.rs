@@ -143,7 +143,9 @@ impl fmt::Display for MountError {
             Self::NotExt4 => f.write_str("no ext4 file system"),
             Self::Incompatible(names) => write!(f, "unsupported features: {names}"),
             Self::ReadOnlyOnly(names) => write!(f, "features that allow mounting read-only alone: {names}"),
-            Self::WithoutExtents => f.write_str("file system without extents (ext2, ext3) can be mounted read-only alone"),
+            Self::WithoutExtents => {
+                f.write_str("file system without extents (ext2, ext3) can be mounted read-only alone")
+            }
             Self::Superblock(what) | Self::Journal(what) => f.write_str(what),
             Self::Corrupt(corruption) => fmt::Display::fmt(corruption, f),
             Self::Failed(error) => fmt::Display::fmt(error, f),

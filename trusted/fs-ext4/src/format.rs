@@ -52,6 +52,8 @@ pub struct FormatOptions {
     pub inode_ratio: u32,
     /// Whether there is a journal, if the disk is large enough for one.
     pub journal: bool,
+    /// Whether all metadata has checksums.
+    pub checksums: bool,
     /// Per cent of blocks kept for root.
     pub reserved_percent: u8,
     /// When it is made, in nanoseconds since the epoch.
@@ -62,7 +64,8 @@ impl FormatOptions {
     /// As mke2fs does it, with that identity.
     pub fn new(uuid: [u8; 16], hash_seed: [u32; 4], time: i64) -> Self {
         let (block_size, inode_ratio) = (4096, 16_384);
-        Self { uuid, hash_seed, label: Vec::new(), block_size, inode_ratio, journal: true, reserved_percent: 5, time }
+        let (label, journal, checksums, reserved_percent) = (Vec::new(), true, true, 5);
+        Self { uuid, hash_seed, label, block_size, inode_ratio, journal, checksums, reserved_percent, time }
     }
 }
 
@@ -143,12 +146,13 @@ fn superblock(len: u64, options: &FormatOptions) -> Result<Superblock, MountErro
     made.feature_compat = U32::new(compat.bits());
     let incompat = Incompat::FILETYPE | Incompat::EXTENTS | Incompat::BIT64 | Incompat::FLEX_BG;
     made.feature_incompat = U32::new(incompat.bits());
-    let ro_compat = RoCompat::SPARSE_SUPER
+    let mut ro_compat = RoCompat::SPARSE_SUPER
         | RoCompat::LARGE_FILE
         | RoCompat::HUGE_FILE
         | RoCompat::DIR_NLINK
-        | RoCompat::EXTRA_ISIZE
-        | RoCompat::METADATA_CSUM;
+        | RoCompat::EXTRA_ISIZE;
+    // Without checksums of everything at least those of descriptors: uninitialised groups need them.
+    ro_compat |= if options.checksums { RoCompat::METADATA_CSUM } else { RoCompat::GDT_CSUM };
     made.feature_ro_compat = U32::new(ro_compat.bits());
     made.uuid = options.uuid;
     made.volume_name.iter_mut().zip(&options.label).for_each(|(place, byte)| *place = *byte);
@@ -162,13 +166,13 @@ fn superblock(len: u64, options: &FormatOptions) -> Result<Superblock, MountErro
     // All of it must fit into one group, with room for more.
     let own = 2 + inodes_per_group / inodes_per_block;
     made.log_groups_per_flex = (0..=LOG_FLEX).rev().find(|log| own << log <= per_group / 2).unwrap_or(0);
-    made.checksum_type = CHECKSUM_CRC32C;
+    made.checksum_type = if options.checksums { CHECKSUM_CRC32C } else { 0 };
     let seconds = u64::try_from(options.time / 1_000_000_000).unwrap_or(0);
     made.mkfs_time = U32::new(seconds as u32);
     made.lastcheck = made.mkfs_time;
     let [_, _, mkfs_hi, lastcheck_hi, ..] = &mut made.time_hi;
     (*mkfs_hi, *lastcheck_hi) = ((seconds >> 32) as u8, (seconds >> 32) as u8);
-    made.checksum = U32::new(made.sum());
+    made.checksum = U32::new(if options.checksums { made.sum() } else { 0 });
     Ok(made)
 }
 
@@ -326,7 +330,7 @@ impl Core {
         for group in (1..shape.groups).filter(|group| self.superblock.has_backup(*group)) {
             let mut copy = self.superblock.clone();
             copy.block_group_nr = U16::new(group as u16);
-            copy.checksum = U32::new(copy.sum());
+            copy.checksum = U32::new(if shape.seed.is_some() { copy.sum() } else { 0 });
             let mut block = alloc::vec![0; size];
             if let Some(place) = block.get_mut(..LEN) {
                 place.copy_from_slice(copy.as_bytes());
@@ -359,8 +363,10 @@ fn journal_superblock(core: &Core, blocks: u32, uuid: &[u8; 16]) -> Vec<u8> {
     made.feature_incompat = U32::new(features.bits());
     made.uuid = *uuid;
     made.nr_users = U32::new(1);
-    made.checksum_type = jbd2::CHECKSUM_CRC32C;
-    made.checksum = U32::new(made.sum());
+    if features.checksums() {
+        made.checksum_type = jbd2::CHECKSUM_CRC32C;
+        made.checksum = U32::new(made.sum());
+    }
     let mut block = alloc::vec![0; core.block_size()];
     let _ = made.write_to_prefix(&mut block);
     block

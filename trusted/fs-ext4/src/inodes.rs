@@ -4,13 +4,15 @@ use crate::bits;
 use crate::cache::Role;
 use crate::core::Core;
 use crate::error::{Error, Result, bad_inode};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
+use rkt_ext4_format::Seed;
+use rkt_ext4_format::extent::{self, Extent};
 use rkt_ext4_format::features::RoCompat;
 use rkt_ext4_format::group::INODE_UNINIT;
 use rkt_ext4_format::inode::{self, Flags, Inode};
-use rkt_ext4_format::{Seed, extent};
 
 /// `S_IFDIR` and so on, of inode(7).
 pub(crate) mod mode {
@@ -30,12 +32,16 @@ pub(crate) struct Slot {
     pub tid: u32,
     /// The last transaction that changed what `fdatasync` must make durable.
     pub data_tid: u32,
+    /// Of checksums of all that belongs to it.
+    pub seed: Option<Seed>,
+    /// The extent that was found last, until the map changes.
+    pub recent: Option<Extent>,
     used: bool,
 }
 
 /// The inodes in memory.
 pub(crate) struct Inodes {
-    slots: HashMap<u32, Slot>,
+    slots: HashMap<u32, Box<Slot>>,
     clock: VecDeque<u32>,
     bound: usize,
     pub dirty: Vec<u32>,
@@ -52,10 +58,10 @@ impl Inodes {
 
     /// One that is in memory.
     pub fn peek(&mut self, ino: u32) -> Option<&mut Slot> {
-        self.slots.get_mut(&ino)
+        self.slots.get_mut(&ino).map(|slot| &mut **slot)
     }
 
-    fn insert(&mut self, ino: u32, inode: Inode) {
+    fn insert(&mut self, ino: u32, inode: Inode, seed: Option<Seed>) {
         for _ in 0..4 {
             if self.slots.len() < self.bound {
                 break;
@@ -69,8 +75,9 @@ impl Inodes {
                 self.slots.remove(&old);
             }
         }
-        let slot = Slot { inode, dirty: false, holds: 0, tid: 0, data_tid: 0, used: true };
-        if self.slots.insert(ino, slot).is_none() {
+        let seed = seed.map(|seed| seed.of_inode(ino, inode.generation));
+        let slot = Slot { inode, dirty: false, holds: 0, tid: 0, data_tid: 0, seed, recent: None, used: true };
+        if self.slots.insert(ino, Box::new(slot)).is_none() {
             self.clock.push_back(ino);
         }
         // Removed ones stay on the clock until they are too many.
@@ -104,9 +111,7 @@ impl Core {
 
     /// Seed of checksums of all that belongs to an inode.
     pub fn inode_seed(&mut self, ino: u32) -> Result<Option<Seed>> {
-        let Some(seed) = self.shape.seed else { return Ok(None) };
-        let generation = self.inode(ino)?.generation;
-        Ok(Some(seed.of_inode(ino, generation)))
+        self.slot(ino).map(|slot| slot.seed)
     }
 
     /// An inode.
@@ -116,9 +121,9 @@ impl Core {
 
     /// The slot of an inode, read if need be.
     pub fn slot(&mut self, ino: u32) -> Result<&mut Slot> {
-        if self.inodes.peek(ino).is_none() {
+        if !self.inodes.slots.contains_key(&ino) {
             let inode = self.read_inode(ino)?;
-            self.inodes.insert(ino, inode);
+            self.inodes.insert(ino, inode, self.shape.seed);
         }
         let slot = self.inodes.peek(ino).ok_or(bad_inode("inode is gone", ino))?;
         slot.used = true;
@@ -159,6 +164,10 @@ impl Core {
 
     /// An inode, to be changed as part of the running transaction.
     pub fn inode_mut(&mut self, ino: u32) -> Result<&mut Inode> {
+        self.touch(ino).map(|slot| &mut slot.inode)
+    }
+
+    fn touch(&mut self, ino: u32) -> Result<&mut Slot> {
         let tid = self.running.tid;
         if !self.slot(ino)?.dirty {
             let (block, _) = self.inode_place(ino)?;
@@ -167,14 +176,13 @@ impl Core {
         }
         let slot = self.slot(ino)?;
         (slot.dirty, slot.tid) = (true, tid);
-        Ok(&mut slot.inode)
+        Ok(slot)
     }
 
     /// As [`Core::inode_mut`], for changes that `fdatasync` must make durable: sizes and blocks.
     pub fn inode_data_mut(&mut self, ino: u32) -> Result<&mut Inode> {
-        self.inode_mut(ino)?;
         let tid = self.running.tid;
-        let slot = self.slot(ino)?;
+        let slot = self.touch(ino)?;
         slot.data_tid = tid;
         Ok(&mut slot.inode)
     }
@@ -183,13 +191,13 @@ impl Core {
     pub fn seal_inode(&mut self, ino: u32) -> Result<()> {
         let Some(slot) = self.inodes.peek(ino).filter(|slot| slot.dirty) else { return Ok(()) };
         slot.dirty = false;
-        let found = slot.inode.clone();
+        let (found, seed) = (slot.inode.clone(), slot.seed);
         let (block, offset) = self.inode_place(ino)?;
-        let (size, seed) = (self.shape.inode_size, self.shape.seed);
+        let size = self.shape.inode_size;
         if let Some(place) = self.block_mut(block)?.get_mut(offset..offset + size) {
             found.emit(place);
             if let Some(seed) = seed {
-                inode::seal(seed.of_inode(ino, found.generation), place);
+                inode::seal(seed, place);
             }
         }
         Ok(())
@@ -304,7 +312,7 @@ impl Core {
                 extent::Header { entries: 0, max: extent::capacity(inode::BLOCK_LEN), depth: 0 },
             );
         }
-        self.inodes.insert(ino, made);
+        self.inodes.insert(ino, made, self.shape.seed);
         self.inode_data_mut(ino).map(|_| ())
     }
 

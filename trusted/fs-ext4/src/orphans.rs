@@ -130,9 +130,8 @@ impl Core {
     /// Empties the orphan file.
     pub fn clear_orphan_file(&mut self) -> Result<()> {
         let ino = self.superblock.orphan_file_inum.get();
-        let generation = self.inode(ino)?.generation;
+        let seed = self.inode_seed(ino)?;
         let blocks = self.inode(ino)?.size / self.block_size() as u64;
-        let seed = self.shape.seed.map(|seed| seed.of_inode(ino, generation));
         for logical in 0..u32::try_from(blocks).unwrap_or(u32::MAX) {
             let run = self.map(ino, logical, 1)?.run().ok_or(bad_inode("orphan file has a hole", ino))?;
             let bytes = self.block_mut(run.start)?;

@@ -111,7 +111,9 @@ fn images_of_mke2fs_are_read_and_changed() {
 fn block_maps_are_read_and_become_extents() {
     let tree = tempfile::tempdir().unwrap();
     make_tree(tree.path());
-    for kind in [&["-t", "ext3"][..], &["-t", "ext2", "-b", "1024"], &["-t", "ext4", "-O", "^extent,^64bit", "-b", "1024"]] {
+    for kind in
+        [&["-t", "ext3"][..], &["-t", "ext2", "-b", "1024"], &["-t", "ext4", "-O", "^extent,^64bit", "-b", "1024"]]
+    {
         let image = make_image(kind, "64M", tree.path());
         let disk = RamDisk::from_file(image.path());
         compare(&mount_read_only(&disk), 2, tree.path());
@@ -140,7 +142,9 @@ fn block_maps_are_read_and_become_extents() {
 #[test]
 fn unknown_features_are_refused_by_name() {
     let tree = tempfile::tempdir().unwrap();
-    for (features, name) in [("casefold", "casefold"), ("encrypt", "encrypt"), ("ea_inode", "ea_inode"), ("bigalloc", "bigalloc")] {
+    for (features, name) in
+        [("casefold", "casefold"), ("encrypt", "encrypt"), ("ea_inode", "ea_inode"), ("bigalloc", "bigalloc")]
+    {
         let image = make_image(&["-t", "ext4", "-O", features], "64M", tree.path());
         let error = Fs::mount(RamDisk::from_file(image.path()), World::new(), Options::default()).err().unwrap();
         assert_eq!(error.to_string(), format!("unsupported features: {name}"));
@@ -186,7 +190,10 @@ fn ext4_view_and_debugfs_read_ours() {
     assert_eq!(view.read("/link").unwrap(), b"3");
     let file = image(&disk.bytes());
     let path = file.path().to_str().unwrap();
-    assert_eq!(run("debugfs", &["-R", "cat \"/dir/file 42\"", path]).lines().next(), Some("42debugfs 1.47.0 (5-Feb-2023)"));
+    assert_eq!(
+        run("debugfs", &["-R", "cat \"/dir/file 42\"", path]).lines().next(),
+        Some("42debugfs 1.47.0 (5-Feb-2023)")
+    );
     assert!(run("debugfs", &["-R", "ea_get /large user.name", path]).contains("vvvvvvvv"));
 }
 

@@ -74,6 +74,7 @@ impl Core {
         if usize::from(header.max) < all.len() {
             return Err(bad_inode("extent node overflows", ino));
         }
+        self.slot(ino)?.recent = None;
         match place {
             None => extent::set_entries(&mut self.inode_data_mut(ino)?.block.0, header, all),
             Some(block) => {
@@ -127,18 +128,27 @@ impl Core {
 
     /// See [`Core::map`].
     pub(super) fn map_extents(&mut self, ino: u32, logical: u32) -> Result<Mapping> {
+        let recent = self.slot(ino)?.recent;
+        if let Some(found) = recent.filter(|found| found.logical <= logical && found.end() > logical.into()) {
+            return Ok(mapping(&found));
+        }
         let path = self.path(ino, logical)?;
         let leaf = self.node(ino, path.leaf(), 0)?;
         let at = extent::find::<Extent>(&leaf, logical);
         if let Some(found) = at.and_then(|at| extent::entry::<Extent>(&leaf, at))
             && found.end() > logical.into()
         {
-            let state = if found.unwritten { State::Unwritten(found.physical) } else { State::Written(found.physical) };
-            return Ok(Mapping { logical: found.logical, len: found.len, state });
+            self.slot(ino)?.recent = Some(found);
+            return Ok(mapping(&found));
         }
         let next = extent::entry::<Extent>(&leaf, at.map_or(0, |at| at + 1));
         let end = next.map_or(path.next_leaf, |next| next.logical.into());
         let len = u32::try_from(end.saturating_sub(logical.into())).unwrap_or(u32::MAX).max(1);
         Ok(Mapping { logical, len, state: State::Hole })
     }
+}
+
+fn mapping(found: &Extent) -> Mapping {
+    let state = if found.unwritten { State::Unwritten(found.physical) } else { State::Written(found.physical) };
+    Mapping { logical: found.logical, len: found.len, state }
 }

@@ -113,7 +113,8 @@ impl Model {
 
     /// Drops a node that no name leads to.
     fn sweep(&mut self, id: Id) {
-        let named = self.nodes.values().any(|node| matches!(node, Node::Directory(names) if names.values().any(|n| *n == id)));
+        let named =
+            self.nodes.values().any(|node| matches!(node, Node::Directory(names) if names.values().any(|n| *n == id)));
         if !named {
             self.nodes.remove(&id);
             self.attributes.retain(|(owner, _), _| *owner != id);
