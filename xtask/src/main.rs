@@ -6,6 +6,7 @@ mod demo;
 mod fuzz;
 mod image;
 mod packages;
+mod qemu;
 mod shell;
 mod tally;
 mod test;

@@ -52,7 +52,8 @@ pub fn find(program: &str) -> Option<std::path::PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-fn apt(args: &[&str]) -> Command {
+/// An apt-get command that asks nothing.
+pub fn apt(args: &[&str]) -> Command {
     let mut command = Command::new("apt-get");
     command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
     command

@@ -1,6 +1,6 @@
 //! Everything that CI runs, in order, with a time for each part.
 
-use crate::{build, fuzz, packages, shell, tally::Tally};
+use crate::{build, fuzz, packages, qemu, shell, tally::Tally};
 use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,7 @@ const PARTS: &[Part] = &[
     slow("build", || build::build().map(|()| Tally::ONE)),
     slow("fuzz", || fuzz::all(Duration::from_secs(5))),
     slow("differential", || Tally::of(&mut shell::cargo(["test", "-p", "rkt-tests-diff"]))),
+    slow("devices", devices),
     slow("end-to-end", || suite(&["-p", "rkt-tests-e2e"])),
 ];
 
@@ -106,10 +107,16 @@ fn lints() -> Result<Tally> {
 
 /// Tests of the workspace that need no enclave.
 fn units() -> Result<Tally> {
-    let elsewhere = ["rkt-tests-rules", "rkt-tests-diff", "rkt-tests-e2e"];
+    let elsewhere = ["rkt-tests-rules", "rkt-tests-diff", "rkt-tests-e2e", "rkt-tests-nvme-qemu"];
     let mut args = vec!["--workspace"];
     args.extend(elsewhere.iter().flat_map(|name| ["--exclude", name]));
     suite(&args)
+}
+
+/// Drivers against device models that we did not write.
+fn devices() -> Result<Tally> {
+    qemu::install_qemu()?;
+    suite(&["-p", "rkt-tests-nvme-qemu"])
 }
 
 /// Tests, under nextest where it is installed: it runs them in parallel across crates.
