@@ -36,6 +36,13 @@ pub enum Command {
     Bench(rkt_bench::Command),
     /// Say what this machine can do and what is missing.
     Doctor,
+    /// The switch of a wire (`--net shm=PATH`): started by the first enclave there, its socket is
+    /// standard input.
+    #[command(hide = true)]
+    Switch {
+        /// Where the socket lies.
+        path: PathBuf,
+    },
 }
 
 /// `rkt-io measure`.

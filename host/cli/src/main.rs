@@ -13,6 +13,7 @@ mod root;
 mod run;
 mod stats;
 mod values;
+mod wire;
 
 use anyhow::Result;
 use clap::Parser;
@@ -50,5 +51,6 @@ fn dispatch(command: args::Command, argv: &[OsString], started: Reading) -> Resu
         args::Command::Image(command) => image::run(&command).map(|()| 0),
         args::Command::Bench(command) => bench::run(&command).map(|()| 0),
         args::Command::Doctor => doctor::run(),
+        args::Command::Switch { path } => wire::serve(&path).map(|()| 0),
     }
 }

@@ -4,7 +4,7 @@ use crate::args::Options;
 use crate::root::Root;
 use crate::values::{Cidr, Destination, Net, Poll, Target, Variable};
 use anyhow::{Context, Result, bail, ensure};
-use rkt_backend_net::{PasstOptions, TapOptions};
+use rkt_backend_net::{PasstOptions, TapOptions, WireOptions};
 use rkt_manifest::{
     Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Manifest, RootIdentity, Signals, Stdio, Stream, User,
 };
@@ -22,6 +22,9 @@ const DEFAULT_HOSTNAME: &str = "rkt";
 /// Guest behind a TAP, unless `--ip` says otherwise; its gateway, the host's end, is 10.0.3.1.
 const TAP_GUEST: Cidr = Cidr { address: Ipv4Addr::new(10, 0, 3, 2), prefix: 24 };
 const TAP_MTU: u16 = 1500;
+/// Guest on a wire, unless `--ip` says otherwise. All but one have to say it.
+const WIRE_GUEST: Cidr = Cidr { address: Ipv4Addr::new(10, 0, 4, 1), prefix: 24 };
+const WIRE_MTU: u16 = 1500;
 /// Pairs of queues that a network device can have: one a vCPU, up to this many.
 const MAX_QUEUES: u32 = 16;
 
@@ -107,6 +110,9 @@ fn choose_network(options: &Options, notes: &mut Vec<String>) -> Result<Net> {
             Net::None
         }
     };
+    if matches!(net, Net::Shm(_)) {
+        ensure!(options.publish.is_empty(), "-p needs --net user or --net tap: the host is not on a wire");
+    }
     if net == Net::None {
         for (given, option) in [
             (options.ip.is_some(), "--ip"),
@@ -125,6 +131,7 @@ fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
     let passt = PasstOptions::default();
     let default = match net {
         Net::User => Cidr { address: passt.guest4.0, prefix: passt.guest4.1 },
+        Net::Shm(_) => WIRE_GUEST,
         _ => TAP_GUEST,
     };
     let own = options.ip.unwrap_or(default);
@@ -148,11 +155,17 @@ fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
             let (publish, guest) = (options.publish.clone(), IpAddr::V4(own.address));
             (Network::Tap { options: tap, publish, guest }, TAP_MTU)
         }
+        Net::Shm(path) => {
+            let pairs = options.cpus.unwrap_or(1).min(MAX_QUEUES) as u16;
+            (Network::Wire(WireOptions { path: path.clone(), pairs, mtu: WIRE_MTU }), WIRE_MTU)
+        }
     };
+    // Behind a wire there are the other enclaves and nobody else, unless one of them is named.
+    let gateway = if matches!(net, Net::Shm(_)) { options.gateway } else { Some(gateway) };
     let interface = Interface {
         kind: InterfaceKind::VirtioNet,
         name: b"eth0".to_vec(),
-        ipv4: Ipv4::Static { address: own.address, prefix: own.prefix, gateway: Some(gateway) },
+        ipv4: Ipv4::Static { address: own.address, prefix: own.prefix, gateway },
         mtu,
         mac: None,
         dns: options.dns.clone(),

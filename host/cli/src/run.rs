@@ -35,7 +35,7 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
     }
 
     let supervisor = Supervisor::new(DEFAULT_LEN)?;
-    let mut devices = Devices::new(supervisor.window(), busy_poll(options));
+    let mut devices = Devices::new(&supervisor, busy_poll(options))?;
     if let Some(network) = &plan.network {
         devices.add_network(network)?;
     }

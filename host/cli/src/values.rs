@@ -14,6 +14,8 @@ pub enum Net {
     User,
     /// A TAP, by name or the next free one.
     Tap(Option<String>),
+    /// A wire to other enclaves, by the path of its switch.
+    Shm(PathBuf),
     /// No interface but the loopback.
     None,
 }
@@ -28,10 +30,11 @@ impl FromStr for Net {
             ("none", None) => Ok(Self::None),
             ("tap", None) => Ok(Self::Tap(None)),
             ("tap", Some(name)) if !name.is_empty() => Ok(Self::Tap(Some(name.into()))),
-            ("shm" | "af_xdp" | "vhost-user" | "vfio" | "dpdk", _) => {
-                Err(format!("`{kind}` is not supported yet in this version: user, tap[=IFNAME] and none are"))
+            ("shm", Some(path)) if !path.is_empty() => Ok(Self::Shm(path.into())),
+            ("af_xdp" | "vhost-user" | "vfio" | "dpdk", _) => {
+                Err(format!("`{kind}` is not supported yet in this version: user, tap[=IFNAME], shm=PATH and none are"))
             }
-            _ => Err("user, tap[=IFNAME] or none is expected".into()),
+            _ => Err("user, tap[=IFNAME], shm=PATH or none is expected".into()),
         }
     }
 }

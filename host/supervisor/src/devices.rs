@@ -1,13 +1,20 @@
 //! The back ends of one enclave. Slots are filled in the order of the calls: network
 //! interfaces, then disks, each in the order of the manifest.
 
+use crate::Supervisor;
 use anyhow::{Context, Result, ensure};
 use rkt_backend_blk::{BlkDevice, Disk, DiskOptions};
-use rkt_backend_net::{Forwarder, FrameSource, NetDevice, Passt, PasstOptions, Publish, Tap, TapOptions};
+use rkt_backend_net::{Forwarder, FrameSource, NetDevice, Passt, PasstOptions, Publish, Tap, TapOptions, Wire, WireOptions};
 use rkt_virtio_device::{Device, Polling, RunningDevice, Stats};
 use rkt_window::{Region, layout};
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Where frames go.
 #[derive(Clone, Debug)]
@@ -23,6 +30,8 @@ pub enum Network {
         /// The guest's address.
         guest: IpAddr,
     },
+    /// To other enclaves, through a switch that shares their memory.
+    Wire(WireOptions),
 }
 
 /// What a device has done.
@@ -39,16 +48,30 @@ pub struct DeviceReport {
 /// Running devices. All stop, and what they hold of the host vanishes, when this is dropped.
 pub struct Devices {
     window: Region,
+    memfd: OwnedFd,
     polling: Polling,
+    /// Slots in use.
+    slots: usize,
     running: Vec<(String, RunningDevice)>,
     forwarders: Vec<Forwarder>,
+    wires: Vec<Wire>,
 }
 
 impl Devices {
-    /// No devices yet.
-    pub fn new(window: Region, busy_poll: bool) -> Self {
-        let polling = if busy_poll { Polling::Busy } else { Polling::default() };
-        Self { window, polling, running: Vec::new(), forwarders: Vec::new() }
+    /// No devices yet, for the window of this supervisor.
+    ///
+    /// # Errors
+    /// If there are no more descriptors.
+    pub fn new(supervisor: &Supervisor, busy_poll: bool) -> Result<Self> {
+        Ok(Self {
+            window: supervisor.window(),
+            memfd: supervisor.window_descriptor().context("cannot duplicate a descriptor")?,
+            polling: if busy_poll { Polling::Busy } else { Polling::default() },
+            slots: 0,
+            running: Vec::new(),
+            forwarders: Vec::new(),
+            wires: Vec::new(),
+        })
     }
 
     /// Adds a network interface.
@@ -65,6 +88,14 @@ impl Devices {
                 }
                 Ok(())
             }
+            Network::Wire(options) => {
+                let slot = self.take_slot()?;
+                let window = self.memfd.try_clone().context("cannot duplicate a descriptor")?;
+                let path = std::path::absolute(&options.path).context("the path of a wire")?;
+                let options = WireOptions { path, ..options.clone() };
+                self.wires.push(Wire::join(options, window, slot, random_mac(), Box::new(start_switch))?);
+                Ok(())
+            }
         }
     }
 
@@ -78,7 +109,7 @@ impl Devices {
 
     /// Number of devices.
     pub fn count(&self) -> u32 {
-        self.running.len() as u32
+        self.slots as u32
     }
 
     /// What the devices have done so far.
@@ -95,15 +126,34 @@ impl Devices {
         self.spawn("net", NetDevice::new(sources, mac))
     }
 
+    fn take_slot(&mut self) -> Result<usize> {
+        ensure!(self.slots < layout::MAX_DEVICES, "at most {} devices are possible", layout::MAX_DEVICES);
+        self.slots += 1;
+        Ok(self.slots - 1)
+    }
+
     fn spawn(&mut self, kind: &str, device: impl Device) -> Result<()> {
-        let slot = self.running.len();
-        ensure!(slot < layout::MAX_DEVICES, "at most {} devices are possible", layout::MAX_DEVICES);
+        let slot = self.take_slot()?;
         let name = format!("{kind}{}", self.running.iter().filter(|(name, _)| name.starts_with(kind)).count());
         let device = RunningDevice::spawn(Box::new(device), slot, &self.window, self.polling)
             .with_context(|| format!("cannot start device {name}"))?;
         self.running.push((name, device));
         Ok(())
     }
+}
+
+/// Starts a wire's switch in a process of its own, which no signal to this one's group and no end of
+/// this one ends: other enclaves may need it for longer.
+fn start_switch(socket: UnixListener, path: &Path) -> io::Result<()> {
+    Command::new("/proc/self/exe")
+        .arg("switch")
+        .arg(path)
+        .stdin(OwnedFd::from(socket))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map(|_| ())
 }
 
 /// A locally administered unicast address (IEEE 802 §8.4): two enclaves on one bridge need two.

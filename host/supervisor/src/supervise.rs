@@ -83,6 +83,14 @@ impl Supervisor {
         self.window.region()
     }
 
+    /// A descriptor of the window, for devices in other processes.
+    ///
+    /// # Errors
+    /// If there are no more descriptors.
+    pub fn window_descriptor(&self) -> std::io::Result<OwnedFd> {
+        self.window.descriptor().try_clone_to_owned()
+    }
+
     /// Starts the enclave, serves it and returns when it has ended and all of its output is
     /// written. Its processes end with the calling thread, at the latest.
     ///
