@@ -2,11 +2,13 @@
 
 use crate::config;
 use crate::values::{
-    Cidr, Copy, Destination, Disk, Memory, Net, Poll, Target, Tee, User, Variable, Volume, parsed, parsed_list, publish,
+    Cidr, Copy, Destination, Disk, Format, Inside, Memory, Net, Poll, Target, Tee, Variable, Volume, parsed,
+    parsed_list, publish,
 };
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use rkt_backend_net::Publish;
+use rkt_image_builder::Digest;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,13 +26,33 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run a program of the host (`-- CMD ARGS…`) or an image (`IMAGE [CMD ARGS…]`).
+    /// Run a program of the host (`-- CMD ARGS…`) or an image (`IMAGE [CMD ARGS…]`): an rkt-io image, or
+    /// a container image in an OCI layout or archive.
     Run(Run),
     /// Print the digest of the manifest that `run` would use, without running anything.
     Measure(Measure),
     /// Make, look into and check root images.
     #[command(subcommand)]
     Image(Image),
+    /// List your enclaves that run.
+    Ps(Ps),
+    /// Show the output of an enclave that was started with `-d`.
+    Logs {
+        /// Its name.
+        name: String,
+        /// Go on until it ends.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Ask enclaves to end, and kill those that do not.
+    Stop {
+        /// Their names.
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Seconds from asking to killing.
+        #[arg(short, long, value_name = "SECONDS", default_value_t = 10)]
+        time: u32,
+    },
     /// Measure rkt-io beside native Linux, in pairs of runs.
     #[command(subcommand)]
     Bench(rkt_bench::Command),
@@ -56,10 +78,21 @@ pub struct Measure {
     pub run: Run,
 }
 
+/// `rkt-io ps`.
+#[derive(Args)]
+pub struct Ps {
+    /// Show those that have ended, too, as far as their logs are kept.
+    #[arg(short, long)]
+    pub all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `rkt-io image`.
 #[derive(Subcommand)]
 pub enum Image {
-    /// Make an image from programs of the host or from a folder.
+    /// Make an image from programs of the host, from a folder or from a container image.
     Create(Create),
     /// List what is in an image.
     Inspect {
@@ -68,6 +101,22 @@ pub enum Image {
     },
     /// Check that an image is whole.
     Check {
+        /// The image.
+        image: PathBuf,
+        /// Check also that it is this one.
+        #[arg(long, value_name = "sha256:DIGITS")]
+        digest: Option<Digest>,
+    },
+    /// Copy a file or folder out of an image.
+    Cp {
+        /// The image, and an absolute path in it.
+        #[arg(value_name = "IMAGE:PATH")]
+        from: Inside,
+        /// Where to: a new name, or a folder.
+        to: PathBuf,
+    },
+    /// Print the digest of an image, by which a manifest pins it.
+    Measure {
         /// The image.
         image: PathBuf,
     },
@@ -79,18 +128,43 @@ pub struct Create {
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// A program of the host, with its libraries and the files of its package.
-    #[arg(long, value_name = "PROGRAM", required_unless_present = "from_dir", conflicts_with = "from_dir")]
-    pub from_program: Option<PathBuf>,
-    /// A folder that becomes the root.
-    #[arg(long, value_name = "DIR")]
-    pub from_dir: Option<PathBuf>,
+    /// What to make it from.
+    #[command(flatten)]
+    pub origin: Origin,
     /// Copy a file or folder of the host into the image (repeatable).
-    #[arg(long = "copy", value_name = "HOST:GUEST", requires = "from_program")]
+    #[arg(long = "copy", value_name = "HOST:GUEST")]
     pub copies: Vec<Copy>,
     /// How the contents of files are stored.
     #[arg(long, value_enum, default_value = "none")]
     pub compress: Compress,
+    /// What kind of image: image is the one that there is.
+    #[arg(long, value_name = "FORMAT", default_value = "image")]
+    pub format: Format,
+    /// Most bytes that a container image may take, unpacked [default: 16g].
+    #[arg(long, value_name = "BYTES")]
+    pub size: Option<Memory>,
+    /// Show no progress.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What an image is made from.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct Origin {
+    /// A program of the host, with its libraries and the files of its package (repeatable). The image
+    /// runs the first one unless told otherwise.
+    #[arg(long, value_name = "PROGRAM")]
+    pub from_program: Vec<PathBuf>,
+    /// A folder that becomes the root.
+    #[arg(long, value_name = "DIR")]
+    pub from_dir: Option<PathBuf>,
+    /// A container image in an OCI layout, or an archive of one; @NAME chooses among several.
+    #[arg(long, value_name = "DIR[@NAME]")]
+    pub from_oci: Option<PathBuf>,
+    /// A container image in an archive as `docker save` writes; @NAME chooses among several.
+    #[arg(long, value_name = "FILE[@NAME]")]
+    pub from_docker_archive: Option<PathBuf>,
 }
 
 /// `--compress`.
@@ -111,6 +185,9 @@ pub struct Run {
     /// Read options from this file, too; those of the command line win.
     #[arg(long, value_name = "rkt.toml")]
     pub config: Option<PathBuf>,
+    /// The process that `-d` starts: it announces itself and goes on alone.
+    #[arg(long, hide = true)]
+    pub supervise: bool,
     /// IMAGE [CMD ARGS…], or a program of the host and its arguments behind `--`.
     #[arg(trailing_var_arg = true, value_name = "COMMAND", required = true)]
     pub command: Vec<OsString>,
@@ -142,7 +219,8 @@ pub struct Options {
     #[arg(long, value_name = "DISK")]
     #[serde(deserialize_with = "parsed_list")]
     pub disk: Vec<Disk>,
-    /// Copy a file or folder of the host into the ephemeral image (repeatable).
+    /// Copy a file or folder of the host into the image before it starts (repeatable); not into an
+    /// rkt-io image, which is fixed by its digest.
     #[arg(long, value_name = "HOST:GUEST")]
     #[serde(deserialize_with = "parsed_list")]
     pub copy: Vec<Copy>,
@@ -164,25 +242,38 @@ pub struct Options {
     /// Read variables from a file (repeatable).
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
-    /// Working directory [default: /].
+    /// Working directory [default: the image's, else /].
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<String>,
     /// Host name [default: rkt].
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
-    /// User and group, in numbers [default: 0:0].
-    #[arg(short, long, value_name = "UID[:GID]")]
+    /// Run as this user and group of the image, by name or number [default: the image's, else root].
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Run this instead of the image's entry point and command.
+    #[arg(long, value_name = "PROGRAM")]
+    pub entrypoint: Option<String>,
+    /// Run only the image of this digest: its own, or that of a container image's manifest.
+    #[arg(long, value_name = "sha256:DIGITS")]
     #[serde(deserialize_with = "parsed")]
-    pub user: Option<User>,
+    pub digest: Option<Digest>,
+    /// Most bytes that a container image may take, unpacked [default: 16g].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(deserialize_with = "parsed")]
+    pub size: Option<Memory>,
     /// Pass standard input on. A host program gets it anyway unless it is a terminal.
     #[arg(short, long)]
     pub interactive: bool,
     /// Give the program the terminal.
     #[arg(short, long)]
     pub tty: bool,
-    /// A name, which no other running enclave of yours may have.
+    /// A name, which no other running enclave of yours may have [default: rkt-PID].
     #[arg(long)]
     pub name: Option<String>,
+    /// Leave it running: print its name and return. Its output goes to a log, see `rkt-io logs`.
+    #[arg(short, long, conflicts_with_all = ["interactive", "tty"])]
+    pub detach: bool,
     /// How the enclave waits for its devices [default: adaptive].
     #[arg(long, value_enum)]
     pub poll: Option<Poll>,
@@ -209,6 +300,8 @@ pub struct Request {
     pub options: Options,
     /// What to run.
     pub target: Target,
+    /// Whether this is the process that `-d` started.
+    pub supervise: bool,
 }
 
 impl Run {
@@ -227,6 +320,6 @@ impl Run {
             let Some(image) = command.next() else { bail!("an image or `-- CMD` is missing") };
             Target::Image(image.into(), command.collect())
         };
-        Ok(Request { options, target })
+        Ok(Request { options, target, supervise: self.supervise })
     }
 }

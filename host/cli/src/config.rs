@@ -38,7 +38,11 @@ impl Options {
             user: self.user.or(file.user),
             interactive: self.interactive || file.interactive,
             tty: self.tty || file.tty,
+            entrypoint: self.entrypoint.or(file.entrypoint),
+            digest: self.digest.or(file.digest),
+            size: self.size.or(file.size),
             name: self.name.or(file.name),
+            detach: self.detach || file.detach,
             poll: self.poll.or(file.poll),
             tee: self.tee.or(file.tee),
             strace: self.strace.or(file.strace),
@@ -114,9 +118,9 @@ mod tests {
             ("rkt-io run --memory much x", "512m"),
             ("rkt-io run --memory 99999999999g x", "512m"),
             ("rkt-io run --cpus 0 x", "cpus"),
-            ("rkt-io run --user redis x", "UID"),
+            ("rkt-io run --digest md5:00 x", "sha256"),
             ("rkt-io run --copy a:b x", "absolute"),
-            ("rkt-io run -d x", "unexpected argument"),
+            ("rkt-io run -d -i x", "cannot be used with"),
         ] {
             let error = request(line).unwrap_err();
             assert!(error.contains(says), "{line}: {error}");
@@ -136,6 +140,9 @@ mod tests {
             poll = "busy"
             tty = true
             stats = "-"
+            user = "redis"
+            entrypoint = "/init"
+            digest = "sha256:abababababababababababababababababababababababababababababababab"
             "#,
         )
         .unwrap();
@@ -148,6 +155,8 @@ mod tests {
         assert_eq!(merged.publish.len(), 1);
         assert_eq!(merged.publish[0].guest_port, 81);
         assert!(merged.tty);
+        assert_eq!((merged.user.as_deref(), merged.entrypoint.as_deref()), (Some("redis"), Some("/init")));
+        assert_eq!(merged.digest.unwrap().0, [0xab; 32]);
         assert_eq!(merged.stats, Some(Destination::Stderr));
     }
 

@@ -1,9 +1,14 @@
 //! `rkt-io image`.
 
 use crate::args::{Compress, Create, Image};
-use crate::stats::hex;
-use anyhow::{Context, Result, bail};
-use rkt_image_builder::{Built, Compression, Inspection, Options, ProgramImage, Tree, from_folder, source_date_epoch};
+use crate::progress::Progress;
+use crate::root::{container, limits};
+use crate::values::{Format, Inside};
+use anyhow::{Context, Result, bail, ensure};
+use rkt_image_builder::{
+    Built, Compression, Config, Digest, Inspection, OpenImage, Options, ProgramImage, Tree, from_container,
+    from_folder, source_date_epoch,
+};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -19,9 +24,10 @@ pub fn run(command: &Image) -> Result<()> {
     match command {
         Image::Create(create) => self::create(create),
         Image::Inspect { image } => print(&look(image, rkt_image_builder::inspect)?),
-        Image::Check { image } => {
-            let found = look(image, rkt_image_builder::check)?;
-            println!("{}: whole, {} files, digest {}", image.display(), found.entries.len(), hex(&found.digest));
+        Image::Check { image, digest } => check(image, *digest),
+        Image::Cp { from, to } => copy_out(from, to),
+        Image::Measure { image } => {
+            println!("{}", Digest(look(image, rkt_image_builder::inspect)?.digest));
             Ok(())
         }
     }
@@ -33,32 +39,54 @@ fn create(create: &Create) -> Result<()> {
         Compress::Zstd => Compression::Zstd(ZSTD_LEVEL),
     };
     let options = Options { compression, clamp_mtime: source_date_epoch()?, ..Options::default() };
-    let tree = match (&create.from_program, &create.from_dir) {
-        (Some(program), _) => program_tree(program, create)?,
-        (None, Some(folder)) => from_folder(folder)?,
-        (None, None) => bail!("--from-program or --from-dir is missing"),
+    let tree = tree(create)?;
+    let built = match create.format {
+        Format::Image => write(&tree, create, &options)?,
     };
-    let built = write(&tree, &create.out, &options)?;
-    println!("{}: {} files, {} bytes, digest {}", create.out.display(), built.files, built.bytes, hex(&built.digest));
+    let digest = Digest(built.digest);
+    println!("{}: {} files, {} bytes, digest {digest}", create.out.display(), built.files, built.bytes);
     Ok(())
 }
 
-fn program_tree(program: &Path, create: &Create) -> Result<Tree> {
-    let image = ProgramImage::new(program);
+fn tree(create: &Create) -> Result<Tree> {
+    let origin = &create.origin;
+    let mut tree = match (&origin.from_program[..], &origin.from_dir) {
+        ([first, others @ ..], _) => return program_tree(first, others, create),
+        ([], Some(folder)) => from_folder(folder)?,
+        ([], None) => {
+            let path = origin.from_oci.as_ref().or(origin.from_docker_archive.as_ref());
+            let (path, name) = container(path.context("there is nothing to make an image from")?);
+            let progress = Progress::new("unpacking", create.quiet);
+            let add = &mut |bytes| progress.add(bytes);
+            from_container(&path, name.as_deref(), &limits(create.size), add)?.0
+        }
+    };
+    create.copies.iter().try_for_each(|copy| tree.copy_in(&copy.host, &copy.guest))?;
+    Ok(tree)
+}
+
+fn program_tree(first: &Path, others: &[std::path::PathBuf], create: &Create) -> Result<Tree> {
+    let image = others.iter().fold(ProgramImage::new(first), |image, other| image.also(other));
     let plan = create.copies.iter().fold(image, |image, copy| image.copy(&copy.host, &copy.guest)).plan()?;
     plan.warnings.iter().for_each(|warning| eprintln!("rkt-io: {warning}"));
     println!("program {}", plan.program.display());
-    Ok(plan.tree)
+    let mut tree = plan.tree;
+    if let Some(program) = plan.program.to_str() {
+        tree.config = Config { cmd: Some(vec![program.to_owned()]), ..Config::default() };
+    }
+    Ok(tree)
 }
 
 /// Writes beside the target and renames, so that a failure leaves no half an image.
-fn write(tree: &Tree, out: &Path, options: &Options) -> Result<Built> {
+fn write(tree: &Tree, create: &Create, options: &Options) -> Result<Built> {
+    let out = &create.out;
     let mut name = out.as_os_str().to_owned();
     name.push(".part");
     let part = Path::new(&name);
+    let progress = Progress::new("writing", create.quiet);
     let written = File::create(part)
         .with_context(|| format!("cannot write {}", part.display()))
-        .and_then(|mut file| tree.write(&mut file, options))
+        .and_then(|mut file| tree.write_with(&mut file, options, &mut |done, total| progress.set(done, total)))
         .and_then(|built| {
             std::fs::rename(part, out).with_context(|| format!("cannot write {}", out.display()))?;
             Ok(built)
@@ -70,14 +98,40 @@ fn write(tree: &Tree, out: &Path, options: &Options) -> Result<Built> {
     written
 }
 
+fn check(image: &Path, expected: Option<Digest>) -> Result<()> {
+    let found = look(image, rkt_image_builder::check)?;
+    let digest = Digest(found.digest);
+    if let Some(expected) = expected {
+        ensure!(digest == expected, "{} is another image: its digest is {digest}", image.display());
+    }
+    println!("{}: whole, {} files, digest {digest}", image.display(), found.entries.len());
+    Ok(())
+}
+
+fn copy_out(from: &Inside, to: &Path) -> Result<()> {
+    let file = File::open(&from.image).with_context(|| format!("cannot open image {}", from.image.display()))?;
+    let copied = OpenImage::new(&file).and_then(|image| image.copy_out(from.path.as_bytes(), to));
+    let devices = copied.with_context(|| from.image.display().to_string())?;
+    if !devices.is_empty() {
+        eprintln!("rkt-io: devices are not copied: {}", devices.join(", "));
+    }
+    Ok(())
+}
+
 fn look(path: &Path, how: impl Fn(&File) -> Result<Inspection>) -> Result<Inspection> {
     let file = File::open(path).with_context(|| format!("cannot open image {}", path.display()))?;
+    if file.metadata()?.is_dir() {
+        bail!("{} is a folder, not an rkt-io image: `rkt-io image create` makes one of it", path.display());
+    }
     how(&file).with_context(|| path.display().to_string())
 }
 
 fn print(found: &Inspection) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    writeln!(out, "digest {}", hex(&found.digest))?;
+    writeln!(out, "digest {}", Digest(found.digest))?;
+    if found.config != Config::default() {
+        writeln!(out, "config {}", serde_json::to_string(&found.config)?)?;
+    }
     for entry in &found.entries {
         let arrow = if entry.target.is_empty() { "" } else { " -> " };
         writeln!(

@@ -3,14 +3,19 @@
 //! launch in [`plan`].
 #![forbid(unsafe_code)]
 
+mod account;
 mod args;
 mod bench;
 mod config;
+mod detach;
 mod doctor;
 mod image;
 mod plan;
+mod progress;
 mod root;
 mod run;
+mod runs;
+mod start;
 mod stats;
 mod values;
 mod wire;
@@ -46,9 +51,19 @@ fn main() -> ExitCode {
 
 fn dispatch(command: args::Command, argv: &[OsString], started: Reading) -> Result<u8> {
     match command {
-        args::Command::Run(run) => run::run(&run.request(argv)?, started),
+        args::Command::Run(run) => {
+            let request = run.request(argv)?;
+            if request.options.detach && !request.supervise {
+                detach::launch(argv)
+            } else {
+                run::run(&request, started)
+            }
+        }
         args::Command::Measure(measure) => run::measure(&measure.run.request(argv)?, measure.json),
         args::Command::Image(command) => image::run(&command).map(|()| 0),
+        args::Command::Ps(ps) => runs::ps(&ps).map(|()| 0),
+        args::Command::Logs { name, follow } => runs::logs(&name, follow).map(|()| 0),
+        args::Command::Stop { names, time } => runs::stop(&names, time).map(|()| 0),
         args::Command::Bench(command) => bench::run(&command).map(|()| 0),
         args::Command::Doctor => doctor::run(),
         args::Command::Switch { path } => wire::serve(&path).map(|()| 0),

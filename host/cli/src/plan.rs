@@ -2,11 +2,12 @@
 
 use crate::args::Options;
 use crate::root::Root;
-use crate::values::{Cidr, Destination, Net, Poll, Target, Variable};
-use anyhow::{Context, Result, bail, ensure};
+use crate::start::{self, DEFAULT_PATH};
+use crate::values::{Cidr, Destination, Net, Poll, Target};
+use anyhow::{Context, Result, ensure};
 use rkt_backend_net::{PasstOptions, TapOptions, WireOptions};
 use rkt_manifest::{
-    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Manifest, RootIdentity, Signals, Stdio, Stream, User,
+    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Manifest, RootIdentity, Signals, Stdio, Stream,
 };
 use rkt_supervisor::Network;
 use std::fs::File;
@@ -15,8 +16,6 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// `PATH` of the program unless it is set.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const DEFAULT_MEMORY: u64 = 1 << 30;
 const DEFAULT_HOSTNAME: &str = "rkt";
 /// Guest behind a TAP, unless `--ip` says otherwise; its gateway, the host's end, is 10.0.3.1.
@@ -50,14 +49,13 @@ impl Plan {
             Some((network, interface)) => (Some(network), Some(interface)),
             None => (None, None),
         };
-        let user = options.user.map_or_else(User::default, |u| User { uid: u.uid, gid: u.gid, groups: Vec::new() });
         let stdin = options.interactive || matches!(target, Target::Program(_));
         let mut manifest = Manifest {
             argv: root.argv.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
             env: Vec::new(),
-            workdir: options.workdir.as_deref().unwrap_or("/").into(),
+            workdir: start::workdir(options, &root.config).into(),
             hostname: options.hostname.as_deref().unwrap_or(DEFAULT_HOSTNAME).into(),
-            user,
+            user: root.account.user.clone(),
             root: RootIdentity::Image { digest: root.digest },
             memory: options.memory.map_or(DEFAULT_MEMORY, |memory| memory.0),
             cpus: options.cpus.unwrap_or(1),
@@ -74,7 +72,7 @@ impl Plan {
             debug: options.strace.is_some(),
             anchor: Anchor::None,
         };
-        environment(options, &mut manifest)?;
+        start::environment(options, &root.config, &root.account, &mut manifest)?;
         if let (Some(program), Some(name)) = (&root.program, manifest.argv.first()) {
             manifest.argv[0] = name_in_image(name, program, &manifest.env);
         }
@@ -183,42 +181,6 @@ fn disks(options: &Options) -> Vec<Disk> {
     options.disk.iter().enumerate().map(disk).collect()
 }
 
-/// Sets what every program has, then the files' variables, then the options'. Nothing of the
-/// host's environment comes in unless it is named.
-fn environment(options: &Options, manifest: &mut Manifest) -> Result<()> {
-    manifest.set_env(b"PATH", DEFAULT_PATH.as_bytes());
-    manifest.set_env(b"HOME", if manifest.user.uid == 0 { b"/root" } else { b"/" });
-    manifest.set_env(b"HOSTNAME", &manifest.hostname.clone());
-    if options.tty {
-        let term = std::env::var_os("TERM").unwrap_or_else(|| "xterm".into());
-        manifest.set_env(b"TERM", term.as_bytes());
-    }
-    for path in &options.env_file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        for (n, line) in text.lines().enumerate() {
-            if line.trim().is_empty() || line.trim_start().starts_with('#') {
-                continue;
-            }
-            match line.parse::<Variable>() {
-                Ok(variable) => set(manifest, &variable),
-                Err(e) => bail!("{}, line {}: {e}", path.display(), n + 1),
-            }
-        }
-    }
-    options.env.iter().for_each(|variable| set(manifest, variable));
-    Ok(())
-}
-
-fn set(manifest: &mut Manifest, variable: &Variable) {
-    let value = match &variable.value {
-        Some(value) => Some(value.into()),
-        None => std::env::var_os(&variable.key),
-    };
-    if let Some(value) = value {
-        manifest.set_env(variable.key.as_bytes(), value.as_bytes());
-    }
-}
-
 /// Whether the enclave polls busily.
 pub fn busy_poll(options: &Options) -> bool {
     options.poll == Some(Poll::Busy)
@@ -246,12 +208,14 @@ pub fn duplicate(stream: impl AsFd) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::User as UserArg;
+    use crate::account::Account;
+    use rkt_image_builder::Config;
     use std::ffi::OsString;
 
     fn root() -> Root {
         let image = File::open("/dev/null").unwrap();
-        Root { image, digest: [7; 32], argv: vec![OsString::from("true")], program: None, warnings: Vec::new() }
+        let (argv, account, config) = (vec![OsString::from("true")], Account::default(), Config::default());
+        Root { image, digest: [7; 32], argv, account, config, program: None, warnings: Vec::new() }
     }
 
     fn quiet() -> Options {
@@ -284,12 +248,17 @@ mod tests {
             Options { tty: true, ..quiet() },
             Options { cpus: Some(2), ..quiet() },
             Options { workdir: Some("/tmp".into()), ..quiet() },
-            Options { user: Some(UserArg { uid: 1, gid: 0 }), ..quiet() },
             Options { env: vec!["A=1".parse().unwrap()], ..quiet() },
             Options { net: Some(Net::User), ..quiet() },
         ] {
             assert_ne!(base, digest(&other), "{other:?}");
         }
+        let target = Target::Program(vec!["true".into()]);
+        let of_root = |root: &Root| Plan::new(&quiet(), &target, root).unwrap().manifest;
+        let somebody = Root { account: Account::find("1", "", "").unwrap(), ..root() };
+        assert_ne!(of_root(&root()), of_root(&somebody));
+        let config = Config { env: Some(vec!["A=1".into()]), ..Config::default() };
+        assert_ne!(of_root(&root()), of_root(&Root { config, ..root() }));
     }
 
     #[test]

@@ -1,18 +1,22 @@
 //! `rkt-io run` and `rkt-io measure`.
 
 use crate::args::{Options, Request};
+use crate::detach::{self, Detached};
 use crate::plan::{Plan, busy_poll, duplicate, open};
 use crate::root::Root;
+use crate::start;
 use crate::stats;
 use crate::values::{Target, Tee};
 use anyhow::{Context, Result};
 use rkt_backend_blk::DiskOptions;
 use rkt_log::Severity;
+use rkt_runs::{Claim, Record, State};
 use rkt_supervisor::{DEFAULT_LEN, Devices, Header, Launch, Output, Reading, Report, Supervisor};
+use rustix::process::Signal;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{IsTerminal, stderr, stdin, stdout};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs a request and returns the status to exit with.
 ///
@@ -20,10 +24,18 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 /// What was asked, what is wrong and what to do.
 pub fn run(request: &Request, started: Reading) -> Result<u8> {
     let options = &request.options;
-    let _name = options.name.as_deref().map(claim_name).transpose()?;
+    if request.supervise {
+        detach::leave_session()?;
+    }
+    let mut claim = claim(request)?;
     let root = Root::open(&request.target, options)?;
     let enclave = rkt_supervisor::enclave_binary()?;
-    let plan = Plan::new(options, &request.target, &root)?;
+    let mut plan = Plan::new(options, &request.target, &root)?;
+    let (stop_signal, note) = start::stop_signal(&root.config)?;
+    plan.notes.extend(note);
+    if let Some(claim) = &mut claim {
+        claim.update(words(&root.argv), stop_signal)?;
+    }
     let manifest = encode(&plan)?;
     if !options.quiet {
         if options.tee != Some(Tee::None) {
@@ -42,6 +54,7 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
     for disk in &options.disk {
         devices.add_disk(&DiskOptions { path: disk.file.clone(), read_only: disk.read_only })?;
     }
+    let detached = claim.take_if(|_| request.supervise).map(Detached::announce).transpose()?;
     let launch = Launch {
         enclave: &enclave,
         image: root.image.into(),
@@ -58,8 +71,11 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
         output: output(options)?,
         started,
     };
-    let report = supervisor.run(launch)?;
-    finish(options, &devices, &report)
+    let status = supervisor.run(launch).and_then(|report| finish(options, &devices, &report));
+    match detached {
+        Some(detached) => detached.end(status),
+        None => status,
+    }
 }
 
 /// Prints the digest that `run` would pin, and on request the manifest.
@@ -82,14 +98,37 @@ fn encode(plan: &Plan) -> Result<Vec<u8>> {
     plan.manifest.encode().context("the options make no valid manifest")
 }
 
-/// Claims a name among this user's enclaves. The abstract socket that holds it vanishes with
-/// this process (unix(7)).
-fn claim_name(name: &str) -> Result<UnixListener> {
-    let user = rustix::process::getuid().as_raw();
-    let address = SocketAddr::from_abstract_name(format!("rkt-io/{user}/{name}"))
-        .with_context(|| format!("the name {name:?} is too long"))?;
-    UnixListener::bind_addr(&address)
-        .with_context(|| format!("the name {name:?} is taken by an enclave that runs: stop that one or choose another"))
+/// Claims the name of the run. Who did not ask for one can do without, where there is no place for
+/// records.
+fn claim(request: &Request) -> Result<Option<Claim>> {
+    let options = &request.options;
+    let (image, command) = match &request.target {
+        Target::Program(command) => (command.first().cloned().unwrap_or_default(), words(command)),
+        Target::Image(path, command) => (path.clone().into_os_string(), words(command)),
+    };
+    let record = Record {
+        name: options.name.clone().unwrap_or_default(),
+        pid: rustix::process::getpid().as_raw_nonzero().get(),
+        started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+        image: image.to_string_lossy().into_owned(),
+        command,
+        detached: request.supervise,
+        stop_signal: Signal::TERM.as_raw(),
+        ended: None,
+    };
+    match State::of_this_user().and_then(|state| state.claim(record)) {
+        Err(error) if options.name.is_none() && !request.supervise => {
+            if !options.quiet {
+                eprintln!("rkt-io: `rkt-io ps` will not show this run: {error:#}");
+            }
+            Ok(None)
+        }
+        claimed => claimed.map(Some),
+    }
+}
+
+fn words(command: &[OsString]) -> Vec<String> {
+    command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Bit n says that standard stream n is a terminal.
@@ -126,19 +165,4 @@ fn finish(options: &Options, devices: &Devices, report: &Report) -> Result<u8> {
         stats::write(destination, report, &devices)?;
     }
     Ok(report.outcome.exit_code())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_free_again_when_its_holder_is_gone() {
-        let name = format!("test-{}", std::process::id());
-        let holder = claim_name(&name).unwrap();
-        let error = claim_name(&name).unwrap_err();
-        assert!(error.to_string().contains(&name));
-        drop(holder);
-        claim_name(&name).unwrap();
-    }
 }

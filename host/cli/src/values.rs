@@ -176,23 +176,44 @@ impl FromStr for Variable {
     }
 }
 
-/// `-u`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct User {
-    /// User id.
-    pub uid: u32,
-    /// Group id.
-    pub gid: u32,
+/// `--format`: what an image is, as it lies on the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// An rkt-io image: pinned by its digest, its changes end with the enclave.
+    #[default]
+    Image,
 }
 
-impl FromStr for User {
+impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (uid, gid) = text.split_once(':').unwrap_or((text, "0"));
-        match (uid.parse(), gid.parse()) {
-            (Ok(uid), Ok(gid)) => Ok(Self { uid, gid }),
-            _ => Err("UID[:GID] in numbers is expected; names are not looked up in this version".into()),
+        match text {
+            "image" => Ok(Self::Image),
+            "plain" | "luks" | "verity" | "sealed" => {
+                Err(format!("`{text}` is not supported yet in this version: image is"))
+            }
+            _ => Err("image is expected".into()),
+        }
+    }
+}
+
+/// `image cp`: a file of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// The image.
+    pub image: PathBuf,
+    /// An absolute path in it.
+    pub path: String,
+}
+
+impl FromStr for Inside {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.find(":/") {
+            Some(at) if at > 0 => Ok(Self { image: text[..at].into(), path: text[at + 1..].into() }),
+            _ => Err("IMAGE:PATH is expected, PATH an absolute path in the image".into()),
         }
     }
 }

@@ -34,6 +34,6 @@ pub use folder::from_folder;
 pub use layers::from_container;
 pub use open::OpenImage;
 pub use program::{Plan, ProgramImage};
-pub use rkt_oci::{Config, Limits};
+pub use rkt_oci::{Config, Digest, Limits};
 pub use tree::{Content, Kind, Node, Tree};
 pub use write::{Built, Compression, Options, source_date_epoch};

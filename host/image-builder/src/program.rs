@@ -60,6 +60,7 @@ const LEFT_OUT: &[&str] = &[
 #[derive(Clone, Debug)]
 pub struct ProgramImage {
     program: PathBuf,
+    others: Vec<PathBuf>,
     search_path: OsString,
     workdir: PathBuf,
     directories: Vec<PathBuf>,
@@ -83,11 +84,18 @@ impl ProgramImage {
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
+            others: Vec::new(),
             search_path: std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into()),
             workdir: PathBuf::from("/"),
             directories: Vec::new(),
             copies: Vec::new(),
         }
+    }
+
+    /// Adds one more program, named like the first.
+    pub fn also(mut self, program: impl Into<PathBuf>) -> Self {
+        self.others.push(program.into());
+        self
     }
 
     /// Looks for programs in these directories, separated by colons, instead of `PATH`'s.
@@ -124,16 +132,18 @@ impl ProgramImage {
             programs: BTreeSet::new(),
             warnings: Vec::new(),
         };
-        let found = self.find()?;
+        let found = self.find(&self.program)?;
         collector.add_program(&found, SCRIPTS_MAX)?;
+        for other in &self.others {
+            collector.add_program(&self.find(other)?, SCRIPTS_MAX)?;
+        }
         if Path::new(SHELL).exists() {
             collector.add_program(Path::new(SHELL), SCRIPTS_MAX)?;
         }
         collector.add_packages()?;
         skeleton::add(&mut collector.tree)?;
         for (host, guest) in &self.copies {
-            copy(&mut collector.tree, host, guest)
-                .with_context(|| format!("cannot copy {} to {} of the image", host.display(), guest.display()))?;
+            collector.tree.copy_in(host, guest)?;
         }
         collector.add_modules()?;
         let Collector { mut tree, warnings, .. } = collector;
@@ -148,9 +158,9 @@ impl ProgramImage {
         self.plan()?.tree.write(out, options)
     }
 
-    /// The absolute path of the program.
-    fn find(&self) -> Result<PathBuf> {
-        let found = find_program(&self.program, &self.search_path)?;
+    /// The absolute path of a program.
+    fn find(&self, program: &Path) -> Result<PathBuf> {
+        let found = find_program(program, &self.search_path)?;
         Ok(prefix::behind_shim(&found).unwrap_or(found))
     }
 }
@@ -302,12 +312,23 @@ impl Collector<'_> {
     }
 }
 
-/// Copies a file, or a directory with all it holds; links in `host` itself are followed.
-fn copy(tree: &mut Tree, host: &Path, guest: &Path) -> Result<()> {
-    let metadata = fs::metadata(host)?;
-    if metadata.is_dir() {
-        return add_folder(tree, host, guest);
+impl Tree {
+    /// Copies a file of the host, or a directory with all it holds, to the absolute path `guest`; links
+    /// in `host` itself are followed.
+    ///
+    /// # Errors
+    /// If it cannot be looked at, or `guest` is taken by something of another kind.
+    pub fn copy_in(&mut self, host: &Path, guest: &Path) -> Result<()> {
+        self.copy(host, guest)
+            .with_context(|| format!("cannot copy {} to {} of the image", host.display(), guest.display()))
     }
-    let node = node_of(host, &metadata)?.context("a socket cannot be copied")?;
-    tree.insert(guest, node)
+
+    fn copy(&mut self, host: &Path, guest: &Path) -> Result<()> {
+        let metadata = fs::metadata(host)?;
+        if metadata.is_dir() {
+            return add_folder(self, host, guest);
+        }
+        let node = node_of(host, &metadata)?.context("a socket cannot be copied")?;
+        self.insert(guest, node)
+    }
 }
