@@ -118,7 +118,8 @@ const SECOND: i64 = 1_000_000_000;
 fn decode_time(seconds: U32, extra: U32) -> Nanos {
     let epoch = i64::from(extra.get() & 3) << 32;
     let seconds = i64::from(seconds.get() as i32) + epoch;
-    seconds * SECOND + i64::from(extra.get() >> 2)
+    // 64 bits of nanoseconds end in 2262, 184 years before these.
+    seconds.saturating_mul(SECOND).saturating_add((extra.get() >> 2).into())
 }
 
 /// Times outside of 1901 to 2446 are clamped.
@@ -330,6 +331,11 @@ mod tests {
         }
         let (seconds, extra) = encode_time(i64::from(u32::MAX) * SECOND, false);
         assert_eq!((seconds.get(), extra.get() & 3), (i32::MAX as u32, 0));
+    }
+
+    #[test]
+    fn times_beyond_64_bits_of_nanoseconds_are_clamped() {
+        assert_eq!(decode_time(U32::new(i32::MAX as u32), U32::new(3)), i64::MAX);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::disk::Environment;
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::inodes::Inodes;
+use crate::map::Recent;
 use crate::shape::Shape;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     pub superblock: Superblock,
     pub groups: Groups,
     pub inodes: Inodes,
+    /// Shared with those who look without the lock.
+    pub recent: Arc<Recent>,
     pub running: Running,
     /// The last transaction that is durable.
     pub committed: u32,

@@ -71,12 +71,19 @@ impl<L: RawMutex> Ext4<L> {
         core.reserved = core.reserved.saturating_sub(reservation.blocks);
     }
 
-    /// What is behind `logical` and up to `len` blocks of a file, as far as it is alike.
+    /// Fills whole blocks of a file from `logical` on, as a page cache does; what is no data
+    /// becomes zero, also behind the end. Truncating the range meanwhile is up to the caller to
+    /// prevent.
     ///
     /// # Errors
     /// If the disk fails or is damaged.
-    pub fn map(&self, ino: u32, logical: u32, len: u32) -> Result<Mapping> {
-        self.look(|core| core.map(ino, logical, len))
+    pub fn read_blocks(&self, ino: u32, logical: u32, into: &mut [u8]) -> Result<()> {
+        if self.recent.find(ino, logical).is_none() && self.stat(ino)?.flags & Flags::INLINE_DATA.bits() != 0 {
+            let len = self.read_at(ino, u64::from(logical) * self.shape.block_size as u64, into)?;
+            into.get_mut(len..).unwrap_or_default().fill(0);
+            return Ok(());
+        }
+        self.read_mapped(ino, u64::from(logical) * self.shape.block_size as u64, into)
     }
 
     /// Reads from a file, past what a page cache may have. Gives how much there was. Truncating the

@@ -4,6 +4,7 @@ use crate::core::Core;
 use crate::disk::{Disk, Environment, Event};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
+use crate::map::Recent;
 use crate::seal::Sealed;
 use crate::shape::Shape;
 use alloc::sync::Arc;
@@ -57,6 +58,7 @@ pub struct Ext4<L: RawMutex> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) shape: Arc<Shape>,
     pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) recent: Arc<Recent>,
     pub(crate) core: Mutex<L, Core>,
     pub(crate) journal: Mutex<L, Option<Journal>>,
     file_locks: [Mutex<L, ()>; FILE_LOCKS],
@@ -72,8 +74,10 @@ impl<L: RawMutex> Ext4<L> {
         on_error: OnError,
     ) -> Self {
         let shape = core.shape.clone();
+        let recent = core.recent.clone();
         let file_locks = [const { Mutex::new(()) }; FILE_LOCKS];
-        Self { disk, shape, environment, core: Mutex::new(core), journal: Mutex::new(journal), file_locks, on_error }
+        let (core, journal) = (Mutex::new(core), Mutex::new(journal));
+        Self { disk, shape, environment, recent, core, journal, file_locks, on_error }
     }
 
     /// Keeps changes of one file's blocks apart.
@@ -180,10 +184,12 @@ impl<L: RawMutex> Ext4<L> {
     pub fn fsync(&self, ino: u32, data_only: bool) -> Result<()> {
         let tid = {
             let mut core = self.core.lock();
-            let committed = core.committed;
+            let (committed, sealed) = (core.committed, core.running.tid.wrapping_sub(1));
             let slot = core.inodes.peek(ino);
-            let tid = slot.map_or(committed, |slot| if data_only { slot.data_tid } else { slot.tid });
-            let durable = tid == 0 || committed.wrapping_sub(tid).cast_signed() >= 0;
+            let tid = slot.map_or(0, |slot| if data_only { slot.data_tid } else { slot.tid });
+            // What is not known was changed by a transaction that is sealed at least.
+            let tid = if tid == 0 { sealed } else { tid };
+            let durable = committed.wrapping_sub(tid).cast_signed() >= 0;
             (!durable).then_some(tid)
         };
         match tid {
@@ -211,6 +217,32 @@ impl<L: RawMutex> Ext4<L> {
             core.running.since.is_some_and(|since| core.now() - since >= INTERVAL) && !core.read_only
         };
         if due { self.sync() } else { Ok(()) }
+    }
+
+    /// Brings everything to its place and stops all operations until the result is dropped: for a
+    /// copy of the disk that needs no replay.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn freeze(&self) -> Result<Frozen<'_, L>> {
+        loop {
+            self.sync()?;
+            let mut journal = self.journal.lock();
+            let mut core = self.core.lock();
+            if core.read_only {
+                return Ok(Frozen { _core: core });
+            }
+            if core.cache.dirty_count() > 0 {
+                continue;
+            }
+            if let Some(journal) = journal.as_mut() {
+                journal.checkpoint()?;
+                let (done, tid) = journal.take_done();
+                core.cache.checkpointed(tid, done.into_iter());
+                journal.reset()?;
+            }
+            return Ok(Frozen { _core: core });
+        }
     }
 
     /// Makes everything durable and in its place: what is on the disk then needs no replay. The
@@ -242,4 +274,9 @@ impl<L: RawMutex> Ext4<L> {
         core.superblock.state |= U16::new(superblock::STATE_VALID);
         core.write_superblock(&*self.disk)
     }
+}
+
+/// All operations wait until this is dropped.
+pub struct Frozen<'a, L: RawMutex> {
+    _core: lock_api::MutexGuard<'a, L, Core>,
 }

@@ -8,11 +8,10 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
-use rkt_ext4_format::Seed;
-use rkt_ext4_format::extent::{self, Extent};
 use rkt_ext4_format::features::RoCompat;
 use rkt_ext4_format::group::INODE_UNINIT;
 use rkt_ext4_format::inode::{self, Flags, Inode};
+use rkt_ext4_format::{Seed, extent};
 
 /// `S_IFDIR` and so on, of inode(7).
 pub(crate) mod mode {
@@ -34,8 +33,6 @@ pub(crate) struct Slot {
     pub data_tid: u32,
     /// Of checksums of all that belongs to it.
     pub seed: Option<Seed>,
-    /// The extent that was found last, until the map changes.
-    pub recent: Option<Extent>,
     used: bool,
 }
 
@@ -76,7 +73,7 @@ impl Inodes {
             }
         }
         let seed = seed.map(|seed| seed.of_inode(ino, inode.generation));
-        let slot = Slot { inode, dirty: false, holds: 0, tid: 0, data_tid: 0, seed, recent: None, used: true };
+        let slot = Slot { inode, dirty: false, holds: 0, tid: 0, data_tid: 0, seed, used: true };
         if self.slots.insert(ino, Box::new(slot)).is_none() {
             self.clock.push_back(ino);
         }
@@ -224,12 +221,13 @@ impl Core {
     }
 
     /// Directories below the root are spread over the disk, others stay near their parents
-    /// (Orlov): in the first group, from the parent's on, that has an average share of what is
-    /// free.
+    /// (Orlov): in the first group, from the parent's on, where not much less is free than on
+    /// average.
     fn group_for_directory(&mut self, parent: u32, home: u32) -> Result<u32> {
         let count = self.shape.groups;
-        let least_inodes = (self.groups.free_inodes / u64::from(count)).max(1);
-        let least_blocks = self.groups.free_blocks / u64::from(count);
+        let least = |free: u64, each: u32| (free / u64::from(count)).saturating_sub(u64::from(each / 4));
+        let least_inodes = least(self.groups.free_inodes, self.shape.inodes_per_group).max(1);
+        let least_blocks = least(self.groups.free_blocks, self.shape.blocks_per_group);
         let start = if parent == inode::ROOT { self.emptiest_group() } else { home };
         for group in (start..count).chain(0..start) {
             let desc = &self.groups.get(group)?.desc;
@@ -312,6 +310,7 @@ impl Core {
                 extent::Header { entries: 0, max: extent::capacity(inode::BLOCK_LEN), depth: 0 },
             );
         }
+        self.recent.forget(ino);
         self.inodes.insert(ino, made, self.shape.seed);
         self.inode_data_mut(ino).map(|_| ())
     }

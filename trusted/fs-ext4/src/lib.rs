@@ -43,7 +43,7 @@ pub use dir::DirEntry;
 pub use disk::{Disk, DiskError, Environment, Event};
 pub use error::{Corruption, Error, MountError, Result};
 pub use format::{FormatOptions, format};
-pub use fs::{Ext4, OnError, Options};
+pub use fs::{Ext4, Frozen, OnError, Options};
 pub use inodes::NewInode;
 pub use map::{Mapping, State};
 pub use resize::{Allocate, Seek};

@@ -8,6 +8,7 @@ use crate::fs::{Ext4, Options};
 use crate::groups::Groups;
 use crate::inodes::Inodes;
 use crate::journal::{Journal, Log, Plan};
+use crate::map::Recent;
 use crate::shape::{Shape, read_superblock};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -41,6 +42,7 @@ fn load_with(
         superblock,
         groups,
         inodes: Inodes::new(options.cached_inodes.max(64)),
+        recent: Arc::new(Recent::new()),
         running: Running { tid: 1, ..Running::default() },
         committed: 0,
         largest: usize::MAX,

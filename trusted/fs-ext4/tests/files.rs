@@ -127,6 +127,56 @@ fn directories_links_and_renames() {
 }
 
 #[test]
+fn a_directory_replaces_an_empty_one() {
+    let disk = formatted(64 << 20);
+    let fs = mount(&disk);
+    let (a, b) = (fs.create(2, b"a", &directory()).unwrap(), fs.create(2, b"b", &directory()).unwrap());
+    let moved = fs.create(a, b"moved", &directory()).unwrap();
+    fs.create(b, b"target", &directory()).unwrap();
+    fs.create(moved, b"inside", &file()).unwrap();
+    fs.rename(a, b"moved", b, b"target").unwrap();
+    assert_eq!((fs.lookup(b, b"target"), fs.parent(moved)), (Ok(moved), Ok(b)));
+    assert_eq!((fs.stat(a).unwrap().links, fs.stat(b).unwrap().links), (2, 3));
+    fs.rename(2, b"a", 2, b"lost+found").unwrap();
+    assert_eq!(fs.rename(2, b"lost+found", 2, b"b"), Err(Error::NotEmpty));
+    again(&disk, fs);
+}
+
+#[test]
+fn directories_spread_over_the_groups() {
+    let mut options = options();
+    (options.block_size, options.inode_ratio) = (1024, 8192);
+    let disk = formatted_with(200 << 20, &options);
+    let fs = mount(&disk);
+    for number in 0..60 {
+        let dir = fs.create(2, format!("{number}").as_bytes(), &directory()).unwrap();
+        let below = fs.create(dir, b"below", &directory()).unwrap();
+        assert!(below.abs_diff(dir) < 1024, "{below} is near {dir}");
+        let ino = fs.create(below, b"file", &file()).unwrap();
+        fs.write_at(ino, 0, &[number; 3000]).unwrap();
+    }
+    let fs = again(&disk, fs);
+    let groups: std::collections::BTreeSet<u32> = names(&fs, 2).iter().map(|(_, ino)| ino / 1024).collect();
+    assert!(groups.len() > 10, "{groups:?}");
+    assert_eq!(read_all(&fs, walk(&fs, "33/below/file")), [33; 3000]);
+}
+
+#[test]
+fn a_frozen_disk_needs_no_replay() {
+    let disk = formatted(64 << 20);
+    let fs = mount(&disk);
+    let ino = fs.create(2, b"f", &file()).unwrap();
+    fs.write_at(ino, 0, b"before").unwrap();
+    let frozen = fs.freeze().unwrap();
+    let copy = RamDisk::from_bytes(disk.bytes());
+    drop(frozen);
+    fs.write_at(ino, 0, b"after!").unwrap();
+    assert_eq!(read_all(&mount_read_only(&copy), ino), b"before");
+    again(&copy, mount(&copy));
+    again(&disk, fs);
+}
+
+#[test]
 fn what_is_held_lives_on_without_a_name() {
     let disk = formatted(64 << 20);
     let fs = mount(&disk);

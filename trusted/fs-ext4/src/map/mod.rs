@@ -3,10 +3,15 @@
 mod indirect;
 mod insert;
 mod node;
+mod recent;
 mod remove;
+
+pub(crate) use recent::Recent;
 
 use crate::core::{Core, Run};
 use crate::error::Result;
+use crate::fs::Ext4;
+use lock_api::RawMutex;
 use rkt_ext4_format::inode::Flags;
 
 /// What is behind a range of blocks of a file.
@@ -64,5 +69,19 @@ impl Core {
             self.map_indirect(ino, logical)?
         };
         Ok(found.part(logical, len.max(1)))
+    }
+}
+
+impl<L: RawMutex> Ext4<L> {
+    /// What is behind `logical` and up to `len` blocks of a file, as far as it is alike. Takes no
+    /// lock that others hold for long where that was asked lately.
+    ///
+    /// # Errors
+    /// If the disk fails or is damaged.
+    pub fn map(&self, ino: u32, logical: u32, len: u32) -> Result<Mapping> {
+        match self.recent.find(ino, logical) {
+            Some(found) => Ok(node::mapping(&found).part(logical, len.max(1))),
+            None => self.look(|core| core.map(ino, logical, len)),
+        }
     }
 }

@@ -74,7 +74,7 @@ impl Core {
         if usize::from(header.max) < all.len() {
             return Err(bad_inode("extent node overflows", ino));
         }
-        self.slot(ino)?.recent = None;
+        self.recent.forget(ino);
         match place {
             None => extent::set_entries(&mut self.inode_data_mut(ino)?.block.0, header, all),
             Some(block) => {
@@ -128,8 +128,7 @@ impl Core {
 
     /// See [`Core::map`].
     pub(super) fn map_extents(&mut self, ino: u32, logical: u32) -> Result<Mapping> {
-        let recent = self.slot(ino)?.recent;
-        if let Some(found) = recent.filter(|found| found.logical <= logical && found.end() > logical.into()) {
+        if let Some(found) = self.recent.find(ino, logical) {
             return Ok(mapping(&found));
         }
         let path = self.path(ino, logical)?;
@@ -138,7 +137,7 @@ impl Core {
         if let Some(found) = at.and_then(|at| extent::entry::<Extent>(&leaf, at))
             && found.end() > logical.into()
         {
-            self.slot(ino)?.recent = Some(found);
+            self.recent.add(ino, found);
             return Ok(mapping(&found));
         }
         let next = extent::entry::<Extent>(&leaf, at.map_or(0, |at| at + 1));
@@ -148,7 +147,8 @@ impl Core {
     }
 }
 
-fn mapping(found: &Extent) -> Mapping {
+/// What an extent says.
+pub(super) fn mapping(found: &Extent) -> Mapping {
     let state = if found.unwritten { State::Unwritten(found.physical) } else { State::Written(found.physical) };
     Mapping { logical: found.logical, len: found.len, state }
 }
