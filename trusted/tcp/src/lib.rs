@@ -7,6 +7,32 @@
 //! that exist no more a [`TimeWait`]'s, and both are small.
 //!
 //! Rules carry the section they come from. Where the RFCs leave a choice it is Linux's.
+//!
+//! ```
+//! use rkt_tcp::{Answer, Changes, Config, Listen, ListenConfig, Origin, Secret, SendFlags, Tcb};
+//!
+//! let (now, config) = (0, Config::default());
+//! let secret = Secret { sequence: [1, 2], timestamps: [3, 4], cookies: [5, 6] };
+//! let origin = Origin { connection: &[1, 2, 3], addresses: &[1, 2], sequence: None };
+//! let mut listen = Listen::new(config, ListenConfig::default(), secret);
+//! let mut client = Tcb::connect(now, 1000, 0, &config);
+//!
+//! let syn = client.transmit(now, 0).unwrap().segment;
+//! let Answer::Reply(syn_ack) = listen.on_segment(now, "client", &origin, &syn) else { panic!() };
+//! let changes = client.on_segment(now, &syn_ack, &mut &[][..]);
+//! assert!(changes.contains(Changes::CONNECTED | Changes::OUTPUT));
+//!
+//! let ack = client.transmit(now, 0).unwrap().segment;
+//! let Answer::Accept(accepted) = listen.on_segment(now, "client", &origin, &ack) else { panic!() };
+//! let mut server = Tcb::accepted(now, &accepted, &config);
+//! server.on_segment(now, &ack, &mut &[][..]);
+//!
+//! client.send(now, SendFlags::empty(), &mut |into| { into[..5].copy_from_slice(b"hello"); 5 }).unwrap();
+//! let data = client.transmit(now, 0).unwrap();
+//! let mut payload = client.payload(&data).0;
+//! assert_eq!(server.on_segment(now, &data.segment, &mut payload), Changes::READABLE | Changes::OUTPUT);
+//! server.receive(now, false, &mut |bytes| { assert_eq!(bytes, b"hello"); bytes.len() });
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -104,6 +104,13 @@ impl Sender {
         self.una + self.wnd
     }
 
+    /// The sequence number of a segment without text: SND.NXT, unless the peer has shrunk its window (which it
+    /// should not, RFC 9293 §3.8.6) by more than the scale rounds, and would drop that.
+    pub(crate) fn bare_seq(&self) -> u64 {
+        let beyond = self.nxt.saturating_sub(self.edge());
+        if beyond >> self.scale == 0 { self.nxt } else { self.edge() }
+    }
+
     /// Room in the buffer.
     pub(crate) fn room(&self) -> usize {
         (self.limit as usize).saturating_sub(self.ring.len())

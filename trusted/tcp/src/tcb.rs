@@ -221,7 +221,7 @@ impl Tcb {
     /// A reset from our side is due. With the acknowledgment bit, as a reset between two that are
     /// synchronized has.
     pub(crate) fn reset(&mut self) {
-        self.parting = Some(Parting::Reset { seq: self.send.nxt as u32, ack: Some(self.recv.nxt as u32) });
+        self.parting = Some(Parting::Reset { seq: self.send.bare_seq() as u32, ack: Some(self.recv.nxt as u32) });
     }
 
     /// A reset that answers an acknowledgment of `ack` is due (RFC 9293 §3.10.7.4).

@@ -318,3 +318,26 @@ fn acknowledged_buffers_are_given_back() {
     peer.pass(3 * SECOND);
     assert_eq!(peer.tcb.deadline(), u64::MAX, "nothing is left to do");
 }
+
+#[test]
+fn a_window_that_shrinks_is_borne() {
+    let mut peer = Peer::plain();
+    peer.write(5000, NONE);
+    peer.out();
+    peer.window = 0;
+    peer.ack(1001, &[]);
+    peer.data(1, 1001, 10);
+    assert_eq!(peer.one().seq, ISS.wrapping_add(1001), "where the peer takes it");
+    let mut seen = 0;
+    while seen < 30 {
+        for (_, segment) in peer.pass(SECOND) {
+            assert_eq!((segment.seq, segment.len), (ISS.wrapping_add(1001), 1000));
+            seen += 1;
+            peer.ack(1001, &[]);
+        }
+    }
+    assert!(matches!(peer.tcb.state(), State::Established));
+    peer.window = 60_000;
+    peer.ack(2001, &[]);
+    assert_eq!(peer.out()[0], (2001, 1000));
+}

@@ -48,7 +48,7 @@ impl Tcb {
     fn farewell(&mut self, now: u64, parting: Parting) -> Segment {
         match parting {
             Parting::Reset { seq, ack } => Segment { seq, ack, flags: Flags::RST, ..Segment::default() },
-            Parting::Acknowledgment => self.header(now, self.send.nxt, 0, Flags::empty()),
+            Parting::Acknowledgment => self.header(now, self.send.bare_seq(), 0, Flags::empty()),
         }
     }
 
@@ -77,7 +77,7 @@ impl Tcb {
     }
 
     fn transmit_acknowledgment(&mut self, now: u64) -> Option<Outgoing> {
-        self.acks.due.then(|| bare(self.header(now, self.send.nxt, 0, Flags::empty())))
+        self.acks.due.then(|| bare(self.header(now, self.send.bare_seq(), 0, Flags::empty())))
     }
 }
 

@@ -67,7 +67,9 @@ impl Tcb {
         if self.board.is_empty() {
             return Changes::empty();
         }
-        if self.has_waited(now, self.recovery.trouble_since) {
+        // A peer that shrank its window to nothing answers what is sent again, as it would probes (as in Linux).
+        let waits = self.send.wnd == 0 && !self.orphan && now.saturating_sub(self.heard) < rtt::RTO_MAX;
+        if !waits && self.has_waited(now, self.recovery.trouble_since) {
             return self.give_up();
         }
         self.counters.expiries = self.counters.expiries.wrapping_add(1);
