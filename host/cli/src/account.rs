@@ -7,7 +7,8 @@ use rkt_manifest::User;
 /// A user of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Ids, and the groups of which the user is a member if no group was asked for.
+    /// Ids, and as further groups the group itself and, if none was asked for, those of which the
+    /// user is a member.
     pub user: User,
     /// The home directory.
     pub home: String,
@@ -35,6 +36,10 @@ impl Account {
             Some(wanted) => account.user.gid = find_group(wanted, group)?,
             None => account.user.groups = memberships(user, passwd, group),
         }
+        // So that a program that changes its group cannot shed one that it is denied things by.
+        account.user.groups.push(account.user.gid);
+        account.user.groups.sort_unstable();
+        account.user.groups.dedup();
         Ok(account)
     }
 }
@@ -68,7 +73,7 @@ fn find_group(wanted: &str, group: &str) -> Result<u32> {
     entry.or_else(|| number(wanted)).with_context(|| format!("there is no group {wanted:?} in the image's /etc/group"))
 }
 
-/// The groups that list a user as member, ascending.
+/// The groups that list a user as member.
 fn memberships(user: &str, passwd: &str, group: &str) -> Vec<u32> {
     // A user who was asked for by number is a member by name.
     let by_number = |line: &str| {
@@ -76,17 +81,14 @@ fn memberships(user: &str, passwd: &str, group: &str) -> Vec<u32> {
         (fields.get(2)?.parse::<u32>().ok() == Some(number(user)?)).then(|| fields[0].to_owned())
     };
     let name = passwd.lines().find_map(by_number).unwrap_or_else(|| user.to_owned());
-    let mut groups: Vec<u32> = group
+    group
         .lines()
         .filter_map(|line| {
             let mut fields = line.split(':').skip(2);
             let (gid, members) = (fields.next()?.parse().ok()?, fields.next()?);
             members.split(',').any(|member| member == name).then_some(gid)
         })
-        .collect();
-    groups.sort_unstable();
-    groups.dedup();
-    groups
+        .collect()
 }
 
 fn number(text: &str) -> Option<u32> {
@@ -108,18 +110,18 @@ mod tests {
 
     #[test]
     fn names_and_numbers_as_docker_reads_them() {
-        let redis = (999, 1000, vec![4, 44], "/var/lib/redis".to_owned());
+        let redis = (999, 1000, vec![4, 44, 1000], "/var/lib/redis".to_owned());
         assert_eq!(found("redis").unwrap(), redis);
         assert_eq!(found("999").unwrap(), redis);
-        assert_eq!(found("redis:ssl").unwrap(), (999, 44, vec![], redis.3.clone()));
-        assert_eq!(found("999:7").unwrap(), (999, 7, vec![], redis.3.clone()));
+        assert_eq!(found("redis:ssl").unwrap(), (999, 44, vec![44], redis.3.clone()));
+        assert_eq!(found("999:7").unwrap(), (999, 7, vec![7], redis.3.clone()));
         assert_eq!(found("redis:").unwrap(), redis);
-        assert_eq!(found("1234").unwrap(), (1234, 0, vec![], "/".into()));
-        assert_eq!(found(":44").unwrap(), (0, 44, vec![], "/root".into()));
+        assert_eq!(found("1234").unwrap(), (1234, 0, vec![0], "/".into()));
+        assert_eq!(found(":44").unwrap(), (0, 44, vec![44], "/root".into()));
         assert_eq!(found("1").unwrap().0, 5, "a name of digits is a name");
         for unknown in ["nobody", "redis:nobody", "-1", "+1", "4294967296", "odd"] {
             assert_eq!(found(unknown), None, "{unknown}");
         }
-        assert_eq!(Account::find("0", "", "").unwrap(), Account::default());
+        assert_eq!(Account::find("0", "", "").unwrap().home, "/root");
     }
 }

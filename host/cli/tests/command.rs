@@ -135,3 +135,60 @@ fn images_are_made_and_checked() {
     let nowhere = folder.path().join("no/such/folder/a.rkt");
     assert_eq!(create(&nowhere).0, Some(125));
 }
+
+#[test]
+fn images_are_measured_pinned_and_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, out) = (folder.path().join("a.rkt"), folder.path().join("passwd"));
+    let (code, made, said) = output(
+        rkt_io().args(["image", "create", "--from-program", "true", "--from-program", "ls", "--out"]).arg(&image),
+    );
+    assert_eq!(code, Some(0), "{said}");
+    let (_, digest, _) = output(rkt_io().args(["image", "measure"]).arg(&image));
+    let digest = digest.trim_end();
+    assert!(digest.starts_with("sha256:") && made.contains(digest), "{made}");
+    let (_, listing, _) = output(rkt_io().args(["image", "inspect"]).arg(&image));
+    assert!(listing.contains("config {\"Cmd\":[") && listing.contains("bin/ls"), "{listing}");
+    let other = format!("sha256:{}", "1".repeat(64));
+    for (wanted, code) in [(digest, Some(0)), (&other, Some(125))] {
+        assert_eq!(output(rkt_io().args(["image", "check", "--digest", wanted]).arg(&image)).0, code);
+        let measured = output(rkt_io().args(["measure", "--net", "none", "--digest", wanted]).arg(&image));
+        assert_eq!(measured.0, code, "{}", measured.2);
+    }
+    let cp = |from: &str| output(rkt_io().args(["image", "cp", &format!("{}:{from}", image.display())]).arg(&out));
+    assert_eq!(cp("/etc/passwd").0, Some(0));
+    assert!(std::fs::read_to_string(&out).unwrap().starts_with("root:"));
+    let (code, _, said) = cp("/no/such");
+    assert!(code == Some(125) && said.contains("no such file"), "{said}");
+    let (code, _, said) =
+        output(rkt_io().args(["image", "create", "--format", "luks", "--from-program", "true", "--out", "x"]));
+    assert!(code == Some(125) && said.contains("not supported yet"), "{said}");
+    assert_eq!(
+        output(rkt_io().args(["image", "create", "--from-program", "true", "--from-dir", "/", "--out", "x"])).0,
+        Some(125)
+    );
+}
+
+#[test]
+fn a_detached_run_says_at_once_why_it_cannot_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let detached = |enclave: &Path, command: &str| {
+        let mut run = rkt_io();
+        run.env("XDG_RUNTIME_DIR", folder.path()).env("RKT_ENCLAVE", enclave);
+        output(run.args(["run", "-d", "--quiet", "--net", "none", "--name", "one", "--", command]))
+    };
+    let enclave = script(folder.path(), "kill -9 $$");
+    let (code, _, said) = detached(&enclave, "/no/such");
+    assert!(code == Some(127) && said.contains("/no/such"), "{code:?} {said}");
+    let (code, _, said) = detached(Path::new("/no/such/enclave"), "/bin/true");
+    assert!(code == Some(125) && said.contains("RKT_ENCLAVE"), "{said}");
+    assert_eq!(detached(&enclave, "/bin/true"), (Some(0), "one\n".into(), String::new()));
+    // Its last words are in the log.
+    let mut logs = rkt_io();
+    let (_, _, said) = output(logs.env("XDG_RUNTIME_DIR", folder.path()).args(["logs", "--follow", "one"]));
+    assert_eq!(said, "rkt-io: the enclave was killed by signal 9 (SIGKILL)\n");
+    let mut ps = rkt_io();
+    let (_, listing, _) = output(ps.env("XDG_RUNTIME_DIR", folder.path()).args(["ps", "-a", "--json"]));
+    let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
+    assert_eq!((&listing[0]["status"], &listing[0]["running"]), (&137.into(), &false.into()));
+}

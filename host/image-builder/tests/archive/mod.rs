@@ -52,6 +52,11 @@ impl Layer {
         self.member('0', name, 0o644, "", (0, 0), text.as_bytes())
     }
 
+    #[allow(dead_code, reason = "not all tests need it")]
+    pub fn program(self, name: &str, bytes: &[u8]) -> Self {
+        self.member('0', name, 0o755, "", (0, 0), bytes)
+    }
+
     pub fn directory(self, name: &str, mode: u32) -> Self {
         self.member('5', name, mode, "", (0, 0), b"")
     }
