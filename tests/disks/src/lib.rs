@@ -1,6 +1,8 @@
 //! What the tests of disk formats share: files as storage, reproducible noise, tools of others.
 #![forbid(unsafe_code)]
 
+pub mod guest;
+
 use anyhow::{Context, Result, ensure};
 use rkt_aes_xts::{Kernel, Sectors};
 use rkt_luks::{Storage, StorageError, Xts};
