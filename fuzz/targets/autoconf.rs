@@ -5,11 +5,15 @@
 use core::net::Ipv6Addr;
 use libfuzzer_sys::fuzz_target;
 use rkt_fuzz::Script;
-use rkt_inet::Interface;
+use rkt_inet::neighbor::{Cache, Timing};
 use rkt_inet::slaac::{Action, Autoconf, Config, MAX_ADDRESSES, Secret};
 use rkt_inet::time::Turn;
+use rkt_inet::{Interface, nd};
+use rkt_wire::checksum::Sum;
 use rkt_wire::ethernet::Address;
 use rkt_wire::icmpv6::ndp::{NdOption, Options, Prefix, RouterAdvertisement};
+use rkt_wire::ip::protocol;
+use rkt_wire::{icmpv6, ipv6};
 use std::collections::HashSet;
 
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
@@ -49,6 +53,26 @@ fn advertise(script: &mut Script<'_>, autoconf: &mut Autoconf, turn: &mut Turn<'
     autoconf.on_advertisement(ROUTER, &advertisement, &Options::new(&bytes[..at]).unwrap(), turn);
 }
 
+/// The message in the script with the right checksum, from the router or from nobody. An answer says only what is ours.
+fn hear(script: &mut Script<'_>, autoconf: &mut Autoconf, cache: &mut Cache<()>, turn: &mut Turn<'_, Action>) {
+    let source = if script.byte() & 1 == 0 { ROUTER } else { Ipv6Addr::UNSPECIFIED };
+    let mut bytes = script.slice().to_vec();
+    let Some(target) = bytes.get(8..24).and_then(|target| <[u8; 16]>::try_from(target).ok()) else { return };
+    let destination = ipv6::solicited_node(Ipv6Addr::from(target));
+    bytes[2..4].fill(0);
+    let pseudo = Sum::pseudo_v6(source, destination, protocol::ICMPV6, bytes.len() as u32);
+    let checksum = (pseudo + Sum::of(&bytes)).finish();
+    bytes[2..4].copy_from_slice(&checksum.to_be_bytes());
+    let next_header = protocol::ICMPV6;
+    let packet = ipv6::Header { traffic_class: 0, flow_label: 0, next_header, hop_limit: 255, source, destination };
+    if let Ok(icmpv6::Message::Ndp(message)) = icmpv6::Message::parse(&bytes, &packet) {
+        let answer = nd::on_message(&message, &packet, cache, &mut Vec::new(), autoconf, turn);
+        if let nd::Answer::Advertise { target, destination, .. } = answer {
+            assert!(autoconf.is_ours(target) && !destination.is_unspecified());
+        }
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let mut script = Script(data);
     let [probes] = script.bytes();
@@ -60,6 +84,7 @@ fuzz_target!(|data: &[u8]| {
         probes: probes % 4,
         mtu: 1500,
     });
+    let mut cache = Cache::new(Timing::new(0, 0, &mut || 0));
     let (mut now, mut seed) = (0, 0u32);
     let mut random = || {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -76,12 +101,13 @@ fuzz_target!(|data: &[u8]| {
         let fresh = Ipv6Addr::new(0x2001, u16::from(which), 0, 0, 0, 0, 0, 9);
         let mut actions = Vec::new();
         let turn = &mut Turn { now, random: &mut random, actions: &mut actions };
-        match what % 6 {
+        match what % 7 {
             0 => advertise(&mut script, &mut autoconf, turn),
             1 => autoconf.on_probe(target, None, turn),
             2 => autoconf.on_claim(target, turn),
             3 => _ = autoconf.add(fresh, what, turn),
             4 => _ = autoconf.remove(target, turn),
+            5 => hear(&mut script, &mut autoconf, &mut cache, turn),
             _ => {
                 now += script.span();
                 turn.now = now;

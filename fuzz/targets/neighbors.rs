@@ -5,10 +5,13 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use libfuzzer_sys::fuzz_target;
 use rkt_fuzz::Script;
+use rkt_inet::arp::{self, Answer};
 use rkt_inet::neighbor::{Action, Advertisement, Cache, State, Timing};
 use rkt_inet::time::MILLISECOND;
 use rkt_wire::ethernet::Address;
 use std::collections::HashSet;
+
+const OURS: Address = Address([2, 0, 0, 0, 0, 1]);
 
 fuzz_target!(|data: &[u8]| {
     let mut script = Script(data);
@@ -23,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         };
         let mac = Address([mac, 0, 0, 0, 0, mac]);
         let mut actions = Vec::new();
-        match what % 9 {
+        match what % 10 {
             0 => {
                 if cache.lookup(address, now).is_none() {
                     waiting.insert(next_packet);
@@ -44,6 +47,14 @@ fuzz_target!(|data: &[u8]| {
             7 => {
                 let base = u64::from(u16::from_be_bytes(script.bytes())) * MILLISECOND;
                 cache.set_timing_v6(Timing::new(base, u64::from(flags) * MILLISECOND, &mut random));
+            }
+            8 => {
+                let Ok(packet) = rkt_wire::arp::Packet::parse(&script.bytes::<28>()) else { continue };
+                let is = |low: u32| move |address: Ipv4Addr| address.to_bits() & 0xff == low;
+                let answer = arp::on_packet(&packet, OURS, is(1), is(2), &mut cache, now, &mut actions);
+                if let Answer::Reply(reply) = answer {
+                    assert!(is(1)(reply.sender) && reply.target_mac == packet.sender_mac);
+                }
             }
             _ => {
                 now += script.span();
