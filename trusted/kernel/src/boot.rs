@@ -5,7 +5,8 @@ use crate::files::FileTable;
 use crate::mm::{Area, Backing, Mm};
 use crate::process::Process;
 use crate::task::{Task, TaskHandle};
-use crate::{console, log, rootfs, syscall};
+use crate::tty::{self, console};
+use crate::{log, rootfs, syscall};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -59,6 +60,7 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     let fs = rootfs::open(image, digest, manifest.memory).map_err(|event| (event, String::new()))?;
     let root = rootfs::mount(fs).map_err(|error| (Event::ImageMalformed, format!("mounting the root: {error}")))?;
     rootfs::configure(&root, manifest).map_err(|error| (Event::ImageMalformed, format!("writing /etc: {error}")))?;
+    tty::mount(&root).map_err(|error| (Event::ImageMalformed, format!("mounting /dev/pts: {error}")))?;
     crate::procfs::mount(&root).map_err(|error| (Event::ImageMalformed, format!("mounting /proc: {error}")))?;
     crate::devices::start(manifest)?;
     rkt_sched::set_poller(Poller {
@@ -120,7 +122,11 @@ fn first_process(manifest: &Manifest, root: &Path) -> core::result::Result<Arc<P
     let files = FileTable::new();
     open_stdio(&files, &context).map_err(|error| (Event::NoDevice, format!("standard streams: {error}")))?;
     let id = crate::process::allocate_id();
-    Ok(Process::init(id, Mm::new(SpaceId::FIRST), files, context))
+    let process = Process::init(id, Mm::new(SpaceId::FIRST), files, context);
+    if let Some(tty) = console::terminal() {
+        tty.acquire(&process);
+    }
+    Ok(process)
 }
 
 fn open_stdio(files: &FileTable, context: &FsContext) -> Result<()> {

@@ -56,6 +56,7 @@ fn end_process(process: &Arc<Process>) {
     }
     *process.real_timer.lock() = None;
     leave_memory(process);
+    crate::tty::give_up(process, true);
     jobs::leave(process);
     orphan(process);
     process.zombie.store(true, Ordering::SeqCst);
@@ -77,7 +78,7 @@ fn leave_memory(process: &Process) {
 
 /// The first process has ended, and the whole program with it.
 fn end_program(how: Ended) -> ! {
-    crate::console::drain();
+    crate::tty::console::drain();
     crate::log::finish();
     rkt_platform::exit(match how {
         Ended::Code(code) => Exit::Code(code),

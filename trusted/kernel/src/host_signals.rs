@@ -21,7 +21,9 @@ pub fn poll() -> bool {
     let bits = word.swap(0, Ordering::AcqRel);
     let Some(first) = crate::process::find(crate::boot::FIRST_PID) else { return false };
     for signal in (1..=31).filter(|signal| bits & (1 << (signal - 1)) != 0) {
-        if crate::boot::manifest().signals.accepts(signal) {
+        if signal == SIGWINCH && crate::tty::console::is_terminal() {
+            crate::tty::console::resize();
+        } else if crate::boot::manifest().signals.accepts(signal) {
             signal::send_to_process(&first, Info::kernel(signal));
         } else if signal != SIGWINCH {
             crate::log::event(Event::SignalRefused, &[u64::from(signal)]);

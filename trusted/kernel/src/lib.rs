@@ -10,7 +10,6 @@
 extern crate alloc;
 
 pub mod boot;
-pub mod console;
 pub mod devices;
 pub mod exec;
 pub mod exit;
@@ -29,4 +28,5 @@ pub mod signal;
 pub mod socket;
 pub mod syscall;
 pub mod task;
+pub mod tty;
 pub mod users;

@@ -5,6 +5,7 @@ use crate::identity::Ids;
 use crate::mm::Mm;
 use crate::signal::ProcessSignals;
 use crate::task::Task;
+use crate::tty::Tty;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -88,6 +89,10 @@ pub struct Process {
     pub changed: Arc<WaitQueue>,
     /// PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG.
     pub flags: ProcessFlags,
+    /// Controlling terminal.
+    pub tty: Mutex<Option<Arc<Tty>>>,
+    /// Of a session's leader whose terminal hung up: the group that was in the foreground; 0 = none.
+    pub old_foreground: AtomicI32,
     /// Nice value.
     pub nice: AtomicI32,
     /// alarm(2) and setitimer(2) ITIMER_REAL.
@@ -219,6 +224,7 @@ impl Process {
         pass(&maker.flags.oom_score_adj, &child.flags.oom_score_adj);
         child.exit_signal.store(exit_signal, Ordering::Relaxed);
         *child.ids.lock() = *maker.ids.lock();
+        *child.tty.lock() = maker.tty.lock().clone();
         *child.limits.lock() = *maker.limits.lock();
         *child.exe.lock() = maker.exe.lock().clone();
         *child.command_line.lock() = maker.command_line.lock().clone();
@@ -323,6 +329,8 @@ impl Process {
                 thp_disable: AtomicBool::new(false),
                 oom_score_adj: AtomicI32::new(0),
             },
+            tty: Mutex::new(None),
+            old_foreground: AtomicI32::new(0),
             nice: AtomicI32::new(0),
             real_timer: Mutex::new(None),
         });

@@ -27,6 +27,12 @@ pub fn register(major: u32, minor: u32, device: Arc<dyn CharDevice>) {
     DEVICES.write().insert(make_device(major, minor), device);
 }
 
+/// Takes the driver of a device number back.
+pub fn unregister(major: u32, minor: u32) {
+    let gone = DEVICES.write().remove(&make_device(major, minor));
+    drop(gone);
+}
+
 pub(crate) fn open(rdev: u64, flags: u32) -> Result<Arc<dyn FileOps>> {
     let device = DEVICES.read().get(&rdev).cloned().ok_or(Errno::ENXIO)?;
     device.open(crate::device_minor(rdev), flags)

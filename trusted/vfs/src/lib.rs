@@ -48,8 +48,8 @@ pub use inode::{
 pub use inotify::Inotify;
 pub use mount::{Mount, Path, anonymous_device, mountinfo_text, mounts_text};
 pub use open::{OpenHow, open, open_path, open_program};
-pub use rkt_sched::{ParkGuard, ParkLock};
 pub use poll::{PollRequest, PollTable, READABLE, WRITABLE, poll, poll_with};
 pub use rename::rename;
+pub use rkt_sched::{ParkGuard, ParkLock};
 pub use text::{TextGuard, TextUse};
 pub use walk::{FsContext, Last, NAME_MAX, PATH_MAX, Parent, Resolve};

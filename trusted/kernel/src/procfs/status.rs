@@ -159,13 +159,14 @@ pub(super) fn stat(of: &Subject) -> Result<Vec<u8>> {
     let started = task.as_ref().map_or(0, |task| task.started) / TICK;
     let group = process.group.load(Ordering::Relaxed);
     let session = process.session.load(Ordering::Relaxed);
+    let (terminal, foreground) = crate::tty::shown(&process);
     let mut text = format!("{} ({}) {letter} ", of.id(), String::from_utf8_lossy(&shown));
     let front: [i64; 21] = [
         process.parent_id().into(),
         group.into(),
         session.into(),
-        0,  // tty_nr
-        -1, // tpgid
+        terminal,
+        foreground,
         0x40_0000,
         0,
         0,

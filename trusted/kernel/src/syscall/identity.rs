@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::identity::{ALL_CAPABILITIES, Change, IdSet, Kind};
+use crate::jobs;
 use crate::process::{self, Process};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -177,10 +178,7 @@ pub fn setpgid(call: &mut Call<'_>, pid: i32, group: i32) -> Result<u64> {
         return Err(Errno::EPERM);
     }
     let group = if group == 0 { process.pid } else { group };
-    let exists = |other: &Arc<Process>| {
-        other.group.load(Ordering::Relaxed) == group && other.session.load(Ordering::Relaxed) == session
-    };
-    if group != process.pid && !process::all().iter().any(exists) {
+    if group != process.pid && !jobs::has_group(session, group) {
         return Err(Errno::EPERM);
     }
     process.group.store(group, Ordering::Relaxed);
@@ -196,12 +194,12 @@ pub fn getsid(call: &mut Call<'_>, pid: i32) -> Result<u64> {
 /// setsid(2).
 pub fn setsid(call: &mut Call<'_>) -> Result<u64> {
     let process = &call.task.process;
-    let leads = |other: &Arc<Process>| other.group.load(Ordering::Relaxed) == process.pid;
-    if process::all().iter().any(leads) {
+    if !jobs::members(process.pid).is_empty() {
         return Err(Errno::EPERM);
     }
     process.group.store(process.pid, Ordering::Relaxed);
     process.session.store(process.pid, Ordering::Relaxed);
+    drop(process.tty.lock().take());
     Ok(process.pid as u64)
 }
 

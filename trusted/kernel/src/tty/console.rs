@@ -1,21 +1,25 @@
-//! Standard streams: rings in the window, as a character device.
+//! Standard streams: rings in the window, as streams of bytes or, with `-t`, as a terminal whose
+//! line discipline is ours: the host's terminal passes everything on as it is.
 //!
 //! What comes in is hostile input; what goes out is plain text for whoever holds the terminal
 //! (DESIGN §3.7).
 
+use super::termios::Termios;
+use super::{Tty, TtyFile};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use rkt_linux_abi::general::{POLLERR, POLLHUP, POLLIN, POLLOUT};
-use rkt_linux_abi::ioctl::{FIONREAD, TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSPGRP};
+use rkt_linux_abi::ioctl::FIONREAD;
 use rkt_linux_abi::{Errno, Result};
 use rkt_log::Event;
 use rkt_manifest::{Stdio, Stream};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, OnceCell};
 use rkt_user::{IoSink, IoSource, UserSlice};
-use rkt_vfs::{FileOps, OpenFile, PollTable};
+use rkt_vfs::{FileOps, OpenFile, PollTable, make_device};
 use rkt_window::layout::{self, header};
 use rkt_window::{ByteRing, RingError, Side};
+use zerocopy::{FromBytes, IntoBytes};
 
 /// Bytes moved at once between a ring and user memory.
 const CHUNK: usize = 4096;
@@ -86,9 +90,8 @@ static CONSOLE: OnceCell<Console> = OnceCell::new();
 /// Opens the rings that the manifest allows.
 pub fn start(stdio: Stdio) {
     let on = |stream| stream == Stream::Plain;
-    let mut modes = [0; TERMIOS_LEN];
-    if stdio.tty && rkt_platform::window().read(header::TERMIOS, &mut modes).is_ok() && modes != [0; TERMIOS_LEN] {
-        *MODES.lock() = modes; // what the host's terminal is set to
+    if stdio.tty {
+        let _ = TERMINAL.set(open_terminal());
     }
     let _ = CONSOLE.set(Console {
         input: Channel::open(layout::STDIN, Side::Consumer, on(stdio.stdin), 0),
@@ -115,6 +118,12 @@ pub fn is_terminal() -> bool {
 /// Wakes whoever waits for a stream that moved. Called by the poller.
 pub fn poll() -> bool {
     let Some(console) = CONSOLE.get() else { return false };
+    if let Some(tty) = TERMINAL.get() {
+        return has_terminal_work(console, tty) && {
+            pump(tty);
+            true
+        };
+    }
     let mut any = false;
     if !console.input.queue.is_empty() && (console.input.ready() > Some(0) || console.input.ended()) {
         console.input.queue.wake_all(POLLIN);
@@ -132,6 +141,9 @@ pub fn poll() -> bool {
 /// Whether `poll` would wake somebody.
 pub fn has_work() -> bool {
     CONSOLE.get().is_some_and(|console| {
+        if let Some(tty) = TERMINAL.get() {
+            return has_terminal_work(console, tty);
+        }
         let waits = |channel: &Channel| !channel.queue.is_empty() && (channel.ready() > Some(0) || channel.ended());
         waits(&console.input) || console.output.iter().any(waits)
     })
@@ -139,6 +151,10 @@ pub fn has_work() -> bool {
 
 /// Says that no more output follows. The supervisor empties the rings before it ends.
 pub fn drain() {
+    if let (Some(console), Some(tty)) = (CONSOLE.get(), TERMINAL.get()) {
+        let [output, _] = &console.output;
+        tty.drain(|| output.ended());
+    }
     if let Some(console) = CONSOLE.get() {
         for channel in &console.output {
             if let Some(ring) = channel.ring.lock().as_ref() {
@@ -149,7 +165,7 @@ pub fn drain() {
     rkt_platform::ring_console();
 }
 
-/// A standard stream as a file: 0 reads, 1 and 2 write; a terminal does both.
+/// A standard stream as a file: 0 reads, 1 and 2 write.
 pub struct StandardStream {
     /// Its number.
     pub number: usize,
@@ -238,11 +254,11 @@ impl FileOps for StandardStream {
             table.watch(&output.queue);
         }
         let mut events = 0;
-        if self.number == 0 || is_terminal() {
+        if self.number == 0 {
             events |= if console.input.ready() > Some(0) { POLLIN } else { 0 };
             events |= if console.input.ended() { POLLIN | POLLHUP } else { 0 };
         }
-        if self.number != 0 || is_terminal() {
+        if self.number != 0 {
             events |= if output.ready() > Some(0) { POLLOUT } else { 0 };
             events |= if output.ended() { POLLERR } else { 0 };
         }
@@ -255,61 +271,101 @@ impl FileOps for StandardStream {
             UserSlice::new(argument, 4)?.write_all(&ready.to_ne_bytes())?;
             return Ok(0);
         }
-        if !is_terminal() {
-            return Err(Errno::ENOTTY);
-        }
-        terminal(command, argument)
+        Err(Errno::ENOTTY)
     }
 }
 
-/// Bytes of `struct termios` of the kernel's ABI.
-const TERMIOS_LEN: usize = 36;
-/// A terminal's modes until the application sets others (tty_std_termios): ICRNL|IXON, OPOST|ONLCR,
-/// 38400 baud CS8 CREAD HUPCL, ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN, and the control characters.
-const STANDARD: [u8; TERMIOS_LEN] = [
-    0x00, 0x05, 0, 0, 0x05, 0, 0, 0, 0xbf, 0x04, 0, 0, 0x3b, 0x8a, 0, 0, 0, 3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0,
-    18, 15, 23, 22, 0, 0, 0,
-];
+/// The terminal of `-t`.
+static TERMINAL: OnceCell<Arc<Tty>> = OnceCell::new();
 
-static MODES: Mutex<[u8; TERMIOS_LEN]> = Mutex::new(STANDARD);
-static GROUP: AtomicU32 = AtomicU32::new(crate::boot::FIRST_PID as u32);
+/// The terminal that the standard streams are, if they are one.
+pub fn terminal() -> Option<&'static Arc<Tty>> {
+    TERMINAL.get()
+}
 
-/// ioctl_tty(2): the line discipline is the host's; modes are passed on to it.
-fn terminal(command: u32, argument: u64) -> Result<i64> {
+/// The terminal has the modes that the host's had, which is told to pass everything on.
+fn open_terminal() -> Arc<Tty> {
     let window = rkt_platform::window();
-    match command {
-        TCGETS => UserSlice::new(argument, TERMIOS_LEN)?.write_all(&*MODES.lock())?,
-        TCSETS | TCSETSW | TCSETSF => {
-            let mut modes = [0; TERMIOS_LEN];
-            if UserSlice::new(argument, TERMIOS_LEN)?.read(&mut modes) < TERMIOS_LEN {
-                return Err(Errno::EFAULT);
-            }
-            *MODES.lock() = modes;
-            window.write(header::TERMIOS, &modes).map_err(|_| Errno::EIO)?;
-            let seq = window.atomic_u32(header::TERMIOS_SEQ).map_err(|_| Errno::EIO)?;
-            seq.fetch_add(1, Ordering::Release);
-            rkt_platform::ring_console();
-        }
-        TIOCGWINSZ => {
-            let size = window.read_u32(header::WINSIZE).map_err(|_| Errno::EIO)?;
-            let mut bytes = [0; 8];
-            bytes[..4].copy_from_slice(&size.to_le_bytes());
-            UserSlice::new(argument, 8)?.write_all(&bytes)?;
-        }
-        TIOCGPGRP => UserSlice::new(argument, 4)?.write_all(&GROUP.load(Ordering::Relaxed).to_ne_bytes())?,
-        TIOCSPGRP => {
-            let mut bytes = [0; 4];
-            if UserSlice::new(argument, 4)?.read(&mut bytes) < 4 {
-                return Err(Errno::EFAULT);
-            }
-            GROUP.store(u32::from_ne_bytes(bytes), Ordering::Relaxed);
-        }
-        _ => return Err(Errno::ENOTTY),
+    let mut bytes = [0; size_of::<Termios>()];
+    let given = window.read(header::TERMIOS, &mut bytes).ok().and_then(|()| Termios::read_from_bytes(&bytes).ok());
+    // A host that says nothing, or something odd, gets the usual ones.
+    let modes = given.filter(|_| bytes.iter().any(|&byte| byte != 0)).unwrap_or(Termios::STANDARD);
+    if window.write(header::TERMIOS, modes.raw().as_bytes()).is_ok()
+        && let Ok(seq) = window.atomic_u32(header::TERMIOS_SEQ)
+    {
+        seq.fetch_add(1, Ordering::Release);
+        rkt_platform::ring_console();
     }
-    Ok(0)
+    let tty = Tty::new(make_device(5, 1), modes, pump);
+    tty.set_size(window_size());
+    tty
+}
+
+fn window_size() -> [u16; 4] {
+    let size = rkt_platform::window().read_u32(header::WINSIZE).unwrap_or(0);
+    [size as u16, (size >> 16) as u16, 0, 0]
+}
+
+/// The host's terminal has another size.
+pub fn resize() {
+    if let Some(tty) = TERMINAL.get() {
+        tty.set_size(window_size());
+    }
+}
+
+/// Moves bytes between the terminal and the rings, as far as there is room.
+fn pump(tty: &Arc<Tty>) {
+    let Some(console) = CONSOLE.get() else { return };
+    let [output, _] = &console.output;
+    let mut chunk = [0; CHUNK];
+    // Under a ring's lock from the one to the other, so that nothing overtakes.
+    let mut came = false;
+    if let Some(ring) = console.input.ring.lock().as_mut() {
+        while let Ok(n @ 1..) = ring.take(chunk.get_mut(..tty.room().min(CHUNK)).unwrap_or(&mut [])) {
+            tty.arrive(chunk.get(..n).unwrap_or(&[]));
+            came = true;
+        }
+    }
+    if came {
+        tty.digest();
+    }
+    if has_hung_up(console, tty) {
+        tty.hang_up();
+    }
+    let mut went = false;
+    if let Some(ring) = output.ring.lock().as_mut() {
+        while let Ok(room) = ring.available()
+            && let n @ 1.. = tty.depart(chunk.get_mut(..room.min(CHUNK)).unwrap_or(&mut []))
+            && ring.put(chunk.get(..n).unwrap_or(&[])).is_ok()
+        {
+            went = true;
+        }
+    }
+    if went {
+        rkt_platform::ring_console();
+    }
+    if came || went {
+        tty.wake();
+    }
+}
+
+/// The host's terminal has gone.
+fn has_hung_up(console: &Console, tty: &Tty) -> bool {
+    let ended = console.stdio.stdin == Stream::Plain && console.input.ended() && console.input.ready() == Some(0);
+    ended && tty.hangups() == 0
+}
+
+fn has_terminal_work(console: &Console, tty: &Arc<Tty>) -> bool {
+    let [output, _] = &console.output;
+    let leaves = tty.leaving() > 0 && output.ready() > Some(0);
+    leaves || tty.room() > 0 && console.input.ready() > Some(0) || has_hung_up(console, tty)
 }
 
 /// Opens a standard stream.
 pub fn open(at: rkt_vfs::Path, number: usize, flags: u32, context: &rkt_vfs::FsContext) -> Arc<OpenFile> {
-    OpenFile::new(at, Arc::new(StandardStream { number }), flags, context.credentials.clone())
+    let ops: Arc<dyn FileOps> = match TERMINAL.get() {
+        Some(tty) => TtyFile::new(tty),
+        None => Arc::new(StandardStream { number }),
+    };
+    OpenFile::new(at, ops, flags, context.credentials.clone())
 }

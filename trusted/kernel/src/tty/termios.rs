@@ -1,0 +1,114 @@
+//! Modes of a terminal (termios(3)) in the layout of the kernel's ABI.
+
+use rkt_linux_abi::general::{
+    B38400, CREAD, CS8, CSIZE, ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, ICANON, ICRNL, IEXTEN, ISIG, IXON, ONLCR, OPOST,
+    PARENB, VMIN, VTIME,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Number of control characters (NCCS of asm-generic/termbits.h).
+const CONTROLS: usize = 19;
+
+/// `struct termios`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Termios {
+    /// Input modes.
+    pub input: u32,
+    /// Output modes.
+    pub output: u32,
+    /// Control modes.
+    pub control: u32,
+    /// Local modes.
+    pub local: u32,
+    /// Line discipline: only N_TTY (0) exists.
+    pub discipline: u8,
+    /// Control characters.
+    pub characters: [u8; CONTROLS],
+}
+
+/// `struct termios2`: with speeds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Termios2 {
+    /// What [`Termios`] has.
+    pub modes: Termios,
+    /// Bits a second, in and out: without meaning here.
+    pub speeds: [u32; 2],
+}
+
+/// Speed of B38400.
+const SPEED: u32 = 38_400;
+
+impl Termios {
+    /// The modes of a fresh terminal (Linux' tty_std_termios, as a pseudo-terminal has it).
+    pub const STANDARD: Termios = Termios {
+        input: ICRNL | IXON,
+        output: OPOST | ONLCR,
+        control: B38400 | CS8 | CREAD,
+        local: ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
+        discipline: 0,
+        // INTR ^C, QUIT ^\, ERASE DEL, KILL ^U, EOF ^D, TIME 0, MIN 1, SWTC 0, START ^Q, STOP ^S, SUSP ^Z,
+        // EOL 0, REPRINT ^R, DISCARD ^O, WERASE ^W, LNEXT ^V, EOL2 0.
+        characters: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
+    };
+
+    /// A control character (`VINTR` …); none if it is disabled (_POSIX_VDISABLE is 0).
+    pub fn character(&self, which: u32) -> Option<u8> {
+        self.characters.get(which as usize).copied().filter(|&character| character != 0)
+    }
+
+    /// A number among the control characters: `VMIN`, `VTIME`.
+    pub fn number(&self, which: u32) -> u8 {
+        self.characters.get(which as usize).copied().unwrap_or(0)
+    }
+
+    /// Whether an input mode is on.
+    pub fn input_has(&self, flag: u32) -> bool {
+        self.input & flag != 0
+    }
+
+    /// Whether an output mode is on.
+    pub fn output_has(&self, flag: u32) -> bool {
+        self.output & flag != 0
+    }
+
+    /// Whether a local mode is on.
+    pub fn local_has(&self, flag: u32) -> bool {
+        self.local & flag != 0
+    }
+
+    /// As it is kept: a line without wires has eight bits and no parity (Linux' pty_set_termios).
+    #[must_use]
+    pub fn settled(self) -> Self {
+        Self { control: self.control & !(CSIZE | PARENB) | CS8 | CREAD, ..self }
+    }
+
+    /// The same without any processing: bytes come and go as they are, one by one.
+    #[must_use]
+    pub fn raw(self) -> Self {
+        let mut raw = Self { input: 0, output: 0, local: 0, ..self };
+        for (which, number) in [(VMIN, 1), (VTIME, 0)] {
+            if let Some(character) = raw.characters.get_mut(which as usize) {
+                *character = number;
+            }
+        }
+        raw
+    }
+
+    /// With speeds.
+    pub fn with_speeds(self) -> Termios2 {
+        Termios2 { modes: self, speeds: [SPEED; 2] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout() {
+        assert_eq!(size_of::<Termios>(), 36);
+        assert_eq!(size_of::<Termios2>(), 44);
+    }
+}
