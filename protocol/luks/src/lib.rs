@@ -19,6 +19,7 @@ mod container;
 mod error;
 mod format;
 mod hash;
+mod json;
 mod kdf;
 mod luks1;
 mod luks2;

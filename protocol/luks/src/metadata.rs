@@ -6,6 +6,7 @@
 use crate::LuksError;
 use crate::error::unsupported;
 use crate::hash::{Hash, STRIPES};
+use crate::json;
 use crate::kdf::Kdf;
 use crate::luks1::are_apart;
 use crate::slot::{KeyDigest, Slot, is_key_len};
@@ -13,8 +14,8 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base64ct::{Base64, Encoding};
-use serde::{Deserialize, Deserializer, de};
-use serde_json::{Value, json};
+use serde::de;
+use serde_json::Value;
 
 /// Most key slots, segments and digests that we look at.
 const OBJECTS_MAX: usize = 32;
@@ -22,130 +23,6 @@ const OBJECTS_MAX: usize = 32;
 const CIPHER: &str = "aes-xts-plain64";
 /// Key material is aligned to this (§2.3).
 pub(crate) const AREA_ALIGN: u64 = 4096;
-
-/// 64-bit numbers are strings in LUKS2's JSON (§3).
-fn decimal<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
-    let text = String::deserialize(input)?;
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits).ok_or_else(|| de::Error::custom("no decimal number"))
-}
-
-fn base64<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<u8>, D::Error> {
-    Base64::decode_vec(&String::deserialize(input)?).map_err(|_| de::Error::custom("no base64"))
-}
-
-/// The number of a segment's bytes; `None` for `dynamic`: up to the end of the device.
-fn size<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
-    let text = String::deserialize(input)?;
-    if text == "dynamic" {
-        return Ok(None);
-    }
-    decimal(Value::String(text)).map(Some).map_err(de::Error::custom)
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum JsonKdf {
-    Pbkdf2 {
-        hash: String,
-        iterations: u32,
-        #[serde(deserialize_with = "base64")]
-        salt: Vec<u8>,
-    },
-    Argon2i {
-        time: u32,
-        memory: u32,
-        cpus: u32,
-        #[serde(deserialize_with = "base64")]
-        salt: Vec<u8>,
-    },
-    Argon2id {
-        time: u32,
-        memory: u32,
-        cpus: u32,
-        #[serde(deserialize_with = "base64")]
-        salt: Vec<u8>,
-    },
-}
-
-#[derive(Deserialize)]
-struct JsonAf {
-    r#type: String,
-    stripes: u32,
-    hash: String,
-}
-
-#[derive(Deserialize)]
-struct JsonArea {
-    r#type: String,
-    encryption: String,
-    key_size: usize,
-    #[serde(deserialize_with = "decimal")]
-    offset: u64,
-    #[serde(deserialize_with = "decimal")]
-    size: u64,
-}
-
-#[derive(Deserialize)]
-struct JsonKeyslot {
-    r#type: String,
-    key_size: usize,
-    af: JsonAf,
-    area: JsonArea,
-    kdf: JsonKdf,
-    /// 0: only when asked for; 1: the default; 2: before the others (§3.2).
-    priority: Option<u8>,
-}
-
-#[derive(Deserialize)]
-struct JsonSegment {
-    r#type: String,
-    #[serde(deserialize_with = "decimal")]
-    offset: u64,
-    #[serde(deserialize_with = "size")]
-    size: Option<u64>,
-    #[serde(deserialize_with = "decimal")]
-    iv_tweak: u64,
-    encryption: String,
-    sector_size: u32,
-    integrity: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct JsonDigest {
-    r#type: String,
-    keyslots: Vec<String>,
-    segments: Vec<String>,
-    hash: String,
-    iterations: u32,
-    #[serde(deserialize_with = "base64")]
-    salt: Vec<u8>,
-    #[serde(deserialize_with = "base64")]
-    digest: Vec<u8>,
-}
-
-#[derive(Deserialize)]
-struct JsonRequirements {
-    #[serde(default)]
-    mandatory: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct JsonConfig {
-    #[serde(deserialize_with = "decimal")]
-    json_size: u64,
-    #[serde(deserialize_with = "decimal")]
-    keyslots_size: u64,
-    requirements: Option<JsonRequirements>,
-}
-
-#[derive(Deserialize)]
-struct Json {
-    keyslots: BTreeMap<u32, Value>,
-    segments: BTreeMap<u32, Value>,
-    digests: BTreeMap<u32, JsonDigest>,
-    config: JsonConfig,
-}
 
 /// A key slot, and how it is preferred.
 #[derive(Clone, Debug)]
@@ -167,7 +44,7 @@ pub(crate) struct Segment {
 /// Metadata that keeps the rules.
 #[derive(Clone, Debug)]
 pub(crate) struct Metadata {
-    json: Value,
+    text: Value,
     pub(crate) keyslots: BTreeMap<u32, Keyslot>,
     pub(crate) segment: Segment,
     digest_number: u32,
@@ -185,7 +62,7 @@ fn kind(value: &Value) -> &str {
     value.get("type").and_then(Value::as_str).unwrap_or_default()
 }
 
-impl JsonKeyslot {
+impl json::Keyslot {
     fn check(self) -> Result<Keyslot, LuksError> {
         let named = [
             ("key slot", &self.r#type, "luks2"),
@@ -200,11 +77,13 @@ impl JsonKeyslot {
             return Err(LuksError::Corrupt("key length or stripes of a key slot"));
         }
         let (kdf, salt) = match self.kdf {
-            JsonKdf::Pbkdf2 { hash, iterations, salt } => (Kdf::Pbkdf2 { hash: Hash::named(&hash)?, iterations }, salt),
-            JsonKdf::Argon2i { time, memory, cpus, salt } => {
+            json::Kdf::Pbkdf2 { hash, iterations, salt } => {
+                (Kdf::Pbkdf2 { hash: Hash::named(&hash)?, iterations }, salt)
+            }
+            json::Kdf::Argon2i { time, memory, cpus, salt } => {
                 (Kdf::Argon2 { id: false, time, memory, lanes: cpus }, salt)
             }
-            JsonKdf::Argon2id { time, memory, cpus, salt } => {
+            json::Kdf::Argon2id { time, memory, cpus, salt } => {
                 (Kdf::Argon2 { id: true, time, memory, lanes: cpus }, salt)
             }
         };
@@ -223,7 +102,7 @@ impl JsonKeyslot {
     }
 }
 
-impl JsonSegment {
+impl json::Segment {
     fn check(self, areas_end: u64) -> Result<Segment, LuksError> {
         if self.r#type != "crypt" {
             return Err(unsupported("segment", &self.r#type));
@@ -250,12 +129,12 @@ impl Metadata {
     /// Checks the metadata of a header of `header_size` bytes.
     pub(crate) fn decode(text: &[u8], header_size: u64) -> Result<Self, LuksError> {
         let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-        let json: Value = serde_json::from_slice(text).map_err(|_| LuksError::Corrupt("the metadata is no JSON"))?;
-        Self::of(json, header_size)
+        let value: Value = serde_json::from_slice(text).map_err(|_| LuksError::Corrupt("the metadata is no JSON"))?;
+        Self::of(value, header_size)
     }
 
-    fn of(json: Value, header_size: u64) -> Result<Self, LuksError> {
-        let Json { keyslots, segments, digests, config } = object(json.clone())?;
+    fn of(text: Value, header_size: u64) -> Result<Self, LuksError> {
+        let json::Metadata { keyslots, segments, digests, config } = object(text.clone())?;
         let required = config.requirements.into_iter().flat_map(|requirements| requirements.mandatory).next();
         if let Some(name) = required {
             return Err(unsupported("requirement", &name));
@@ -274,23 +153,23 @@ impl Metadata {
         if kind(segment) != "crypt" {
             return Err(unsupported("segment", kind(segment)));
         }
-        let segment = object::<JsonSegment>(segment.clone())?.check(areas.end)?;
+        let segment = object::<json::Segment>(segment.clone())?.check(areas.end)?;
         let bound = digests.into_iter().find(|(_, digest)| digest.segments.iter().any(|number| number == "0"));
         let (digest_number, digest) = bound.ok_or(LuksError::Corrupt("the segment has no digest"))?;
         let slots = checked_slots(keyslots, &digest, &areas)?;
         let digest = checked_digest(digest)?;
-        Ok(Self { json, keyslots: slots, segment, digest_number, digest, areas })
+        Ok(Self { text, keyslots: slots, segment, digest_number, digest, areas })
     }
 
     pub(crate) fn encode(&self) -> String {
-        self.json.to_string()
+        self.text.to_string()
     }
 
     /// Metadata without a key slot.
     pub(crate) fn new(header_size: u64, segment: &Segment, digest: &KeyDigest) -> Result<Self, LuksError> {
         let keyslots_size =
             segment.offset.checked_sub(2 * header_size).ok_or(LuksError::Option("offset of the payload"))?;
-        let json = json!({
+        let json = serde_json::json!({
             "keyslots": {},
             "tokens": {},
             "segments": {"0": {
@@ -339,14 +218,14 @@ impl Metadata {
         let salt = Base64::encode_string(&slot.salt);
         let kdf = match slot.kdf {
             Kdf::Pbkdf2 { hash, iterations } => {
-                json!({"type": "pbkdf2", "hash": hash.name(), "iterations": iterations, "salt": salt})
+                serde_json::json!({"type": "pbkdf2", "hash": hash.name(), "iterations": iterations, "salt": salt})
             }
             Kdf::Argon2 { id, time, memory, lanes } => {
                 let name = if id { "argon2id" } else { "argon2i" };
-                json!({"type": name, "time": time, "memory": memory, "cpus": lanes, "salt": salt})
+                serde_json::json!({"type": name, "time": time, "memory": memory, "cpus": lanes, "salt": salt})
             }
         };
-        let keyslot = json!({
+        let keyslot = serde_json::json!({
             "type": "luks2", "key_size": slot.key_len, "kdf": kdf,
             "af": {"type": "luks1", "stripes": STRIPES, "hash": slot.af_hash.name()},
             "area": {
@@ -354,7 +233,7 @@ impl Metadata {
                 "encryption": CIPHER, "key_size": slot.area_key_len,
             },
         });
-        let mut json = self.json.clone();
+        let mut json = self.text.clone();
         let slots = json.get_mut("keyslots").and_then(Value::as_object_mut);
         slots.map(|slots| slots.insert(number.to_string(), keyslot));
         if let Some(numbers) = self.digest_slots(&mut json) {
@@ -365,7 +244,7 @@ impl Metadata {
 
     /// The metadata without a key slot.
     pub(crate) fn without_slot(&self, header_size: u64, number: u32) -> Result<Self, LuksError> {
-        let (mut json, name) = (self.json.clone(), number.to_string());
+        let (mut json, name) = (self.text.clone(), number.to_string());
         let slots = json.get_mut("keyslots").and_then(Value::as_object_mut);
         slots.map(|slots| slots.remove(&name));
         let tokens = json.get_mut("tokens").and_then(Value::as_object_mut).into_iter().flat_map(|t| t.values_mut());
@@ -386,7 +265,7 @@ impl Metadata {
 /// The key slots of the segment's digest. Those of others are left alone, but have to keep apart.
 fn checked_slots(
     keyslots: BTreeMap<u32, Value>,
-    digest: &JsonDigest,
+    digest: &json::Digest,
     areas: &core::ops::Range<u64>,
 ) -> Result<BTreeMap<u32, Keyslot>, LuksError> {
     let mut slots = BTreeMap::new();
@@ -397,14 +276,14 @@ fn checked_slots(
         if kind(&value) != "luks2" {
             return Err(unsupported("key slot", kind(&value)));
         }
-        slots.insert(number, object::<JsonKeyslot>(value)?.check()?);
+        slots.insert(number, object::<json::Keyslot>(value)?.check()?);
     }
     let mut taken: Vec<_> = slots.values().map(|keyslot| (keyslot.slot.offset, keyslot.area_len)).collect();
     taken.push((0, areas.start));
     if are_apart(&mut taken, areas.end) { Ok(slots) } else { Err(LuksError::Corrupt("key slots overlap")) }
 }
 
-fn checked_digest(digest: JsonDigest) -> Result<KeyDigest, LuksError> {
+fn checked_digest(digest: json::Digest) -> Result<KeyDigest, LuksError> {
     if digest.r#type != "pbkdf2" {
         return Err(unsupported("digest", &digest.r#type));
     }
