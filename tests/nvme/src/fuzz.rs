@@ -172,8 +172,12 @@ fn recover(model: &mut Model, lanes: &mut [Disk], in_flight: &mut [InFlight]) {
         model.step();
     });
     for (lane, in_flight) in lanes.iter_mut().zip(in_flight.iter_mut()) {
-        for _ in 0..8 {
+        // If it still lies, about its doorbells say, time has to run out for each attempt.
+        for _ in 0..5000 {
             poll(lane, in_flight);
+            if in_flight.is_empty() {
+                break;
+            }
             model.step();
             pass(MOMENT);
         }

@@ -209,6 +209,7 @@ impl<R: Registers> Lane<R> {
             // What is to be tried again.
             lane.kick(&core.regs, now);
             lane.take_done(&mut self.done);
+            self.down = lane.down();
             lane.fault().is_some()
         };
         if complains || core.is_due(now) || self.is_told() {
