@@ -9,12 +9,12 @@
 mod control;
 mod device;
 mod forward;
-mod ifreq;
 mod lane;
 mod passt;
 mod publish;
 mod source;
 mod switch;
+mod sys;
 mod tap;
 
 pub use device::NetDevice;

@@ -4,8 +4,8 @@
 //! kernel's `IFF_VNET_HDR` format is virtio's own, so checksums and segmentation are left to
 //! whoever is last, and nothing is copied in this process.
 
-use crate::ifreq::{self, Control};
 use crate::source::{FrameSource, Received, Sent};
+use crate::sys::ifreq::{self, Control};
 use rkt_virtio::net::{HEADER_LEN, features};
 use rkt_virtio_device::Parts;
 use rkt_window::Region;

@@ -12,14 +12,13 @@
 
 mod flow;
 mod join;
-mod mapping;
 mod port;
 
 pub use join::{StartSwitch, Wire, WireError, WireOptions};
 
+use crate::sys::mapping::Mapping;
 use flow::{Mac, is_group};
 use join::Hello;
-use mapping::Mapping;
 use port::{Delivery, Frame, Port};
 use rkt_virtio_device::{Interest, Pause, Polling, Waiter};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,10 +1,10 @@
 //! A port of the switch: the network device of one enclave.
 
 use super::flow::{Addresses, FLOWS, LOOK, read};
-use super::mapping::Mapping;
 use crate::control;
 use crate::device::{common_features, config, consistent, queue_sizes};
 use crate::lane::MAX_PACKET;
+use crate::sys::mapping::Mapping;
 use rkt_virtio::device_id;
 use rkt_virtio::net::{HEADER_LEN, Header, features, gso, header_flags};
 use rkt_virtio_device::{Chain, Fault, Interest, Model, Queue, QueueError, Slot, gather, scatter, total_len};

@@ -1,5 +1,4 @@
 //! A window of another process, mapped for as long as its port lives.
-#![allow(unsafe_code)]
 
 use rkt_window::Region;
 use rkt_window::layout::MIN_LEN;
@@ -9,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 /// A mapped window.
-pub(super) struct Mapping(Region);
+pub(crate) struct Mapping(Region);
 
 /// Largest window.
 const MAX_LEN: usize = 1 << 40;
@@ -19,7 +18,7 @@ impl Mapping {
     ///
     /// # Errors
     /// `InvalidData` if the descriptor is no sealed window; those of `mmap(2)`.
-    pub(super) fn new(memfd: &OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(memfd: &OwnedFd) -> io::Result<Self> {
         let sealed = rustix::fs::fcntl_get_seals(memfd)?.contains(SealFlags::SHRINK);
         let len = usize::try_from(rustix::fs::fstat(memfd)?.st_size).unwrap_or(0);
         if !sealed || !(MIN_LEN..=MAX_LEN).contains(&len) {
@@ -34,7 +33,7 @@ impl Mapping {
     }
 
     /// The window.
-    pub(super) fn window(&self) -> Region {
+    pub(crate) fn window(&self) -> Region {
         self.0
     }
 }

@@ -1,5 +1,4 @@
 //! The ioctls that make and configure an interface (netdevice(7), tuntap.rst).
-#![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
