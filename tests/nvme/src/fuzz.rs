@@ -200,3 +200,34 @@ fn recover(model: &mut Model, lanes: &mut [Disk], in_flight: &mut [InFlight]) {
     let request = Request::Read { offset: 512, data: vec![3; 8192] };
     assert_eq!(lanes[0].poll(), Some(Done { token, request, result: Ok(()) }));
 }
+
+/// Brings a controller up whose identify data are these bytes: the controller's, then a namespace's, over
+/// what honest ones say. Whatever comes up has to make sense.
+///
+/// # Panics
+/// If it does not.
+pub fn fuzz_identify(data: &[u8]) {
+    let window = window();
+    let mut claims = Claims::honest();
+    // Two bytes say where a third goes: few inputs that are wrong everywhere come far.
+    let mut places = data.chunks_exact(3);
+    for place in places.by_ref() {
+        let (at, value) = (usize::from(u16::from_le_bytes([place[0], place[1]])), place[2]);
+        match at {
+            0..4096 => claims.controller.as_mut_bytes()[at] = value,
+            4096..8192 => {
+                claims.namespaces.values_mut().for_each(|namespace| namespace.as_mut_bytes()[at - 4096] = value);
+            }
+            _ => claims.capabilities = Capabilities(claims.capabilities.0.rotate_left(8) ^ u64::from(value)),
+        }
+    }
+    let mut model = Model::new(&window, claims);
+    let Ok((driver, lanes)) = open_model(&window, &mut model, small_options()) else { return };
+    assert!(!lanes.is_empty() && lanes.len() <= 4 && driver.namespaces().len() <= 2);
+    for lane in &lanes {
+        let geometry = lane.geometry();
+        assert!(geometry.block_len.is_power_of_two() && (512..=4096).contains(&geometry.block_len));
+        assert!(geometry.len.is_multiple_of(geometry.block_len.into()) && geometry.max_transfer >= 4096);
+        assert!(geometry.max_transfer <= 256 << 10);
+    }
+}

@@ -6,7 +6,7 @@ mod rig;
 mod simulation;
 mod workload;
 
-pub use fuzz::fuzz_nvme;
+pub use fuzz::{fuzz_identify, fuzz_nvme};
 pub use model::{BLOCK_LEN, Claims, MODEL_SLOT, Model, NAMESPACE_LEN, Pair, Taken};
 
 pub use rig::{Rig, WINDOW_LEN, clock, map_file, map_window, wait, wake};
