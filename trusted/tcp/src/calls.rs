@@ -174,7 +174,7 @@ impl Tcb {
         if self.recv.readable() > 0 {
             return self.abort();
         }
-        self.recv.ring.release();
+        self.recv.renege();
         let changes = self.shutdown_send();
         if matches!(self.state, State::FinWait2) {
             self.timers.close = now.saturating_add(self.config.fin_timeout);

@@ -176,7 +176,7 @@ impl Receiver {
     pub(crate) fn note_duplicate(&mut self, start: u64, end: u64) {
         let below = (start, end.min(self.nxt));
         let within = self.early.containing(start).map(|range| (start, end.min(range.1)));
-        let found = if below.0 < below.1 { Some(below) } else { within };
+        let found = if below.0 < below.1 { Some(below) } else { within.filter(|range| range.0 < range.1) };
         // The second block is the one that the duplicate lies in.
         self.remember(start);
         self.duplicate = found.map(|(start, end)| (start as u32, end as u32));
@@ -208,9 +208,11 @@ impl Receiver {
         let duplicates = blocks.len();
         for (start, end) in latest.chain(self.early.iter()) {
             let block = (start as u32, end as u32);
-            let known = blocks.iter().skip(duplicates).any(|other| *other == block);
-            if !known && blocks.len() < most && blocks.try_push(block).is_err() {
+            if blocks.len() >= most {
                 break;
+            }
+            if !blocks.iter().skip(duplicates).any(|other| *other == block) {
+                blocks.push(block);
             }
         }
         blocks

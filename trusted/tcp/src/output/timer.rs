@@ -68,7 +68,7 @@ impl Tcb {
             return Changes::empty();
         }
         // A peer that shrank its window to nothing answers what is sent again, as it would probes (as in Linux).
-        let waits = self.send.wnd == 0 && !self.orphan && now.saturating_sub(self.heard) < rtt::RTO_MAX;
+        let waits = self.send.wnd == 0 && !self.orphan && now.saturating_sub(self.heard) <= 2 * rtt::RTO_MAX;
         if !waits && self.has_waited(now, self.recovery.trouble_since) {
             return self.give_up();
         }
