@@ -95,6 +95,8 @@ events! {
     UnknownSyscall = 33, Debug, "the program made a system call that does not exist here", [Dec "number"];
     /// Log records that found the ring full.
     Dropped = 34, Warning, "log records were lost", [Dec "count"];
+    /// Something about a disk's file system, in words.
+    Disk = 35, Warning, "disk", [];
     /// An assertion of the enclave's own code failed.
     Panic = 48, Fatal, "internal error in the enclave; please report it", [Hex "address", Dec "line"];
     /// The enclave's own code took a fault.

@@ -61,7 +61,8 @@ pub struct Ext4<L: RawMutex> {
     pub(crate) recent: Arc<Recent>,
     pub(crate) core: Mutex<L, Core>,
     pub(crate) journal: Mutex<L, Option<Journal>>,
-    file_locks: [Mutex<L, ()>; FILE_LOCKS],
+    /// Not in place: stacks of kernels are short, and this value moves over several.
+    file_locks: Vec<Mutex<L, ()>>,
     on_error: OnError,
 }
 
@@ -75,7 +76,7 @@ impl<L: RawMutex> Ext4<L> {
     ) -> Self {
         let shape = core.shape.clone();
         let recent = core.recent.clone();
-        let file_locks = [const { Mutex::new(()) }; FILE_LOCKS];
+        let file_locks = (0..FILE_LOCKS).map(|_| Mutex::new(())).collect();
         let (core, journal) = (Mutex::new(core), Mutex::new(journal));
         Self { disk, shape, environment, recent, core, journal, file_locks, on_error }
     }

@@ -35,6 +35,7 @@ mod orphans;
 mod resize;
 mod seal;
 mod shape;
+mod times;
 
 pub use api::{Change, Stat, Statistics};
 pub use attributes::SetMode;

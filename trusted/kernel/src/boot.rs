@@ -74,8 +74,14 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     }
     rkt_user::set_prefault(crate::mm::prefault);
     rkt_vfs::ops::on_shortened(crate::mm::shortened);
-    let process = first_process(manifest, &root)?;
-    spawn_first(&process, manifest)?;
+    // In a thread: mounting a disk waits for it.
+    let begin = Box::new(move || {
+        if let Err((event, text)) = start_program(manifest, &root) {
+            log::refusal(event, &text);
+            rkt_platform::exit(Exit::Failed);
+        }
+    });
+    rkt_sched::spawn(SpaceId::FIRST, begin).ok_or((Event::NoMemory, String::new()))?;
     rkt_platform::start(Upcalls {
         syscall: syscall::enter,
         syscall32: syscall::enter32,
@@ -87,6 +93,13 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
         idle: || rkt_sched::idle_loop(),
     });
     Ok(())
+}
+
+/// Mounts the disks and starts the first program.
+fn start_program(manifest: &'static Manifest, root: &Path) -> core::result::Result<(), Refusal> {
+    crate::disks::mount(manifest, root)?;
+    let process = first_process(manifest, root)?;
+    spawn_first(&process, manifest)
 }
 
 fn read_manifest() -> core::result::Result<Manifest, Refusal> {

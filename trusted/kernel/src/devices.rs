@@ -9,11 +9,13 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
+use rkt_blockdev::BlockDevice;
 use rkt_log::{Event, Stat};
 use rkt_manifest::{Interface, Ipv4, Manifest};
 use rkt_net::{Card, NetStack};
 use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, RSS_KEY_LEN, Steering};
 use rkt_sync::OnceCell;
+use rkt_virtio_blk::VirtioBlk;
 use rkt_virtio_net::{Options, VirtioNet};
 use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
@@ -41,9 +43,6 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
     let window = rkt_platform::window();
     let area = window.len().saturating_sub(layout::DMA);
     let mut arena = DmaArena::new(window, layout::DMA, area).map_err(|_| (Event::BadWindow, String::new()))?;
-    if !manifest.disks.is_empty() {
-        return Err((Event::NoDevice, String::from("disks are not supported by this enclave")));
-    }
     if !manifest.network.is_empty() && !manifest.plaintext_network {
         return Err((Event::NoDevice, String::from("the manifest allows no plaintext network")));
     }
@@ -52,7 +51,21 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
         cards.push(start_card(interface, slot, &mut arena)?);
     }
     let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks)));
+    for nth in 0..manifest.disks.len() {
+        crate::disks::add(start_disk(nth, manifest.network.len() + nth, &mut arena)?);
+    }
     Ok(())
+}
+
+fn start_disk(nth: usize, slot: usize, arena: &mut DmaArena) -> Result<Box<dyn BlockDevice>, Refusal> {
+    let refuse = |text: String| (Event::NoDevice, format!("disk{nth}: {text}"));
+    let regs = DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{error}")))?;
+    let mut looks = 0;
+    // The vCPU that is rung; any that polls serves the disk.
+    let vcpu = (nth % rkt_platform::cpus()) as u16;
+    let disk = VirtioBlk::new(regs, arena, vcpu, POLLS, &mut || wait(&mut looks))
+        .map_err(|error| refuse(format!("{error}")))?;
+    Ok(Box::new(disk))
 }
 
 fn wake(word: &'static AtomicU32) {
@@ -82,8 +95,8 @@ fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Resul
     let regs =
         DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{name}: {error}")))?;
     let mut looks = 0;
-    // smoltcp is one poll for all: more pairs would only be more to look at.
-    let mut options = Options { pairs: 1, rss_key: [0; RSS_KEY_LEN], without: 0, polls: POLLS };
+    let mut options =
+        Options { pairs: rkt_platform::cpus() as u16, rss_key: [0; RSS_KEY_LEN], without: 0, polls: POLLS };
     rkt_platform::random(&mut options.rss_key);
     let device = VirtioNet::new(regs, arena, &options, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{name}: {error}")))?;
@@ -133,17 +146,17 @@ impl<D: NetDevice> NetDevice for Watched<D> {
 
 /// Moves packets.
 pub fn poll() -> bool {
-    NET.get().is_some_and(|net| net.poll())
+    NET.get().is_some_and(|net| net.poll()) | rkt_storage::poll()
 }
 
 /// Whether `poll` would find anything.
 pub fn has_work() -> bool {
-    NET.get().is_some_and(|net| net.has_work())
+    NET.get().is_some_and(|net| net.has_work()) || rkt_storage::has_work()
 }
 
 /// When the network stack wants to run next.
 pub fn deadline() -> u64 {
-    NET.get().map_or(u64::MAX, |net| net.deadline())
+    NET.get().map_or(u64::MAX, |net| net.deadline()).min(rkt_storage::deadline())
 }
 
 /// Times a vCPU was about to park.
@@ -157,6 +170,7 @@ pub fn parking(_cpu: usize) {
 /// Publishes what devices count.
 pub fn publish_stats() {
     log::set(Stat::Parks, u64::from(PARKING.load(Ordering::Relaxed)));
+    crate::disks::publish_stats();
     if let Some(net) = NET.get() {
         let stats = net.interfaces().iter().fold(NetStats::default(), |sum, interface| sum + interface.counters);
         log::set(Stat::RxPackets, stats.rx_frames);

@@ -78,6 +78,7 @@ fn leave_memory(process: &Process) {
 
 /// The first process has ended, and the whole program with it.
 fn end_program(how: Ended) -> ! {
+    crate::disks::unmount_all();
     crate::tty::console::drain();
     crate::log::finish();
     rkt_platform::exit(match how {

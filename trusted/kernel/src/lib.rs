@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod boot;
 pub mod devices;
+pub mod disks;
 pub mod exec;
 pub mod exit;
 pub mod files;

@@ -14,6 +14,11 @@ pub fn refusal(event: Event, text: &str) {
     rkt_platform::log(Encoded::text(event, text).as_bytes());
 }
 
+/// Logs an event with text that holds nothing of the program's.
+pub fn text(event: Event, text: &str) {
+    rkt_platform::log(Encoded::text(event, text).as_bytes());
+}
+
 /// Bits of the unknown calls that were logged already.
 static LOGGED: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
 

@@ -210,6 +210,10 @@ pub(crate) fn leave(why: Leave) {
     let me = current();
     let now = rkt_platform::tsc();
     charge(&me, now);
+    if !me.stack_is_whole() {
+        // What lay behind it is spoilt: nothing can be trusted any more.
+        rkt_platform::exit(rkt_platform::Exit::Failed);
+    }
     let next = if why == Leave::Exit { None } else { pick_for_this_space() };
     let me_arc = {
         // SAFETY: the vCPU's own reference count, taken over from `current`.

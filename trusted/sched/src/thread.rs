@@ -16,6 +16,8 @@ use rkt_sync::OnceCell;
 
 /// Bytes of a kernel stack.
 pub const KERNEL_STACK_LEN: usize = 64 << 10;
+/// Stands at the end of each stack: no word that code is likely to store.
+const CANARY: [u8; 8] = [0x5a, 0xc3, 0x0f, 0x96, 0xe1, 0x78, 0x2d, 0xb4];
 
 /// One thread of the kernel's: usually a task of the application.
 pub struct Thread {
@@ -75,9 +77,16 @@ impl Thread {
         };
         // Leave room for the entry frame (registers and xmm) at the top.
         let top = thread.stack_top() - 1024;
+        thread.stack.copy_in(0, &CANARY).ok()?;
         // SAFETY: the stack is ours, aligned and larger than 1 KiB + 128 bytes.
         unsafe { *thread.sp.get() = context::prepare(top, start) };
         Some(Arc::new(thread))
+    }
+
+    /// Whether the stack has not run over its end, as far as that can be told afterwards.
+    pub(crate) fn stack_is_whole(&self) -> bool {
+        let mut found = [0; CANARY.len()];
+        self.stack.copy_out(0, &mut found).is_ok() && found == CANARY
     }
 
     /// A number that no other thread ever has.

@@ -594,8 +594,8 @@ impl FileOps for DirectoryFile {
         }
     }
 
-    fn sync(&self, _: &OpenFile, _: bool) -> Result<()> {
-        Ok(())
+    fn sync(&self, file: &OpenFile, data_only: bool) -> Result<()> {
+        file.inode().sync(data_only)
     }
 
     fn check_flags(&self, _: u32) -> Result<()> {

@@ -215,6 +215,14 @@ pub trait Inode: Any + Send + Sync {
         Ok(Vec::new())
     }
 
+    /// fsync(2) of what was opened as a directory.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn sync(&self, data_only: bool) -> Result<()> {
+        Ok(())
+    }
+
     /// Called when a file is opened, for access times.
     fn opened(&self, file: &OpenFile) {}
 }

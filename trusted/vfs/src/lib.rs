@@ -37,7 +37,9 @@ mod walk;
 mod xattr;
 
 pub use anon::AnonInode;
-pub use attr::{Access, FileType, Metadata, SetAttributes, Time, device_major, device_minor, make_device};
+pub use attr::{
+    Access, FileType, Metadata, SetAttributes, Time, device_major, device_minor, make_device, without_privileges,
+};
 pub use cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use dentry::Dentry;
 pub use file::{CHANGEABLE_FLAGS, FileOps, Mappable, MappedFolio, O_ASYNC, OpenFile, Owner, seek_in};

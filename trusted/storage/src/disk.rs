@@ -1,0 +1,244 @@
+//! A disk of calls that park, over one of requests and completions.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+use rkt_blockdev::{BlockDevice, BlockStats, Completion, Rejected, Request, SubmitError, Token};
+use rkt_ext4::{Disk, DiskError};
+use rkt_sched::WaitQueue;
+use rkt_sync::Mutex;
+
+/// Every disk, for the poller.
+static DISKS: Mutex<Vec<Arc<QueuedDisk>>> = Mutex::new(Vec::new());
+/// Looks at a disk that is being reset.
+const RESET_LOOKS: u32 = 1000;
+
+struct Inner {
+    device: Box<dyn BlockDevice>,
+    /// Completed, and not yet taken by whoever waits.
+    done: HashMap<Token, Completion>,
+}
+
+impl Inner {
+    /// Takes in what the device has completed; true if there was anything.
+    fn collect(&mut self) -> bool {
+        let before = self.done.len();
+        while let Some(completion) = self.device.poll() {
+            self.done.insert(completion.token, completion);
+        }
+        self.done.len() > before
+    }
+}
+
+/// A disk. Calls park until the device is through.
+pub struct QueuedDisk {
+    inner: Mutex<Inner>,
+    waiters: WaitQueue,
+    len: u64,
+    max_transfer: usize,
+    max_discard: u64,
+}
+
+/// Moves requests and completions of all disks; true if there were any.
+pub fn poll() -> bool {
+    let mut worked = false;
+    for disk in DISKS.lock().iter() {
+        worked |= disk.poll();
+    }
+    worked
+}
+
+/// Whether [`poll`] would find anything.
+pub fn has_work() -> bool {
+    // Whoever holds a lock may be through with looking.
+    DISKS.lock().iter().any(|disk| disk.inner.try_lock().is_none_or(|inner| inner.device.has_work()))
+}
+
+/// When [`poll`] is due for the disks' own timers: monotonic nanoseconds, `u64::MAX` = never.
+pub fn deadline() -> u64 {
+    let of =
+        |disk: &Arc<QueuedDisk>| disk.inner.try_lock().map_or(0, |inner| inner.device.deadline().unwrap_or(u64::MAX));
+    DISKS.lock().iter().map(of).min().unwrap_or(u64::MAX)
+}
+
+impl QueuedDisk {
+    /// Takes a disk into use; from then on [`poll`] looks after it.
+    pub fn new(device: Box<dyn BlockDevice>) -> Arc<Self> {
+        let geometry = device.geometry();
+        let disk = Arc::new(Self {
+            inner: Mutex::new(Inner { device, done: HashMap::new() }),
+            waiters: WaitQueue::new(),
+            len: geometry.len,
+            max_transfer: geometry.max_transfer,
+            max_discard: geometry.max_discard,
+        });
+        DISKS.lock().push(disk.clone());
+        disk
+    }
+
+    /// What the device counts.
+    pub fn stats(&self) -> BlockStats {
+        self.inner.lock().device.stats()
+    }
+
+    fn poll(&self) -> bool {
+        let Some(mut inner) = self.inner.try_lock() else { return false };
+        let worked = inner.collect();
+        drop(inner);
+        if worked {
+            self.waiters.wake_all(0);
+        }
+        worked
+    }
+
+    /// Hands a request to the device, when that has room.
+    fn submit(&self, mut request: Request) -> Result<Token, DiskError> {
+        let mut was_reset = false;
+        loop {
+            let mut inner = self.inner.lock();
+            let Rejected { error, request: back } = match inner.device.submit(request) {
+                Ok(token) => return Ok(token),
+                Err(rejected) => rejected,
+            };
+            request = back;
+            match error {
+                SubmitError::Full => {
+                    inner.device.kick();
+                    let seen = inner.device.in_flight();
+                    drop(inner);
+                    self.waiters.wait_uninterruptible(|| {
+                        let mut inner = self.inner.lock();
+                        (inner.collect() || inner.device.in_flight() < seen).then_some(())
+                    });
+                    self.waiters.wake_all(0);
+                }
+                SubmitError::Down if !was_reset => {
+                    was_reset = true;
+                    let mut looks = 0;
+                    let mut wait = || {
+                        looks += 1;
+                        if looks < RESET_LOOKS {
+                            core::hint::spin_loop();
+                        }
+                    };
+                    // A device that stays down refuses the request again.
+                    let _ = inner.device.reset(&mut wait);
+                }
+                _ => return Err(DiskError),
+            }
+        }
+    }
+
+    /// Has the device do these requests, in any order, and waits for all; gives them back in order.
+    fn run(&self, requests: Vec<Request>) -> Result<Vec<Request>, DiskError> {
+        let mut failed = false;
+        let mut tokens = Vec::with_capacity(requests.len());
+        for request in requests {
+            match self.submit(request) {
+                Ok(token) => tokens.push(token),
+                Err(DiskError) => {
+                    failed = true;
+                    break;
+                }
+            }
+        }
+        self.inner.lock().device.kick();
+        let mut done = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            let completion = self.waiters.wait_uninterruptible(|| {
+                let mut inner = self.inner.lock();
+                let news = inner.collect();
+                let mine = inner.done.remove(&token);
+                drop(inner);
+                if news {
+                    self.waiters.wake_all(0);
+                }
+                mine
+            });
+            failed |= completion.result.is_err();
+            done.push(completion.request);
+        }
+        if failed { Err(DiskError) } else { Ok(done) }
+    }
+
+    /// Cuts a range into what the device takes at once.
+    fn cuts(&self, offset: u64, len: usize) -> impl Iterator<Item = (u64, usize)> {
+        let most = self.max_transfer.max(1);
+        (0..len).step_by(most).map(move |at| (offset.saturating_add(at as u64), most.min(len - at)))
+    }
+}
+
+impl Disk for QueuedDisk {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        self.read_many(&mut [(offset, into)])
+    }
+
+    fn write(&self, offset: u64, from: &[u8]) -> Result<(), DiskError> {
+        self.write_many(&[(offset, from)])
+    }
+
+    fn flush(&self) -> Result<(), DiskError> {
+        self.run(Vec::from([Request::Flush])).map(drop)
+    }
+
+    fn read_many(&self, pieces: &mut [(u64, &mut [u8])]) -> Result<(), DiskError> {
+        let mut requests = Vec::new();
+        for (offset, into) in pieces.iter() {
+            requests.extend(
+                self.cuts(*offset, into.len()).map(|(offset, len)| Request::Read { offset, data: vec![0; len] }),
+            );
+        }
+        let mut done = self.run(requests)?.into_iter();
+        for (_, into) in pieces {
+            for chunk in into.chunks_mut(self.max_transfer.max(1)) {
+                match done.next() {
+                    Some(Request::Read { data, .. }) if data.len() == chunk.len() => chunk.copy_from_slice(&data),
+                    _ => return Err(DiskError),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_many(&self, pieces: &[(u64, &[u8])]) -> Result<(), DiskError> {
+        let mut requests: Vec<Request> = Vec::new();
+        for (offset, from) in pieces {
+            let most = self.max_transfer.max(1);
+            // Pieces that lie one behind the other become one request.
+            if let Some(Request::Write { offset: before, data, .. }) = requests.last_mut()
+                && before.checked_add(data.len() as u64) == Some(*offset)
+                && data.len() + from.len() <= most
+            {
+                data.extend_from_slice(from);
+                continue;
+            }
+            for (at, part) in (0u64..).step_by(most).zip(from.chunks(most)) {
+                requests.push(Request::Write { offset: offset + at, data: part.to_vec(), fua: false });
+            }
+        }
+        self.run(requests).map(drop)
+    }
+
+    fn write_durably(&self, offset: u64, from: &[u8]) -> Result<(), DiskError> {
+        if from.len() > self.max_transfer {
+            self.write(offset, from)?;
+            return self.flush();
+        }
+        self.run(Vec::from([Request::Write { offset, data: from.to_vec(), fua: true }])).map(drop)
+    }
+
+    fn discard(&self, offset: u64, len: u64) -> Result<(), DiskError> {
+        if self.max_discard == 0 {
+            return Ok(());
+        }
+        let most = self.max_discard;
+        let cut = |at: u64| Request::Discard { offset: offset + at, len: most.min(len - at) };
+        self.run((0..len).step_by(most as usize).map(cut).collect()).map(drop)
+    }
+}

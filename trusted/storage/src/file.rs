@@ -1,0 +1,389 @@
+//! Regular files: reading and writing through the page cache, and mappings.
+
+use crate::convert::{errno, result};
+use crate::node::{Content, Node};
+use crate::pages::{FOLIO, PAGE};
+use alloc::sync::Arc;
+use alloc::vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+use rkt_ext4::{Allocate, Error, Reservation, Seek, State};
+use rkt_linux_abi::general::{
+    CAP_FSETID, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
+    FALLOC_FL_ZERO_RANGE, MS_NOATIME, O_APPEND, O_DIRECT, O_DSYNC, O_NOATIME, O_SYNC, SEEK_DATA, SEEK_HOLE,
+};
+use rkt_linux_abi::ioctl::FIONREAD;
+use rkt_linux_abi::{Errno, Result};
+use rkt_user::{IoSink, IoSource, UserPtr};
+use rkt_vfs::{FileOps, Mappable, MappedFolio, OpenFile, seek_in};
+
+/// Bytes that a sequential reader gets ahead.
+const READ_AHEAD: u64 = 512 << 10;
+
+impl Node {
+    /// Gets the content of `[from, to)` that is missing. The work lock is held.
+    fn fill(&self, content: &Content, from: u64, to: u64, size: u64) -> Result<()> {
+        let block = self.shared.fs.block_size() as u64;
+        let mut at = from / PAGE * PAGE;
+        while at < to {
+            let place = content.pages.read().place(at, size);
+            let end = to.next_multiple_of(PAGE).min(place.start + place.len);
+            if !content.pages.read().is_present(at, end) {
+                let mut bytes = vec![0; (end - at) as usize];
+                let logical = u32::try_from(at / block).map_err(|_| Errno::EFBIG)?;
+                result(self.shared.fs.read_blocks(self.ino, logical, &mut bytes))?;
+                // What the disk has behind the end of the file is nobody's business.
+                let kept = size.saturating_sub(at).min(bytes.len() as u64) as usize;
+                bytes.get_mut(kept..).unwrap_or_default().fill(0);
+                let before = content.pages.read().held();
+                let mut pages = content.pages.write();
+                pages.fill(place, at, &bytes)?;
+                let gained = pages.held() - before;
+                drop(pages);
+                self.shared.note_cached(gained);
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// Reads at an offset.
+    pub fn read_at(&self, offset: u64, into: &mut IoSink<'_>) -> Result<usize> {
+        let content = self.regular()?;
+        let mut done = 0;
+        let sequential = content.read_end.load(Ordering::Relaxed) == offset;
+        let finish = |done: usize| {
+            content.read_end.store(offset + done as u64, Ordering::Relaxed);
+            Ok(done)
+        };
+        loop {
+            let (at, size) = (offset + done as u64, content.size.load(Ordering::Acquire));
+            if at >= size || into.is_full() {
+                return finish(done);
+            }
+            let end = size.min(at.saturating_add(into.remaining() as u64));
+            let moved = match content.pages.read().read(at, end, into) {
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => return finish(done),
+                Ok(moved) => moved,
+            };
+            done += moved;
+            if moved == 0 {
+                let _work = content.work.lock();
+                let size = content.size.load(Ordering::Acquire);
+                let ahead = if sequential { end.max(at + READ_AHEAD) } else { end };
+                let to = ahead.min(at + READ_AHEAD).min(size);
+                if content.pages.read().is_present(at, (at + 1).min(size)) && at < size {
+                    return finish(done); // the sink takes no more
+                }
+                match self.fill(content, at, to, size) {
+                    Err(error) if done == 0 => return Err(error),
+                    Err(_) => return finish(done),
+                    Ok(()) => {}
+                }
+            }
+        }
+    }
+
+    /// Writes at an offset, or at the end if there is none; gives the bytes moved and the position behind.
+    pub fn write_at(&self, offset: Option<u64>, from: &mut IoSource<'_>) -> Result<(usize, u64)> {
+        let content = self.regular()?;
+        let most = self.shared.fs.max_size();
+        if self.shared.fs.is_read_only() {
+            return Err(Errno::EROFS);
+        }
+        let work = content.work.lock();
+        let size = content.size.load(Ordering::Acquire);
+        let start = offset.unwrap_or(size);
+        if !from.is_full() && start >= most {
+            return Err(Errno::EFBIG);
+        }
+        from.limit(usize::try_from(most - start.min(most)).unwrap_or(usize::MAX));
+        let mut done = 0;
+        let mut failure = None;
+        while !from.is_full() {
+            match self.write_some(content, start + done as u64, from) {
+                Ok(0) => break,
+                Ok(moved) => done += moved,
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let dirty = content.pages.read().dirty();
+        drop(work);
+        if done > 0 {
+            self.touch_written(content.size.load(Ordering::Acquire));
+            self.shared.note_dirty(self, dirty)?;
+        }
+        match failure {
+            Some(error) if done == 0 => Err(error),
+            _ => Ok((done, start + done as u64)),
+        }
+    }
+
+    /// Writes into one folio.
+    fn write_some(&self, content: &Content, at: u64, from: &mut IoSource<'_>) -> Result<usize> {
+        let size = content.size.load(Ordering::Acquire);
+        let end = at.saturating_add(from.remaining() as u64);
+        let place = content.pages.read().place(at, size.max(end));
+        let end = end.min(place.start + place.len);
+        // Pages that are written in part keep the rest of their content.
+        for edge in [at, end] {
+            let page = edge / PAGE * PAGE;
+            if edge % PAGE != 0 && page < size && !content.pages.read().is_present(page, page + 1) {
+                self.fill(content, page, page + PAGE, size)?;
+            }
+        }
+        self.promise(content, at, end)?;
+        let before = content.pages.read().held();
+        let moved = content.pages.write().write(at, size.max(end), from)?;
+        self.shared.note_cached(content.pages.read().held().saturating_sub(before));
+        let reached = at + moved as u64;
+        content.size.fetch_max(reached, Ordering::AcqRel);
+        Ok(moved)
+    }
+
+    /// Makes sure that the disk has room for `[from, to)`, so that a full disk is told to the writer.
+    fn promise(&self, content: &Content, from: u64, to: u64) -> Result<()> {
+        let fs = &self.shared.fs;
+        let per_page = (PAGE / fs.block_size() as u64).max(1);
+        let blocks = content.pages.read().clean_pages(from, to) * per_page;
+        if blocks == 0 {
+            return Ok(());
+        }
+        match fs.reserve(blocks) {
+            Ok(promised) => {
+                content.promised.fetch_add(promised.blocks(), Ordering::Relaxed);
+                self.shared.keep(promised);
+                Ok(())
+            }
+            // What has blocks already needs none.
+            Err(Error::NoSpace) if self.has_blocks(from, to)? => Ok(()),
+            Err(error) => Err(errno(error)),
+        }
+    }
+
+    fn has_blocks(&self, from: u64, to: u64) -> Result<bool> {
+        let fs = &self.shared.fs;
+        let block = fs.block_size() as u64;
+        let (mut at, end) = (from / block, to.div_ceil(block));
+        while at < end {
+            let logical = u32::try_from(at).map_err(|_| Errno::EFBIG)?;
+            let found = result(fs.map(self.ino, logical, u32::try_from(end - at).unwrap_or(u32::MAX)))?;
+            if matches!(found.state, State::Hole) {
+                return Ok(false);
+            }
+            at += u64::from(found.len.max(1));
+        }
+        Ok(true)
+    }
+
+    /// Sets the length.
+    pub fn resize(&self, size: u64) -> Result<()> {
+        let content = self.regular()?;
+        if size > self.shared.fs.max_size() {
+            return Err(Errno::EFBIG);
+        }
+        let _work = content.work.lock();
+        let old = content.size.load(Ordering::Acquire);
+        // The page that the new end lies in keeps its first part.
+        if size < old && !size.is_multiple_of(PAGE) {
+            self.fill(content, size, size + 1, old)?;
+        }
+        if size < old {
+            content.pages.write().truncate(size);
+        }
+        content.size.store(size, Ordering::Release);
+        result(self.shared.fs.set_size(self.ino, size))?;
+        self.touch_written(size);
+        self.refresh()
+    }
+
+    /// fallocate(2).
+    fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
+        let what = match mode {
+            0 => Allocate::Grow,
+            FALLOC_FL_KEEP_SIZE => Allocate::KeepSize,
+            m if m == FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE => Allocate::Punch,
+            FALLOC_FL_ZERO_RANGE => Allocate::Zero { keep_size: false },
+            m if m == FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE => Allocate::Zero { keep_size: true },
+            FALLOC_FL_COLLAPSE_RANGE => Allocate::Collapse,
+            FALLOC_FL_INSERT_RANGE => Allocate::Insert,
+            _ => return Err(Errno::EOPNOTSUPP),
+        };
+        let content = self.regular()?;
+        // The disk is to know what was written before it moves or drops blocks.
+        self.write_back()?;
+        let _work = content.work.lock();
+        result(self.shared.fs.fallocate(self.ino, what, offset, len))?;
+        let size = result(self.shared.fs.stat(self.ino))?.size;
+        let changed = match what {
+            Allocate::Grow | Allocate::KeepSize => None,
+            Allocate::Punch | Allocate::Zero { .. } => Some((offset, offset.saturating_add(len))),
+            Allocate::Collapse | Allocate::Insert => Some((offset, u64::MAX)),
+        };
+        if let Some((from, to)) = changed {
+            content.pages.write().forget(from / PAGE * PAGE, to.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX));
+        }
+        content.size.store(size, Ordering::Release);
+        self.touch_written(size);
+        self.refresh()
+    }
+
+    /// SEEK_DATA and SEEK_HOLE.
+    fn seek_content(&self, at: u64, data: bool) -> Result<u64> {
+        let content = self.regular()?;
+        // What waits for the disk is data, wherever the disk has a hole.
+        self.write_back()?;
+        if at >= content.size.load(Ordering::Acquire) {
+            return Err(Errno::ENXIO);
+        }
+        result(self.shared.fs.seek(self.ino, if data { Seek::Data } else { Seek::Hole }, at))
+    }
+}
+
+impl Mappable for Node {
+    fn folio(&self, offset: u64) -> Result<MappedFolio> {
+        let content = self.regular()?;
+        let _work = content.work.lock();
+        let size = content.size.load(Ordering::Acquire);
+        if offset >= size.next_multiple_of(PAGE) {
+            return Err(Errno::EFAULT);
+        }
+        let place = content.pages.read().place(offset, size);
+        self.fill(content, place.start, place.start + place.len, size)?;
+        let (start, folio) = content.pages.write().map(offset).ok_or(Errno::EIO)?;
+        if content.writable_maps.load(Ordering::Acquire) > 0 {
+            self.shared.note_mapped(self);
+        }
+        Ok(MappedFolio { folio, start })
+    }
+
+    fn len(&self) -> u64 {
+        self.content.as_ref().map_or(0, |content| content.size.load(Ordering::Acquire))
+    }
+
+    fn map_writable(&self, mapped: bool) -> Result<()> {
+        let content = self.regular()?;
+        if mapped {
+            content.writable_maps.fetch_add(1, Ordering::AcqRel);
+            return Ok(());
+        }
+        let size = content.size.load(Ordering::Acquire);
+        content.pages.write().dirty_mapped(size);
+        content.writable_maps.fetch_sub(1, Ordering::AcqRel);
+        self.touch_written(size);
+        self.shared.note_mapped(self);
+        Ok(())
+    }
+}
+
+/// A regular file that is open.
+pub struct DiskFile {
+    node: Arc<Node>,
+    /// Errors of writing back that its owner knows of, or that are not his.
+    errors: AtomicU32,
+}
+
+impl DiskFile {
+    pub fn new(node: Arc<Node>) -> Self {
+        let errors = node.content.as_ref().map_or(0, |content| content.errors.load(Ordering::Acquire));
+        Self { node, errors: AtomicU32::new(errors) }
+    }
+
+    fn write_at(
+        &self,
+        file: &OpenFile,
+        at: Option<u64>,
+        behind_it: &mut u64,
+        from: &mut IoSource<'_>,
+    ) -> Result<usize> {
+        let (moved, behind) = self.node.write_at(at, from)?;
+        if moved > 0 {
+            *behind_it = behind;
+            if !file.credentials().capable(CAP_FSETID) {
+                self.node.drop_privileges()?;
+            }
+            if file.flags() & (O_DSYNC | O_DIRECT) != 0 {
+                self.sync(file, file.flags() & O_SYNC != O_SYNC)?;
+            }
+        }
+        Ok(moved)
+    }
+}
+
+impl FileOps for DiskFile {
+    fn seekable(&self) -> bool {
+        true
+    }
+
+    fn read(&self, file: &OpenFile, offset: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
+        let moved = self.node.read_at(*offset, into)?;
+        *offset = offset.saturating_add(moved as u64);
+        if file.flags() & O_NOATIME == 0 && file.path().mount.flags() & MS_NOATIME == 0 {
+            self.node.touch_read();
+        }
+        Ok(moved)
+    }
+
+    fn write(&self, file: &OpenFile, offset: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
+        let at = (file.flags() & O_APPEND == 0).then_some(*offset);
+        self.write_at(file, at, offset, from)
+    }
+
+    fn append(&self, file: &OpenFile, offset: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
+        self.write_at(file, None, offset, from)
+    }
+
+    fn seek(&self, _: &OpenFile, position: u64, offset: i64, whence: u32) -> Result<u64> {
+        match whence {
+            SEEK_DATA | SEEK_HOLE => {
+                let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+                self.node.seek_content(at, whence == SEEK_DATA)
+            }
+            _ => seek_in(Mappable::len(&*self.node), position, offset, whence),
+        }
+    }
+
+    fn ioctl(&self, file: &OpenFile, command: u32, argument: u64) -> Result<i64> {
+        if command != FIONREAD {
+            return Err(Errno::ENOTTY);
+        }
+        let left = Mappable::len(&*self.node).saturating_sub(file.position());
+        UserPtr::<i32>::new(argument).write(&i32::try_from(left).unwrap_or(i32::MAX))?;
+        Ok(0)
+    }
+
+    fn map(&self, _: &OpenFile) -> Result<Arc<dyn Mappable>> {
+        Ok(self.node.clone())
+    }
+
+    fn sync(&self, _: &OpenFile, data_only: bool) -> Result<()> {
+        let outcome = self.node.write_back();
+        let content = self.node.regular()?;
+        let errors = content.errors.load(Ordering::Acquire);
+        let told = self.errors.swap(errors, Ordering::AcqRel);
+        outcome?;
+        result(self.node.shared.fs.fsync(self.node.ino, data_only))?;
+        // What failed to be written back in the meantime is told once to each who has the file open.
+        if told == errors { Ok(()) } else { Err(Errno::EIO) }
+    }
+
+    fn allocate(&self, _: &OpenFile, mode: u32, offset: u64, len: u64) -> Result<()> {
+        self.node.allocate(mode, offset, len)
+    }
+
+    fn check_flags(&self, _: u32) -> Result<()> {
+        Ok(())
+    }
+}
+
+const _: () = assert!(READ_AHEAD.is_multiple_of(FOLIO));
+
+/// Nothing is promised any more to pages that were written.
+pub fn return_promise(node: &Node, content: &Content, blocks: u64) -> Reservation {
+    let had =
+        content.promised.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |had| Some(had.saturating_sub(blocks)));
+    node.shared.take_kept(blocks.min(had.unwrap_or(0)))
+}
