@@ -197,7 +197,8 @@ pub struct Run {
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Options {
-    /// The network: user (passt), tap[=IFNAME] or none. Default: user where passt is installed.
+    /// The network: user (passt), tap[=IFNAME], shm=PATH (a wire to all enclaves with the same PATH) or
+    /// none. Default: user where passt is installed.
     #[arg(long, value_name = "NET")]
     #[serde(deserialize_with = "parsed")]
     pub net: Option<Net>,
