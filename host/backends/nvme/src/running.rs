@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// Longest sleep. Every wake-up is by doorbell or by a request that completes; this only bounds the damage
 /// if the enclave scribbles over its doorbell, or waits with a full completion queue.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// Looks in a row that find nothing before the thread yields: about as long as a driver takes to answer a
+/// completion with the next command.
+const SPINS: u32 = 32;
 /// A yield that takes longer than this let somebody else run.
 const UNDISTURBED: Duration = Duration::from_micros(5);
 
@@ -97,20 +100,23 @@ fn wake(word: &'static AtomicU32) {
 /// Works, looks for more work for a while, sleeps.
 fn run(controller: &mut Controller, shared: &Shared, polling: Polling) -> io::Result<()> {
     let mut last_work = Instant::now();
-    let mut contended = false;
+    let (mut idle, mut contended) = (0u32, false);
     while !shared.stop.load(Ordering::Acquire) {
         if controller.step() {
-            last_work = Instant::now();
-            contended = false;
+            idle = 0;
             continue;
         }
+        idle = idle.saturating_add(1);
+        if idle == 1 {
+            (last_work, contended) = (Instant::now(), false);
+        }
         match polling {
+            _ if idle < SPINS => std::hint::spin_loop(),
             Polling::Busy => std::thread::yield_now(),
             Polling::Adaptive(budget) if !contended && last_work.elapsed() < budget => contended = yield_took_long(),
             Polling::Adaptive(_) => {
                 sleep(controller, shared)?;
-                last_work = Instant::now();
-                contended = false;
+                idle = 0;
             }
         }
     }
