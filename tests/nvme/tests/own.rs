@@ -6,6 +6,7 @@ use rkt_nvme_driver::{Lane, Notice, NvmeDriver, Options};
 use rkt_nvme_transport::WindowRegisters;
 use rkt_tests_nvme::{Random, Rig, clock, read, wait, write};
 use std::fs::OpenOptions;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
@@ -266,4 +267,30 @@ fn a_reset_under_load_loses_and_repeats_nothing() {
     assert!(guest.read(0, 256 << 10) == expected[..256 << 10]);
     guest.perform(Request::Flush).expect("flush");
     assert!(content(&file, 0, DISK_LEN as usize) == expected, "the file differs");
+}
+
+/// Pages of a file that are not on the medium yet: `cachestat(2)` (Linux 6.5), dirty and under way.
+fn unwritten(file: &NamedTempFile) -> u64 {
+    const CACHESTAT: libc::c_long = 451;
+    let range = [0u64, DISK_LEN];
+    // Pages in the cache, dirty, under way, evicted, evicted lately.
+    let mut found = [0u64; 5];
+    let fd = file.as_file().as_raw_fd();
+    // SAFETY: both structures are of the kernel's sizes and live through the call.
+    let result = unsafe { libc::syscall(CACHESTAT, fd, range.as_ptr(), found.as_mut_ptr(), 0) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    found[1] + found[2]
+}
+
+#[test]
+fn a_flush_reaches_the_medium_and_so_does_a_durable_write() {
+    let file = scratch(FOLDERS[1]);
+    let mut guest = Guest::over(&file);
+    // Half a page goes through the host's page cache.
+    guest.perform(write(512, &[1; 512])).expect("write");
+    assert!(unwritten(&file) > 0, "a write alone is not on the medium");
+    guest.perform(Request::Flush).expect("flush");
+    assert_eq!(unwritten(&file), 0);
+    guest.perform(Request::Write { offset: 8704, data: vec![2; 512], fua: true }).expect("durable write");
+    assert_eq!(unwritten(&file), 0);
 }
