@@ -87,6 +87,12 @@ pub const DEVICE_SLOTS: usize = MANIFEST + MANIFEST_MAX;
 /// Bytes a device slot.
 pub const DEVICE_SLOT_LEN: usize = 4096;
 
+/// Keys that the host gives, one place a device slot: a length (u32) and that many bytes. The enclave
+/// clears a key when it has read it.
+pub const KEYS: usize = DEVICE_SLOTS + MAX_DEVICES * DEVICE_SLOT_LEN;
+/// Bytes a key's place.
+pub const KEY_LEN: usize = 4096;
+
 /// Data bytes of each standard stream's ring.
 pub const STDIO_CAPACITY: usize = 256 << 10;
 /// Data bytes of the log ring and of the debug-text (strace) ring.
@@ -113,6 +119,6 @@ const fn ring(capacity: usize) -> usize {
 }
 
 const _: () = assert!(CONSOLE_DOORBELL + Doorbell::SIZE <= MANIFEST);
-const _: () = assert!(DEVICE_SLOTS + MAX_DEVICES * DEVICE_SLOT_LEN <= STDIN);
+const _: () = assert!(KEYS + MAX_DEVICES * KEY_LEN <= STDIN);
 const _: () = assert!(DEBUG + ring(LOG_CAPACITY) <= DMA);
 const _: () = assert!(header::STATS + STATS * 8 <= VCPU_DOORBELLS);

@@ -174,7 +174,7 @@ fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
 /// Disks in the order of the options; without a mount point they are `/mnt/disk0` and so on.
 fn disks(options: &Options) -> Vec<Disk> {
     let disk = |(n, disk): (usize, &crate::values::Disk)| Disk {
-        format: DiskFormat::Plain,
+        format: if disk.key_file.is_some() { DiskFormat::LuksHostKey } else { DiskFormat::Plain },
         read_only: disk.read_only,
         mount: disk.mount.clone().unwrap_or_else(|| format!("/mnt/disk{n}")).into_bytes(),
     };

@@ -16,6 +16,7 @@ use rustix::process::Signal;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs a request and returns the status to exit with.
@@ -52,7 +53,9 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
         devices.add_network(network)?;
     }
     for disk in &options.disk {
-        devices.add_disk(&DiskOptions { path: disk.file.clone(), read_only: disk.read_only })?;
+        let key = disk.key_file.as_deref().map(read_key).transpose()?;
+        let how = DiskOptions { path: disk.file.clone(), read_only: disk.read_only };
+        devices.add_disk(&how, key.as_deref())?;
     }
     let detached = claim.take_if(|_| request.supervise).map(Detached::announce).transpose()?;
     let launch = Launch {
@@ -96,6 +99,11 @@ pub fn measure(request: &Request, json: bool) -> Result<u8> {
 
 fn encode(plan: &Plan) -> Result<Vec<u8>> {
     plan.manifest.encode().context("the options make no valid manifest")
+}
+
+/// The passphrase in a file, as cryptsetup(8) reads a key file: all of it.
+fn read_key(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read the key file {}", path.display()))
 }
 
 /// Claims the name of the run. Who did not ask for one can do without, where there is no place for

@@ -101,6 +101,8 @@ pub struct Disk {
     pub mount: Option<String>,
     /// Whether it is never written.
     pub read_only: bool,
+    /// The file with its passphrase, of a LUKS container.
+    pub key_file: Option<PathBuf>,
 }
 
 impl FromStr for Disk {
@@ -108,28 +110,32 @@ impl FromStr for Disk {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let unsupported =
-            |what: &str| Err(format!("{what} is not supported yet in this version: file=PATH,format=plain is"));
-        let (mut file, mut mount, mut plain, mut read_only) = (None, None, false, false);
+            |what: &str| Err(format!("{what} is not supported yet in this version: file=PATH,format=plain or luks is"));
+        let (mut file, mut mount, mut format, mut key_file, mut read_only) = (None, None, None, None, false);
         for part in text.split(',') {
             match split(part) {
                 ("file", Some(path)) if !path.is_empty() => file = Some(PathBuf::from(path)),
                 ("mount", Some(path)) if path.starts_with('/') => mount = Some(path.to_owned()),
                 ("ro", None) => read_only = true,
-                ("format", Some("plain")) => plain = true,
+                ("format", Some(known @ ("plain" | "luks"))) => format = Some(known == "luks"),
+                ("key-file", Some(path)) if !path.is_empty() => key_file = Some(PathBuf::from(path)),
                 ("format", Some(other)) => return unsupported(&format!("format={other}")),
-                (key @ ("nvme" | "vhost-user" | "key-file"), Some(_)) => return unsupported(key),
+                (key @ ("nvme" | "vhost-user"), Some(_)) => return unsupported(key),
                 _ => {
                     return Err(format!(
-                        "`{part}` is not understood: file=PATH,format=plain[,mount=/DIR][,ro] is expected"
+                        "`{part}` is not understood: \
+                         file=PATH,format=plain|luks[,key-file=FILE][,mount=/DIR][,ro] is expected"
                     ));
                 }
             }
         }
         let file = file.ok_or("file=PATH is missing")?;
-        if !plain {
-            return unsupported("a disk without format=plain (it would be a sealed one)");
+        match (format, &key_file) {
+            (None, _) => unsupported("a disk without format=plain or luks (it would be a sealed one)"),
+            (Some(true), None) => Err("format=luks wants key-file=FILE, the file with the passphrase".into()),
+            (Some(false), Some(_)) => Err("key-file=FILE is for format=luks".into()),
+            (Some(_), _) => Ok(Self { file, mount, read_only, key_file }),
         }
-        Ok(Self { file, mount, read_only })
     }
 }
 

@@ -16,6 +16,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// Most bytes of a key: what its place in the window holds beside the length.
+const KEY_MAX: usize = layout::KEY_LEN - 4;
+
 /// Where frames go.
 #[derive(Clone, Debug)]
 pub enum Network {
@@ -99,11 +102,17 @@ impl Devices {
         }
     }
 
-    /// Adds a disk.
+    /// Adds a disk, with the passphrase of the container on it if it has one.
     ///
     /// # Errors
     /// What the host refuses, and what to do about it.
-    pub fn add_disk(&mut self, options: &DiskOptions) -> Result<()> {
+    pub fn add_disk(&mut self, options: &DiskOptions, key: Option<&[u8]>) -> Result<()> {
+        if let Some(key) = key {
+            ensure!(key.len() <= KEY_MAX, "a key may have {KEY_MAX} bytes, not {}", key.len());
+            let place = layout::KEYS + self.slots * layout::KEY_LEN;
+            self.window.write(place + 4, key)?;
+            self.window.write_u32(place, key.len() as u32)?;
+        }
         self.spawn("disk", BlkDevice::new(Disk::open(options)?))
     }
 

@@ -111,7 +111,7 @@ macro_rules! enumeration {
 enumeration!(RootIdentity { 1 => Image { digest } });
 enumeration!(InterfaceKind { 1 => VirtioNet });
 enumeration!(Ipv4 { 0 => None, 1 => Static { address, prefix, gateway }, 2 => Dhcp });
-enumeration!(DiskFormat { 1 => Plain });
+enumeration!(DiskFormat { 1 => Plain, 2 => LuksHostKey });
 enumeration!(Stream { 0 => None, 1 => Plain });
 enumeration!(Anchor { 0 => None });
 

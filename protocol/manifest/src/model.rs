@@ -161,6 +161,9 @@ pub struct Disk {
 pub enum DiskFormat {
     /// Nothing: the host reads and alters it as it likes.
     Plain,
+    /// A LUKS container whose key the host gives at launch: simulation only. The host that keeps the
+    /// key reads it; another one cannot, but can alter it without being noticed.
+    LuksHostKey,
 }
 
 /// What becomes of the standard streams.

@@ -7,11 +7,15 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
+use rkt_aes_xts::Kernel;
 use rkt_blockdev::BlockDevice;
+use rkt_crypt::{Discard, Opening};
 use rkt_log::{Event, Stat};
-use rkt_manifest::{Interface, Ipv4, Manifest};
+use rkt_luks::Limits;
+use rkt_manifest::{DiskFormat, Interface, Ipv4, Manifest};
 use rkt_net::{Card, NetStack};
 use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, RSS_KEY_LEN, Steering};
 use rkt_sync::OnceCell;
@@ -19,7 +23,8 @@ use rkt_virtio_blk::VirtioBlk;
 use rkt_virtio_net::{Options, VirtioNet};
 use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
-use rkt_window::layout;
+use rkt_window::{OutOfBounds, layout};
+use zeroize::Zeroizing;
 
 static NET: OnceCell<Arc<NetStack>> = OnceCell::new();
 
@@ -51,13 +56,18 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
         cards.push(start_card(interface, slot, &mut arena)?);
     }
     let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks)));
-    for nth in 0..manifest.disks.len() {
-        crate::disks::add(start_disk(nth, manifest.network.len() + nth, &mut arena)?);
+    for (nth, disk) in manifest.disks.iter().enumerate() {
+        crate::disks::add(start_disk(nth, disk.format, manifest.network.len() + nth, &mut arena)?);
     }
     Ok(())
 }
 
-fn start_disk(nth: usize, slot: usize, arena: &mut DmaArena) -> Result<Box<dyn BlockDevice>, Refusal> {
+fn start_disk(
+    nth: usize,
+    format: DiskFormat,
+    slot: usize,
+    arena: &mut DmaArena,
+) -> Result<Box<dyn BlockDevice>, Refusal> {
     let refuse = |text: String| (Event::NoDevice, format!("disk{nth}: {text}"));
     let regs = DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{error}")))?;
     let mut looks = 0;
@@ -65,7 +75,33 @@ fn start_disk(nth: usize, slot: usize, arena: &mut DmaArena) -> Result<Box<dyn B
     let vcpu = (nth % rkt_platform::cpus()) as u16;
     let disk = VirtioBlk::new(regs, arena, vcpu, POLLS, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{error}")))?;
-    Ok(Box::new(disk))
+    match format {
+        DiskFormat::Plain => Ok(Box::new(disk)),
+        DiskFormat::LuksHostKey => {
+            let key = take_key(slot).map_err(|_| refuse(String::from("the host gave no key")))?;
+            let opening = Opening {
+                passphrase: &key,
+                limits: Limits::DEFAULT,
+                kernel: Kernel::detect(),
+                discard: Discard::Refuse,
+                patience: u32::MAX,
+            };
+            let mut looks = 0;
+            let open = rkt_crypt::open(disk, &opening, &mut || wait(&mut looks));
+            Ok(Box::new(open.map_err(|error| refuse(format!("{error}")))?))
+        }
+    }
+}
+
+/// The key that the host gives for a device slot; cleared in the window.
+fn take_key(slot: usize) -> Result<Zeroizing<Vec<u8>>, OutOfBounds> {
+    let window = rkt_platform::window();
+    let place = layout::KEYS + slot * layout::KEY_LEN;
+    let len = (window.read_u32(place)? as usize).min(layout::KEY_LEN - 4);
+    let mut key = Zeroizing::new(vec![0; len]);
+    window.read(place + 4, &mut key)?;
+    window.write(place, &[0; layout::KEY_LEN])?;
+    Ok(key)
 }
 
 fn wake(word: &'static AtomicU32) {
