@@ -2,6 +2,7 @@
 
 use crate::pair::{Doorbells, QueuePair};
 use crate::{DeviceError, NvmeError};
+use alloc::boxed::Box;
 use rkt_nvme::registers::{ACQ, AQA, ASQ, aqa};
 use rkt_nvme::{Command, IDENTIFY_LEN, PAGE_LEN, ShadowDoorbells, Status, StatusKind};
 use rkt_nvme_transport::Registers;
@@ -45,6 +46,8 @@ struct Pending {
 pub(crate) struct AdminQueue {
     pair: QueuePair,
     page: DmaBuffer,
+    /// The page as it was last read: too large for a stack.
+    copy: Box<[u8; IDENTIFY_LEN]>,
     shadow: [DmaBuffer; 2],
     pending: [Option<Pending>; PENDING],
     next_id: u16,
@@ -54,7 +57,9 @@ impl AdminQueue {
     pub(crate) fn new(arena: &mut DmaArena) -> Result<Self, NvmeError> {
         let pair = QueuePair::new(arena, 0, ENTRIES)?;
         let mut page = || arena.alloc(PAGE_LEN, PAGE_LEN).ok_or(NvmeError::NoDmaMemory(PAGE_LEN));
-        Ok(Self { pair, page: page()?, shadow: [page()?, page()?], pending: [None; PENDING], next_id: 0 })
+        let shadow = [page()?, page()?];
+        let copy = Box::new([0; IDENTIFY_LEN]);
+        Ok(Self { pair, page: page()?, copy, shadow, pending: [None; PENDING], next_id: 0 })
     }
 
     /// Forgets everything and tells a disabled controller where the queues are (base §3.5.1).
@@ -76,11 +81,10 @@ impl AdminQueue {
         self.page.offset
     }
 
-    /// A copy of the page.
-    pub(crate) fn read_page(&self) -> Result<[u8; IDENTIFY_LEN], OutOfBounds> {
-        let mut page = [0; IDENTIFY_LEN];
-        self.page.region.read(0, &mut page)?;
-        Ok(page)
+    /// A copy of the page in trusted memory.
+    pub(crate) fn read_page(&mut self) -> Result<&[u8; IDENTIFY_LEN], OutOfBounds> {
+        self.page.region.read(0, self.copy.as_mut_slice())?;
+        Ok(&self.copy)
     }
 
     /// Addresses of the pages of shadow doorbells.

@@ -199,7 +199,7 @@ impl Controller {
             return if late { Err(DeviceError::Silent(Phase::Admin).into()) } else { Ok(()) };
         };
         let page = self.queue.read_page()?;
-        let answer = Answer { status: reply.status, dword0: reply.dword0, page: &page };
+        let answer = Answer { status: reply.status, dword0: reply.dword0, page };
         match self.interview.answer(answer)? {
             Next::Ask(question) => self.ask(question, regs, lanes, now),
             Next::Identified => self.identified(regs, lanes, now),

@@ -9,7 +9,7 @@ use rkt_nvme::registers::Capabilities;
 use rkt_nvme::{
     IDENTIFY_LEN, IdentifyController, IdentifyNamespace, NamespaceList, Status, StatusKind, admin, event_config,
 };
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// What the driver wants of any controller.
 #[derive(Clone, Copy, Debug)]
@@ -136,12 +136,12 @@ impl Interview {
                 Question::List
             }
             Question::List => {
-                self.unknown = identity::active(&read::<NamespaceList>(answer.page)?)?;
+                self.unknown = identity::active(view::<NamespaceList>(answer.page)?)?;
                 self.unknown.reverse();
                 return Ok(self.next_namespace());
             }
             Question::Namespace(id) => {
-                let found = identity::namespace(id, &read::<IdentifyNamespace>(answer.page)?)?;
+                let found = identity::namespace(id, view::<IdentifyNamespace>(answer.page)?)?;
                 self.identity.namespaces.extend(found);
                 return Ok(self.next_namespace());
             }
@@ -163,9 +163,9 @@ impl Interview {
     }
 
     fn controller(&mut self, page: &[u8; IDENTIFY_LEN]) -> Result<Question, DeviceError> {
-        let data = read::<IdentifyController>(page)?;
+        let data = view::<IdentifyController>(page)?;
         let capabilities = self.identity.capabilities;
-        self.identity = Identity::of(capabilities, &data, self.wants.quirks, self.wants.transfer)?;
+        self.identity = Identity::of(capabilities, data, self.wants.quirks, self.wants.transfer)?;
         Ok(Question::Queues(self.wants.pairs))
     }
 
@@ -193,7 +193,8 @@ impl Interview {
     }
 }
 
-/// Identify data as a copy in trusted memory. All bytes are valid, so this never fails in practice.
-pub(crate) fn read<T: FromBytes>(page: &[u8; IDENTIFY_LEN]) -> Result<T, DeviceError> {
-    T::read_from_bytes(page).map_err(|_| DeviceError::Value { field: "identify data", value: page.len() as u64 })
+/// Identify data as what they are; `page` is a copy in trusted memory. All bytes are valid, so this never fails
+/// in practice.
+pub(crate) fn view<T: FromBytes + KnownLayout + Immutable>(page: &[u8; IDENTIFY_LEN]) -> Result<&T, DeviceError> {
+    T::ref_from_bytes(page).map_err(|_| DeviceError::Value { field: "identify data", value: page.len() as u64 })
 }

@@ -1,8 +1,8 @@
 //! NVMe driver: a controller, and *lanes*, each of which is a queue pair with a namespace and a
 //! [`rkt_blockdev::BlockDevice`] for one vCPU.
 //!
-//! What is decided is decided by parts that touch no memory: [`Cursor`] knows heads, tails and phases of
-//! a queue pair, [`Interview`] what a controller is asked and what its answers are worth, [`Notices`] what
+//! What is decided is decided by parts that touch no memory: `Cursor` knows heads, tails and phases of
+//! a queue pair, `Interview` what a controller is asked and what its answers are worth, `Notices` what
 //! is done about events. Thin shells around them write commands and registers. Queues, PRP lists and data
 //! lie in the window; what matters about them is in trusted memory and never read back.
 //!

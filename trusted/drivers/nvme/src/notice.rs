@@ -1,6 +1,6 @@
 //! What a controller tells unasked, and what is done about it.
 
-use crate::interview::read;
+use crate::interview::view;
 use crate::{DeviceError, Namespace, identity};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -117,7 +117,7 @@ impl Notices {
         page: &[u8; IDENTIFY_LEN],
     ) -> Result<Option<(usize, Namespace)>, DeviceError> {
         match self.doing.take() {
-            Some(Chore::Changed) => self.changed(namespaces, &read::<NamespaceList>(page)?),
+            Some(Chore::Changed) => self.changed(namespaces, view::<NamespaceList>(page)?),
             Some(Chore::Health) => self.health(page),
             Some(Chore::Errors) => self.error(page),
             Some(Chore::Identify(index)) => return identified(namespaces, index, page),
@@ -167,7 +167,7 @@ fn identified(
     page: &[u8; IDENTIFY_LEN],
 ) -> Result<Option<(usize, Namespace)>, DeviceError> {
     let Some(before) = namespaces.get(index) else { return Ok(None) };
-    let now = identity::namespace(before.id, &read::<IdentifyNamespace>(page)?)?;
+    let now = identity::namespace(before.id, view::<IdentifyNamespace>(page)?)?;
     let now = now.unwrap_or(Namespace { blocks: 0, ..*before });
     now.check_same(before)?;
     Ok(Some((index, now)))

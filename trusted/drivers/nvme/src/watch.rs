@@ -74,7 +74,7 @@ impl Controller {
     fn chore_done(&mut self, lanes: Lanes<'_>) -> Result<(), NvmeError> {
         let page = self.queue.read_page()?;
         let Some(identity) = &mut self.identity else { return Ok(()) };
-        let Some((index, found)) = self.notices.done(&identity.namespaces, &page)? else { return Ok(()) };
+        let Some((index, found)) = self.notices.done(&identity.namespaces, page)? else { return Ok(()) };
         if let Some(known) = identity.namespaces.get_mut(index)
             && known.blocks != found.blocks
         {
