@@ -37,7 +37,7 @@ fn the_enclave_gets_by_without_std() {
     let workspace = Workspace::load().unwrap();
     let mut built: Vec<_> = WITHOUT_STD.iter().flat_map(|layer| workspace.built_into(layer)).collect();
     built.dedup_by_key(|package| &package.name);
-    assert!(built.iter().any(|package| package.name == "smoltcp"), "the walk reaches what others wrote");
+    assert!(built.iter().any(|package| package.name == "hashbrown"), "the walk reaches what others wrote");
     for package in built {
         for path in package.roots() {
             let text = fs::read_to_string(path).unwrap();
