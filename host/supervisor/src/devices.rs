@@ -3,8 +3,11 @@
 
 use crate::Supervisor;
 use anyhow::{Context, Result, ensure};
-use rkt_backend_blk::{BlkDevice, Disk, DiskOptions};
-use rkt_backend_net::{Forwarder, FrameSource, NetDevice, Passt, PasstOptions, Publish, Tap, TapOptions, Wire, WireOptions};
+use rkt_backend_blk::{Disk, DiskOptions};
+use rkt_backend_net::{
+    Forwarder, FrameSource, NetDevice, Passt, PasstOptions, Publish, Tap, TapOptions, Wire, WireOptions,
+};
+use rkt_backend_nvme::RunningController;
 use rkt_virtio_device::{Device, Polling, RunningDevice, Stats};
 use rkt_window::{Region, layout};
 use std::hash::{BuildHasher, RandomState};
@@ -56,6 +59,8 @@ pub struct Devices {
     /// Slots in use.
     slots: usize,
     running: Vec<(String, RunningDevice)>,
+    /// NVMe controllers, one a disk.
+    controllers: Vec<(String, RunningController)>,
     forwarders: Vec<Forwarder>,
     wires: Vec<Wire>,
 }
@@ -72,6 +77,7 @@ impl Devices {
             polling: if busy_poll { Polling::Busy } else { Polling::default() },
             slots: 0,
             running: Vec::new(),
+            controllers: Vec::new(),
             forwarders: Vec::new(),
             wires: Vec::new(),
         })
@@ -113,7 +119,13 @@ impl Devices {
             self.window.write(place + 4, key)?;
             self.window.write_u32(place, key.len() as u32)?;
         }
-        self.spawn("disk", BlkDevice::new(Disk::open(options)?))
+        let (disk, slot) = (Disk::open(options)?, self.take_slot()?);
+        let name = format!("disk{}", self.controllers.len());
+        let how = rkt_backend_nvme::Options { polling: self.polling, ..rkt_backend_nvme::Options::default() };
+        let controller = rkt_backend_nvme::start(vec![disk], slot, &self.window, how)
+            .with_context(|| format!("cannot start device {name}"))?;
+        self.controllers.push((name, controller));
+        Ok(())
     }
 
     /// Number of devices.
@@ -128,7 +140,12 @@ impl Devices {
             stats: device.stats(),
             fault: device.take_fault().map(|fault| fault.to_string()),
         };
-        self.running.iter().map(report).collect()
+        let disk = |(name, controller): &(String, RunningController)| DeviceReport {
+            name: name.clone(),
+            stats: controller.stats(),
+            fault: controller.take_fault().map(|fault| fault.to_string()),
+        };
+        self.running.iter().map(report).chain(self.controllers.iter().map(disk)).collect()
     }
 
     fn spawn_network(&mut self, sources: impl IntoIterator<Item = impl FrameSource>, mac: [u8; 6]) -> Result<()> {

@@ -18,8 +18,9 @@ use rkt_luks::Limits;
 use rkt_manifest::{DiskFormat, Interface, Ipv4, Manifest};
 use rkt_net::{Card, NetStack};
 use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, RSS_KEY_LEN, Steering};
-use rkt_sync::OnceCell;
-use rkt_virtio_blk::VirtioBlk;
+use rkt_nvme_driver::NvmeDriver;
+use rkt_nvme_transport::WindowRegisters;
+use rkt_sync::{Mutex, OnceCell};
 use rkt_virtio_net::{Options, VirtioNet};
 use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
@@ -62,6 +63,7 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Starts the controller of a disk, and opens the container on it if it is one.
 fn start_disk(
     nth: usize,
     format: DiskFormat,
@@ -69,12 +71,14 @@ fn start_disk(
     arena: &mut DmaArena,
 ) -> Result<Box<dyn BlockDevice>, Refusal> {
     let refuse = |text: String| (Event::NoDevice, format!("disk{nth}: {text}"));
-    let regs = DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{error}")))?;
+    let regs = WindowRegisters::open(&rkt_platform::window(), slot, wake);
+    let regs = regs.map_err(|error| refuse(format!("{error}")))?.ok_or(refuse(String::from("no NVMe controller")))?;
     let mut looks = 0;
-    // The vCPU that is rung; any that polls serves the disk.
-    let vcpu = (nth % rkt_platform::cpus()) as u16;
-    let disk = VirtioBlk::new(regs, arena, vcpu, POLLS, &mut || wait(&mut looks))
-        .map_err(|error| refuse(format!("{error}")))?;
+    let options = rkt_nvme_driver::Options { lanes: 1, ..rkt_nvme_driver::Options::new(rkt_platform::now) };
+    let (driver, lanes) =
+        NvmeDriver::new(regs, arena, options, &mut || wait(&mut looks)).map_err(|error| refuse(format!("{error}")))?;
+    CONTROLLERS.lock().push(driver);
+    let disk = lanes.into_iter().next().ok_or(refuse(String::from("the controller has no namespace")))?;
     match format {
         DiskFormat::Plain => Ok(Box::new(disk)),
         DiskFormat::LuksHostKey => {
@@ -92,6 +96,9 @@ fn start_disk(
         }
     }
 }
+
+/// Controllers, which serve their disks as long as they are kept.
+static CONTROLLERS: Mutex<Vec<NvmeDriver<WindowRegisters>>> = Mutex::new(Vec::new());
 
 /// The key that the host gives for a device slot; cleared in the window.
 fn take_key(slot: usize) -> Result<Zeroizing<Vec<u8>>, OutOfBounds> {
