@@ -19,8 +19,8 @@ const NODES: u64 = 8;
 /// Bytes written at once by [`Ext4::write_at`].
 const PORTION: usize = 4 << 20;
 
-/// Blocks promised to pages that are not written yet. To be passed to [`Ext4::write_blocks`] when
-/// they are, or given back.
+/// Blocks promised to pages that are not written yet. [`Ext4::write_blocks`] uses them up; what is
+/// left is to be given back with [`Ext4::unreserve`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Reservation {
@@ -41,13 +41,6 @@ impl Reservation {
     /// Adds those of another.
     pub fn join(&mut self, other: Self) {
         self.blocks += other.blocks;
-    }
-
-    /// Takes up to so many out.
-    pub fn split(&mut self, blocks: u64) -> Self {
-        let blocks = blocks.min(self.blocks);
-        self.blocks -= blocks;
-        Self { blocks }
     }
 }
 
@@ -245,7 +238,7 @@ impl<L: RawMutex> Ext4<L> {
 
     /// Writes whole blocks of a file from `logical` on: what a page cache calls to write back.
     /// `size` is the length of the file as far as it is known to the caller; the file gets it, or
-    /// as much of it as these blocks reach.
+    /// as much of it as these blocks reach. Blocks that have no place yet use up the reservation.
     ///
     /// # Errors
     /// If the disk fails, is full or damaged. Blocks before that are written.
@@ -255,19 +248,15 @@ impl<L: RawMutex> Ext4<L> {
         logical: u32,
         blocks: &[&[u8]],
         size: Option<u64>,
-        reservation: Reservation,
+        reservation: &mut Reservation,
     ) -> Result<()> {
         let block_size = self.shape.block_size as u64;
         if blocks.iter().any(|block| block.len() as u64 != block_size) {
             return Err(Error::Invalid);
         }
         let _file = self.lock_file(ino);
-        let mut reservation = reservation;
-        let result = self
-            .prepare_write(ino, u64::from(logical) * block_size)
-            .and_then(|()| self.write_locked(ino, logical, blocks, size, &mut reservation));
-        self.unreserve(reservation);
-        result
+        self.prepare_write(ino, u64::from(logical) * block_size)?;
+        self.write_locked(ino, logical, blocks, size, reservation)
     }
 
     pub(crate) fn write_locked(

@@ -190,8 +190,8 @@ fn reservations_are_kept() {
     let other = fs.create(2, b"other", &file()).unwrap();
     assert_eq!(fs.write_at(other, 0, &vec![1; 8 << 20]), Err(Error::NoSpace));
     let block = [9; 4096];
-    fs.write_blocks(ino, 0, &[&block[..]; 200], Some(200 * 4096), promised.split(200)).unwrap();
-    fs.write_blocks(ino, 200, &[&block[..]; 50], Some(250 * 4096 - 5), promised.split(50)).unwrap();
+    fs.write_blocks(ino, 0, &[&block[..]; 200], Some(200 * 4096), &mut promised).unwrap();
+    fs.write_blocks(ino, 200, &[&block[..]; 50], Some(250 * 4096 - 5), &mut promised).unwrap();
     assert_eq!(promised.blocks(), 50);
     fs.unreserve(promised);
     assert_eq!(fs.stat(ino).unwrap().size, 250 * 4096 - 5);
