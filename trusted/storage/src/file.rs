@@ -6,7 +6,7 @@ use crate::pages::{FOLIO, PAGE};
 use alloc::sync::Arc;
 use alloc::vec;
 use core::sync::atomic::{AtomicU32, Ordering};
-use rkt_ext4::{Allocate, Error, Reservation, Seek, State};
+use rkt_ext4::{Allocate, Error, Seek, State};
 use rkt_linux_abi::general::{
     CAP_FSETID, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
     FALLOC_FL_ZERO_RANGE, MS_NOATIME, O_APPEND, O_DIRECT, O_DSYNC, O_NOATIME, O_SYNC, SEEK_DATA, SEEK_HOLE,
@@ -154,8 +154,7 @@ impl Node {
         }
         match fs.reserve(blocks) {
             Ok(promised) => {
-                content.promised.fetch_add(promised.blocks(), Ordering::Relaxed);
-                self.shared.keep(promised);
+                content.promised.lock().join(promised);
                 Ok(())
             }
             // What has blocks already needs none.
@@ -380,10 +379,3 @@ impl FileOps for DiskFile {
 }
 
 const _: () = assert!(READ_AHEAD.is_multiple_of(FOLIO));
-
-/// Nothing is promised any more to pages that were written.
-pub fn return_promise(node: &Node, content: &Content, blocks: u64) -> Reservation {
-    let had =
-        content.promised.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |had| Some(had.saturating_sub(blocks)));
-    node.shared.take_kept(blocks.min(had.unwrap_or(0)))
-}

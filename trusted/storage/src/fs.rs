@@ -9,7 +9,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::HashMap;
-use rkt_ext4::{Disk, Environment, Event, Ext4, MountError, Options, Reservation, Stat};
+use rkt_ext4::{Disk, Environment, Event, Ext4, MountError, Options, Stat};
 use rkt_linux_abi::Result;
 use rkt_platform::SpaceId;
 use rkt_sched::{ParkLock, Thread};
@@ -41,8 +41,6 @@ pub struct Shared {
     dirty: Mutex<BTreeMap<u32, (Arc<Node>, u64)>>,
     /// Inodes whose nodes have gone, to be released.
     gone: Mutex<Vec<u32>>,
-    /// Blocks that are promised to dirty pages.
-    kept: Mutex<Reservation>,
     /// Bytes of folios, about.
     cached: AtomicU64,
 }
@@ -168,16 +166,6 @@ impl Shared {
         }
         self.cached.store(held, Ordering::Relaxed);
     }
-
-    /// Keeps promised blocks for dirty pages.
-    pub fn keep(&self, promised: Reservation) {
-        self.kept.lock().join(promised);
-    }
-
-    /// Takes promised blocks out again.
-    pub fn take_kept(&self, blocks: u64) -> Reservation {
-        self.kept.lock().split(blocks)
-    }
 }
 
 /// ext4 on a disk.
@@ -201,7 +189,6 @@ impl DiskFs {
             nodes: Mutex::new(HashMap::new()),
             dirty: Mutex::new(BTreeMap::new()),
             gone: Mutex::new(Vec::new()),
-            kept: Mutex::new(Reservation::none()),
             cached: AtomicU64::new(0),
         });
         let root = shared.node(shared.fs.root()).map_err(|_| MountError::Disk)?;

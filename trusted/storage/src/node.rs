@@ -9,11 +9,11 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use rkt_ext4::{Change, NewInode as Template, Stat};
+use rkt_ext4::{Change, NewInode as Template, Reservation, Stat};
 use rkt_linux_abi::general::{S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::ParkLock;
-use rkt_sync::{OnceCell, RwLock};
+use rkt_sync::{Mutex, OnceCell, RwLock};
 use rkt_vfs::lock::FileLocks;
 use rkt_vfs::pipe::Pipe;
 use rkt_vfs::{
@@ -22,7 +22,6 @@ use rkt_vfs::{
 };
 
 /// The content of a regular file.
-#[derive(Default)]
 pub struct Content {
     /// Held, also over the disk's work, by whoever fills, changes or writes back.
     pub work: ParkLock,
@@ -32,11 +31,26 @@ pub struct Content {
     /// Shared mappings that may write.
     pub writable_maps: AtomicU32,
     /// Blocks promised to dirty pages.
-    pub promised: AtomicU64,
+    pub promised: Mutex<Reservation>,
     /// Where the last read ended: one that goes on there is sequential.
     pub read_end: AtomicU64,
     /// Errors of writing back so far; who opened the file at another count is told (fsync(2)).
     pub errors: AtomicU32,
+}
+
+impl Content {
+    /// That of a file of this length, none of which is in memory.
+    fn new(size: u64) -> Self {
+        Self {
+            work: ParkLock::new(),
+            pages: RwLock::default(),
+            size: AtomicU64::new(size),
+            writable_maps: AtomicU32::new(0),
+            promised: Mutex::new(Reservation::none()),
+            read_end: AtomicU64::new(0),
+            errors: AtomicU32::new(0),
+        }
+    }
 }
 
 /// An inode.
@@ -64,8 +78,7 @@ impl Node {
     /// The node of an inode that was just looked at and is held.
     pub fn new(shared: &Arc<Shared>, stat: &Stat) -> Arc<Self> {
         let kind = kind(stat);
-        let content =
-            (kind == FileType::Regular).then(|| Content { size: AtomicU64::new(stat.size), ..Content::default() });
+        let content = (kind == FileType::Regular).then(|| Content::new(stat.size));
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             shared: shared.clone(),

@@ -1,7 +1,6 @@
 //! From the page cache to the disk: on demand, by age, and when there is too much.
 
 use crate::convert::result;
-use crate::file::return_promise;
 use crate::fs::Shared;
 use crate::node::Node;
 use crate::pages::Run;
@@ -31,6 +30,7 @@ impl Node {
         }
         let (mtime, ctime) = self.times();
         let block = self.shared.fs.block_size();
+        let mut promised = core::mem::replace(&mut *content.promised.lock(), Reservation::none());
         let mut at = 0;
         let mut written = false;
         loop {
@@ -38,10 +38,9 @@ impl Node {
             let Some(Run { offset, bytes }) = run else { break };
             at = offset + bytes.len() as u64;
             let blocks: Vec<&[u8]> = bytes.chunks(block).take(blocks_within(size, offset, block)).collect();
-            let promised = return_promise(self, content, (bytes.len() / block) as u64);
-            let outcome = self.write_run(offset, &blocks, size, promised);
-            if let Err(error) = outcome {
+            if let Err(error) = self.write_run(offset, &blocks, size, &mut promised) {
                 content.pages.write().put_back(offset, bytes.len() as u64);
+                content.promised.lock().join(promised);
                 content.errors.fetch_add(1, Ordering::AcqRel);
                 return Err(error);
             }
@@ -51,16 +50,15 @@ impl Node {
             // The disk's times are those of the writes, not of the writing back.
             result(self.shared.fs.set_times(self.ino, mtime.0, ctime.0))?;
         }
-        let left = content.promised.load(Ordering::Relaxed);
-        let rest = return_promise(self, content, left);
-        self.shared.fs.unreserve(rest);
+        // What was promised to blocks that had a place already.
+        self.shared.fs.unreserve(promised);
         if content.writable_maps.load(Ordering::Acquire) == 0 {
             self.shared.note_clean(self.ino);
         }
         self.refresh()
     }
 
-    fn write_run(&self, offset: u64, blocks: &[&[u8]], size: u64, promised: Reservation) -> Result<()> {
+    fn write_run(&self, offset: u64, blocks: &[&[u8]], size: u64, promised: &mut Reservation) -> Result<()> {
         let block = self.shared.fs.block_size() as u64;
         let logical = u32::try_from(offset / block).map_err(|_| rkt_linux_abi::Errno::EFBIG)?;
         result(self.shared.fs.write_blocks(self.ino, logical, blocks, Some(size), promised))

@@ -170,7 +170,10 @@ fn open_guarded(
     }
     let operations: Arc<dyn FileOps> = match kind {
         FileType::Directory => Arc::new(DirectoryFile),
-        FileType::Fifo => inode.pipe().ok_or(Errno::ENXIO)?.open(flags)?,
+        FileType::Fifo => match inode.pipe() {
+            Some(pipe) => pipe.open(flags)?,
+            None => inode.clone().open(flags)?,
+        },
         FileType::CharDevice => crate::dev::open(inode.metadata().rdev, flags)?,
         _ => inode.clone().open(flags)?,
     };

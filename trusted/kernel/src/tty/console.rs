@@ -8,7 +8,7 @@ use super::termios::Termios;
 use super::{Tty, TtyFile};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
-use rkt_linux_abi::general::{POLLERR, POLLHUP, POLLIN, POLLOUT};
+use rkt_linux_abi::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, S_IFIFO};
 use rkt_linux_abi::ioctl::FIONREAD;
 use rkt_linux_abi::{Errno, Result};
 use rkt_log::Event;
@@ -16,7 +16,7 @@ use rkt_manifest::{Stdio, Stream};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, OnceCell};
 use rkt_user::{IoSink, IoSource, UserSlice};
-use rkt_vfs::{FileOps, OpenFile, PollTable, make_device};
+use rkt_vfs::{FileOps, FileType, Inode, Metadata, OpenFile, PollTable, make_device};
 use rkt_window::layout::{self, header};
 use rkt_window::{ByteRing, RingError, Side};
 use zerocopy::{FromBytes, IntoBytes};
@@ -363,9 +363,33 @@ fn has_terminal_work(console: &Console, tty: &Arc<Tty>) -> bool {
 
 /// Opens a standard stream.
 pub fn open(at: rkt_vfs::Path, number: usize, flags: u32, context: &rkt_vfs::FsContext) -> Arc<OpenFile> {
-    let ops: Arc<dyn FileOps> = match TERMINAL.get() {
-        Some(tty) => TtyFile::new(tty),
-        None => Arc::new(StandardStream { number }),
-    };
-    OpenFile::new(at, ops, flags, context.credentials.clone())
+    if let Some(tty) = TERMINAL.get() {
+        return OpenFile::new(at, TtyFile::new(tty), flags, context.credentials.clone());
+    }
+    let inode = Arc::new(StreamInode { ino: rkt_vfs::new_anonymous_inode_number(), number });
+    let name = alloc::format!("pipe:[{}]", inode.ino);
+    OpenFile::anonymous(inode, name.as_bytes(), Arc::new(StandardStream { number }), flags)
+}
+
+/// What a standard stream that is no terminal looks like: a pipe, which can be opened again through
+/// /dev/stderr and its like.
+struct StreamInode {
+    ino: u64,
+    number: usize,
+}
+
+impl Inode for StreamInode {
+    fn kind(&self) -> FileType {
+        FileType::Fifo
+    }
+
+    fn metadata(&self) -> Metadata {
+        let user = &crate::boot::manifest().user;
+        let known = Metadata::anonymous(rkt_vfs::anonymous_device(), self.ino, S_IFIFO | 0o600);
+        Metadata { uid: user.uid, gid: user.gid, ..known }
+    }
+
+    fn open(self: Arc<Self>, _flags: u32) -> Result<Arc<dyn FileOps>> {
+        Ok(Arc::new(StandardStream { number: self.number }))
+    }
 }
