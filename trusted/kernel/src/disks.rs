@@ -43,7 +43,7 @@ pub fn mount(manifest: &Manifest, root: &Path) -> Result<(), Refusal> {
 
 fn mount_one(nth: usize, disk: Arc<QueuedDisk>, wanted: &Disk, memory: u64, root: &Path) -> Result<(), String> {
     let options =
-        MountOptions { read_only: wanted.read_only, cache: memory / 4, dirty: memory / 16, tell: tell_of_damage };
+        MountOptions { read_only: wanted.read_only, cache: memory / 4, dirty: memory / 8, tell: tell_of_damage };
     let fs = DiskFs::mount(disk, options).map_err(|error| format!("disk{nth}: {error}"))?;
     if !wanted.read_only && !fs.start(SpaceId::NONE) {
         return Err(format!("disk{nth}: no memory for its thread"));

@@ -5,7 +5,6 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use rkt_heap::Folio;
 use rkt_linux_abi::{Errno, Result};
@@ -233,26 +232,39 @@ impl Pages {
         }
     }
 
-    /// Takes a run of dirty pages, from `from` on, out for writing back; they count as clean from now.
-    pub fn take_dirty(&mut self, from: u64) -> Option<Run> {
+    /// Takes a run of dirty pages, from `from` on and of about `most` bytes at most, out for writing back;
+    /// they count as clean from now.
+    pub fn take_dirty(&mut self, from: u64, most: usize) -> Option<Run> {
+        let (offset, len) = self.dirty_run(from)?;
+        let mut run = Run { offset, bytes: Vec::new() };
+        let mut next = Some((offset, len));
+        while let Some((at, len)) = next.filter(|&(at, _)| at == offset + run.bytes.len() as u64) {
+            self.take_out(at, len, &mut run.bytes);
+            let end = offset + run.bytes.len() as u64;
+            next = if run.bytes.len() < most { self.dirty_run(end) } else { None };
+        }
+        Some(run)
+    }
+
+    /// The first run of dirty pages in one folio from `from` on: where, and how long.
+    fn dirty_run(&self, from: u64) -> Option<(u64, u64)> {
         let first = self.find(from).map_or(from, |(start, _)| start);
-        for (&start, page) in self.folios.range_mut(first..) {
+        self.folios.range(first..).find_map(|(&start, page)| {
             let skipped = from.saturating_sub(start) / PAGE;
             let dirty = page.dirty & u32::MAX.checked_shl(skipped as u32).unwrap_or(0);
-            if dirty == 0 {
-                continue;
-            }
             let nth = dirty.trailing_zeros();
-            let count = (dirty >> nth).trailing_ones();
-            let (low, high) = (u64::from(nth) * PAGE, u64::from(nth + count) * PAGE);
-            let mut bytes = vec![0; (high - low) as usize];
-            page.dirty &= !mask(low, high);
-            if page.folio.copy_out(low as usize, &mut bytes).is_err() {
-                continue;
-            }
-            return Some(Run { offset: start + low, bytes });
-        }
-        None
+            (dirty != 0).then(|| (start + u64::from(nth) * PAGE, u64::from((dirty >> nth).trailing_ones()) * PAGE))
+        })
+    }
+
+    /// Copies dirty pages of one folio out and counts them as clean.
+    fn take_out(&mut self, at: u64, len: u64, into: &mut Vec<u8>) {
+        let Some((start, page)) = self.find_mut(at) else { return };
+        let (low, before) = (at - start, into.len());
+        page.dirty &= !mask(low, low + len);
+        into.resize(before + len as usize, 0);
+        // The range lies in the folio.
+        let _ = page.folio.copy_out(low as usize, into.get_mut(before..).unwrap_or_default());
     }
 
     /// A run could not be written: it is dirty again.

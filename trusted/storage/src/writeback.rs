@@ -12,6 +12,8 @@ use rkt_linux_abi::Result;
 
 /// Between two looks of the thread that writes back, in nanoseconds.
 const INTERVAL: u64 = 1_000_000_000;
+/// Bytes written back at once: enough to keep a disk busy.
+const PORTION: usize = 2 << 20;
 /// Looks that a dirty file may wait: vm.dirty_expire_centisecs has 30 s, but a host that stops the
 /// enclave should not cost that much.
 const AGE: u64 = 5;
@@ -34,7 +36,7 @@ impl Node {
         let mut at = 0;
         let mut written = false;
         loop {
-            let run = content.pages.write().take_dirty(at);
+            let run = content.pages.write().take_dirty(at, PORTION);
             let Some(Run { offset, bytes }) = run else { break };
             at = offset + bytes.len() as u64;
             let blocks: Vec<&[u8]> = bytes.chunks(block).take(blocks_within(size, offset, block)).collect();
