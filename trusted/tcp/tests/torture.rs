@@ -4,7 +4,7 @@
 mod common;
 
 use common::peer::{IRS, ISS, Peer};
-use common::{Chance, Link, MS, SECOND, World, pattern};
+use common::{Chance, Link, MS, SECOND, World, pattern, seeds};
 use rkt_tcp::{Algorithm, BufferSize, Config, Flags, Segment, SendFlags, Setting, State};
 
 fn config(chance: &mut Chance) -> Config {
@@ -173,11 +173,4 @@ fn a_peer_may_send_anything() {
             assert!(info.sacked + info.lost <= info.unacked && info.retrans <= info.lost, "{info:?}");
         }
     }
-}
-
-/// The seeds to run: `RKT_SEEDS=from..to`, or the first `count`.
-fn seeds(count: u64) -> (u64, u64) {
-    let Ok(range) = std::env::var("RKT_SEEDS") else { return (0, count) };
-    let parse = |text: &str| text.parse().expect("RKT_SEEDS=from..to");
-    range.split_once("..").map(|(from, to)| (parse(from), parse(to))).expect("RKT_SEEDS=from..to")
 }

@@ -414,3 +414,10 @@ fn cut(outgoing: Outgoing, payload: Vec<u8>) -> Vec<Packet> {
     };
     payload.chunks(size).enumerate().map(cut).collect()
 }
+
+/// The seeds to run: `RKT_SEEDS=from..to`, or the first `count`.
+pub fn seeds(count: u64) -> (u64, u64) {
+    let Ok(range) = std::env::var("RKT_SEEDS") else { return (0, count) };
+    let parse = |text: &str| text.parse().expect("RKT_SEEDS=from..to");
+    range.split_once("..").map(|(from, to)| (parse(from), parse(to))).expect("RKT_SEEDS=from..to")
+}
