@@ -8,7 +8,7 @@ use crate::signal::{self, Info, SIGNAL_MAX};
 use crate::task::Task;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use rkt_linux_abi::general::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, POLLIN, SIGCHLD};
+use rkt_linux_abi::general::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, POLLIN, SIGCHLD, SIGKILL, SIGXCPU};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{Exit, SpaceId};
 use rkt_user::UserPtr;
@@ -55,6 +55,7 @@ fn end_process(process: &Arc<Process>) {
         }
     }
     *process.real_timer.lock() = None;
+    crate::ipc::semaphore::undo_all(process);
     leave_memory(process);
     crate::tty::give_up(process, true);
     jobs::leave(process);
@@ -143,6 +144,25 @@ pub fn collect(parent: &Process, pid: i32) -> Option<Arc<Process>> {
     };
     process::forget(pid);
     Some(child)
+}
+
+/// RLIMIT_CPU (getrlimit(2)): SIGXCPU at the soft limit and each second after it, the end at the hard one.
+pub fn enforce_cpu_limit(process: &Arc<Process>) {
+    const SECOND: u64 = 1_000_000_000;
+    let [(soft, hard), ..] = *process.limits.lock();
+    if soft == u64::MAX && hard == u64::MAX {
+        return;
+    }
+    let used = process.cpu_ns().saturating_add(rkt_sched::slice_ns()) / SECOND;
+    if used >= hard {
+        process.end(Ended::Signal(SIGKILL as u8, false));
+    } else if used >= soft {
+        // As Linux does: the next signal is due a second later.
+        if let Some(limit) = process.limits.lock().first_mut() {
+            limit.0 = soft.saturating_add(1);
+        }
+        signal::send_to_process(process, Info::kernel(SIGXCPU));
+    }
 }
 
 /// Ends all tasks of the process but the running one, and waits until they are gone: execve.

@@ -18,6 +18,7 @@ pub mod files;
 pub mod futex;
 pub mod host_signals;
 pub mod identity;
+pub mod ipc;
 pub mod jobs;
 pub mod log;
 pub mod mm;

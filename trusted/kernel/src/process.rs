@@ -2,6 +2,7 @@
 
 use crate::files::FileTable;
 use crate::identity::Ids;
+use crate::ipc::semaphore::Undo;
 use crate::mm::Mm;
 use crate::signal::ProcessSignals;
 use crate::task::Task;
@@ -89,6 +90,8 @@ pub struct Process {
     pub changed: Arc<WaitQueue>,
     /// PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG.
     pub flags: ProcessFlags,
+    /// What SEM_UNDO takes back at the end.
+    pub semaphore_undo: Mutex<Undo>,
     /// Controlling terminal.
     pub tty: Mutex<Option<Arc<Tty>>>,
     /// Of a session's leader whose terminal hung up: the group that was in the foreground; 0 = none.
@@ -329,6 +332,7 @@ impl Process {
                 thp_disable: AtomicBool::new(false),
                 oom_score_adj: AtomicI32::new(0),
             },
+            semaphore_undo: Mutex::new(Undo::new()),
             tty: Mutex::new(None),
             old_foreground: AtomicI32::new(0),
             nice: AtomicI32::new(0),

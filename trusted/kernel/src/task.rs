@@ -3,7 +3,7 @@
 use crate::process::Process;
 use crate::signal::TaskSignals;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use rkt_sched::Thread;
 use rkt_sync::Mutex;
 
@@ -23,6 +23,8 @@ pub struct Task {
     pub robust_list: AtomicU64,
     /// Where it waits on a futex.
     pub futex: crate::futex::Waiter,
+    /// Scheduling policy: SCHED_OTHER, SCHED_BATCH or SCHED_IDLE. Kept, and treated alike.
+    pub policy: AtomicU32,
     /// Name (PR_SET_NAME), padded with zeroes.
     pub name: Mutex<[u8; 16]>,
     /// User memory that needs no showing before a copy.
@@ -46,6 +48,7 @@ impl Task {
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             futex: crate::futex::Waiter::default(),
+            policy: AtomicU32::new(0),
             name: Mutex::new(name),
             plain: crate::mm::PlainRanges::default(),
             calls: AtomicU64::new(0),

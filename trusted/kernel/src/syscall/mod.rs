@@ -13,6 +13,7 @@ pub mod exec;
 pub mod fd;
 pub mod futex;
 pub mod identity;
+pub mod ipc;
 pub mod lock;
 pub mod memory;
 pub mod message;
@@ -189,6 +190,7 @@ pub fn tick(registers: &mut Registers) {
         rkt_sched::kick_idle(rkt_platform::cpu());
         rkt_sched::yield_now();
         signals::tick(task);
+        exit::enforce_cpu_limit(&task.process);
         if thread.interrupted() {
             task.process.mm().settle();
             // A tick on the way out of a system call may find its registers not full.

@@ -1,12 +1,14 @@
 //! Scheduling: yield, affinity, policies and priorities.
 
 use super::Call;
-use crate::process;
+use crate::jobs;
+use crate::process::{self, Process};
 use crate::task::Task;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
-    PRIO_PGRP, PRIO_PROCESS, PRIO_USER, SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
+    CAP_SYS_NICE, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{UserPtr, UserSlice};
@@ -71,18 +73,20 @@ pub fn getcpu(_: &mut Call<'_>, cpu: u64, node: u64, _cache: u64) -> Result<u64>
     Ok(0)
 }
 
-/// sched_getscheduler(2): everything runs under SCHED_OTHER.
+/// sched_getscheduler(2).
 pub fn sched_getscheduler(call: &mut Call<'_>, tid: i32) -> Result<u64> {
-    named(call, tid)?;
-    Ok(u64::from(SCHED_NORMAL))
+    Ok(named(call, tid)?.policy.load(Ordering::Relaxed).into())
 }
 
-/// sched_setscheduler(2): real-time policies are not permitted, the others are one.
+/// sched_setscheduler(2): real-time policies are not permitted, the others are treated alike.
 pub fn sched_setscheduler(call: &mut Call<'_>, tid: i32, policy: u32, param: u64) -> Result<u64> {
-    named(call, tid)?;
+    let task = named(call, tid)?;
     let priority = UserPtr::<i32>::new(param).read().map_err(|_| Errno::EINVAL)?;
     match policy & !0x4000_0000 {
-        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE if priority == 0 => Ok(0),
+        policy @ (SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE) if priority == 0 => {
+            task.policy.store(policy, Ordering::Relaxed);
+            Ok(0)
+        }
         SCHED_FIFO | SCHED_RR if (1..=99).contains(&priority) => Err(Errno::EPERM),
         _ => Err(Errno::EINVAL),
     }
@@ -100,7 +104,8 @@ pub fn sched_getparam(call: &mut Call<'_>, tid: i32, param: u64) -> Result<u64> 
 
 /// sched_setparam(2).
 pub fn sched_setparam(call: &mut Call<'_>, tid: i32, param: u64) -> Result<u64> {
-    sched_setscheduler(call, tid, SCHED_NORMAL, param)
+    let policy = named(call, tid)?.policy.load(Ordering::Relaxed);
+    sched_setscheduler(call, tid, policy, param)
 }
 
 /// sched_get_priority_max(2).
@@ -121,31 +126,47 @@ pub fn sched_get_priority_min(_: &mut Call<'_>, policy: u32) -> Result<u64> {
     }
 }
 
-fn check_priority_target(call: &Call<'_>, which: u32, who: i32) -> Result<Arc<process::Process>> {
-    match which {
-        PRIO_PROCESS if who == 0 => Ok(call.task.process.clone()),
-        PRIO_PROCESS => process::find_task(who).map(|task| task.process.clone()).ok_or(Errno::ESRCH),
-        PRIO_PGRP | PRIO_USER if who == 0 => Ok(call.task.process.clone()),
-        PRIO_PGRP | PRIO_USER => Err(Errno::ESRCH),
-        _ => Err(Errno::EINVAL),
-    }
+/// Whom getpriority(2) and setpriority(2) name.
+fn priority_targets(call: &Call<'_>, which: u32, who: i32) -> Result<Vec<Arc<Process>>> {
+    let me = &call.task.process;
+    let mut all = match which {
+        PRIO_PROCESS if who == 0 => alloc::vec![me.clone()],
+        PRIO_PROCESS => process::find_task(who).map(|task| task.process.clone()).into_iter().collect(),
+        PRIO_PGRP if who == 0 => jobs::members(me.group.load(Ordering::Relaxed)),
+        PRIO_PGRP => jobs::members(who),
+        PRIO_USER => {
+            let user = if who == 0 { me.ids.lock().user.real } else { who as u32 };
+            process::all().into_iter().filter(|process| process.ids.lock().user.real == user).collect()
+        }
+        _ => return Err(Errno::EINVAL),
+    };
+    all.retain(|process| !process.zombie.load(Ordering::SeqCst));
+    if all.is_empty() { Err(Errno::ESRCH) } else { Ok(all) }
 }
 
-/// getpriority(2): 20 minus the nice value.
+/// getpriority(2): 20 minus the nice value, of the most urgent.
 pub fn getpriority(call: &mut Call<'_>, which: u32, who: i32) -> Result<u64> {
-    let process = check_priority_target(call, which, who)?;
-    Ok((20 - process.nice.load(Ordering::Relaxed)) as u64)
+    let targets = priority_targets(call, which, who)?;
+    Ok(targets.iter().map(|process| 20 - process.nice.load(Ordering::Relaxed)).max().unwrap_or(20) as u64)
 }
 
 /// setpriority(2).
 pub fn setpriority(call: &mut Call<'_>, which: u32, who: i32, nice: i32) -> Result<u64> {
-    let process = check_priority_target(call, which, who)?;
     let nice = nice.clamp(-20, 19);
-    if nice < process.nice.load(Ordering::Relaxed) && call.task.process.credentials().uid != 0 {
-        return Err(Errno::EACCES);
+    let credentials = call.task.process.credentials();
+    let mut result = Ok(0);
+    for process in priority_targets(call, which, who)? {
+        let ids = process.ids.lock().user;
+        let mine = credentials.uid == ids.real || credentials.uid == ids.effective;
+        if !mine && !credentials.capable(CAP_SYS_NICE) {
+            result = Err(Errno::EPERM);
+        } else if nice < process.nice.load(Ordering::Relaxed) && !credentials.capable(CAP_SYS_NICE) {
+            result = Err(Errno::EACCES);
+        } else {
+            process.nice.store(nice, Ordering::Relaxed);
+        }
     }
-    process.nice.store(nice, Ordering::Relaxed);
-    Ok(0)
+    result
 }
 
 /// Bytes of `struct sched_attr` in its first version.
@@ -171,6 +192,7 @@ pub fn sched_setattr(call: &mut Call<'_>, tid: i32, attr: u64, flags: u32) -> Re
                 return Err(Errno::EPERM);
             }
             task.process.nice.store(nice, Ordering::Relaxed);
+            task.policy.store(policy, Ordering::Relaxed);
             Ok(0)
         }
         SCHED_FIFO | SCHED_RR if (1..=99).contains(&priority) => Err(Errno::EPERM),
@@ -185,7 +207,8 @@ pub fn sched_getattr(call: &mut Call<'_>, tid: i32, attr: u64, size: u32, flags:
     }
     let task = named(call, tid)?;
     let nice = task.process.nice.load(Ordering::Relaxed) as u32;
-    // size, policy, flags (two words), nice, and zeroes: SCHED_OTHER has nothing more.
-    UserPtr::<u32>::new(attr).write_array(&[ATTR_LEN as u32, SCHED_NORMAL, 0, 0, nice, 0, 0, 0, 0, 0, 0, 0])?;
+    let policy = task.policy.load(Ordering::Relaxed);
+    // size, policy, flags (two words), nice, and zeroes: these policies have nothing more.
+    UserPtr::<u32>::new(attr).write_array(&[ATTR_LEN as u32, policy, 0, 0, nice, 0, 0, 0, 0, 0, 0, 0])?;
     Ok(0)
 }

@@ -113,6 +113,9 @@ table! {
     26 msync(addr: Pointer, length: u64, flags: Flags) = memory::msync, Full;
     27 mincore(addr: Pointer, length: u64, vec: Pointer) = memory::mincore, Full;
     28 madvise(addr: Pointer, len: u64, advice: u32) = memory::madvise, Partial;
+    29 shmget(key: i32, size: u64, shmflg: Flags) = ipc::shmget, Full;
+    30 shmat(shmid: i32, shmaddr: Pointer, shmflg: Flags) = ipc::shmat, Full;
+    31 shmctl(shmid: i32, op: u32, buf: Pointer) = ipc::shmctl, Full;
     32 dup(oldfd: Fd) = fd::dup, Full;
     33 dup2(oldfd: Fd, newfd: Fd) = fd::dup2, Full;
     34 pause() = signal::pause, Full;
@@ -145,6 +148,14 @@ table! {
     61 wait4(pid: i32, wstatus: Pointer, options: Flags, rusage: Pointer) = wait::wait4, Full;
     62 kill(pid: i32, sig: u32) = signal::kill, Full;
     63 uname(buf: Pointer) = system::uname, Full;
+    64 semget(key: i32, nsems: i32, semflg: Flags) = ipc::semget, Full;
+    65 semop(semid: i32, sops: Pointer, nsops: usize) = ipc::semop, Full;
+    66 semctl(semid: i32, semnum: i32, op: u32, arg: u64) = ipc::semctl, Full;
+    67 shmdt(shmaddr: Pointer) = ipc::shmdt, Full;
+    68 msgget(key: i32, msgflg: Flags) = ipc::msgget, Full;
+    69 msgsnd(msqid: i32, msgp: Pointer, msgsz: usize, msgflg: Flags) = ipc::msgsnd, Full;
+    70 msgrcv(msqid: i32, msgp: Pointer, msgsz: usize, msgtyp: i64, msgflg: Flags) = ipc::msgrcv, Partial;
+    71 msgctl(msqid: i32, op: u32, buf: Pointer) = ipc::msgctl, Full;
     72 fcntl(fd: Fd, op: u32, arg: u64) = fd::fcntl, Partial;
     73 flock(fd: Fd, op: Flags) = lock::flock, Full;
     74 fsync(fd: Fd) = fd::fsync, Full;
@@ -209,8 +220,8 @@ table! {
     135 personality(persona: Flags) = system::personality, Partial;
     137 statfs(path: PathPointer, buf: Pointer) = stat::statfs, Full;
     138 fstatfs(fd: Fd, buf: Pointer) = stat::fstatfs, Full;
-    140 getpriority(which: u32, who: i32) = sched::getpriority, Partial;
-    141 setpriority(which: u32, who: i32, prio: i32) = sched::setpriority, Partial;
+    140 getpriority(which: u32, who: i32) = sched::getpriority, Full;
+    141 setpriority(which: u32, who: i32, prio: i32) = sched::setpriority, Full;
     142 sched_setparam(pid: i32, param: Pointer) = sched::sched_setparam, Full;
     143 sched_getparam(pid: i32, param: Pointer) = sched::sched_getparam, Full;
     144 sched_setscheduler(pid: i32, policy: u32, param: Pointer) = sched::sched_setscheduler, Partial;
@@ -255,6 +266,7 @@ table! {
     217 getdents64(fd: Fd, dirp: Pointer, count: u32) = directory::getdents64, Full;
     218 set_tid_address(tidptr: Pointer) = process::set_tid_address, Full;
     219 restart_syscall() = system::restart_syscall, Full;
+    220 semtimedop(semid: i32, sops: Pointer, nsops: usize, timeout: Pointer) = ipc::semtimedop, Full;
     221 fadvise64(fd: Fd, offset: i64, len: i64, advice: u32) = read_write::fadvise64, Full;
     222 timer_create(clockid: i32, sevp: SigeventPointer, timerid: IntPointer) = timer::timer_create, Partial;
     223 timer_settime(timerid: i32, flags: Flags, new: ItimerspecPointer, old: ItimerspecPointer) = timer::timer_settime, Full;
