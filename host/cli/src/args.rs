@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::values::{
-    Cidr, Copy, Destination, Disk, Format, Inside, Memory, Net, Poll, Target, Tee, Variable, Volume, parsed,
+    Copy, Destination, Disk, Format, Inside, Memory, Net, Own4, Own6, Poll, Target, Tee, Variable, Volume, parsed,
     parsed_list, publish,
 };
 use anyhow::{Result, bail};
@@ -11,7 +11,7 @@ use rkt_backend_net::Publish;
 use rkt_image_builder::Digest;
 use serde::Deserialize;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 /// Runs unmodified Linux programs in an enclave with its own network and storage.
@@ -202,13 +202,20 @@ pub struct Options {
     #[arg(long, value_name = "NET")]
     #[serde(deserialize_with = "parsed")]
     pub net: Option<Net>,
-    /// The enclave's IPv4 address and prefix length.
-    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    /// The enclave's IPv4 address and prefix length, or dhcp: a server gives them.
+    #[arg(long, value_name = "ADDRESS/PREFIX|dhcp")]
     #[serde(deserialize_with = "parsed")]
-    pub ip: Option<Cidr>,
-    /// The router; on a TAP that rkt-io makes, the host's own address.
+    pub ip: Option<Own4>,
+    /// The enclave's IPv6 address and prefix length, or auto: routers give them.
+    #[arg(long, value_name = "ADDRESS/PREFIX|auto")]
+    #[serde(deserialize_with = "parsed")]
+    pub ip6: Option<Own6>,
+    /// The router of IPv4; on a TAP that rkt-io makes, the host's own address.
     #[arg(long, value_name = "ADDRESS")]
     pub gateway: Option<Ipv4Addr>,
+    /// The router of IPv6.
+    #[arg(long, value_name = "ADDRESS")]
+    pub gateway6: Option<Ipv6Addr>,
     /// A name server (repeatable).
     #[arg(long, value_name = "ADDRESS")]
     pub dns: Vec<IpAddr>,

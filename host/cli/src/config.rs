@@ -23,7 +23,9 @@ impl Options {
         Self {
             net: self.net.or(file.net),
             ip: self.ip.or(file.ip),
+            ip6: self.ip6.or(file.ip6),
             gateway: self.gateway.or(file.gateway),
+            gateway6: self.gateway6.or(file.gateway6),
             dns: list(self.dns, file.dns),
             publish: list(self.publish, file.publish),
             disk: list(self.disk, file.disk),

@@ -3,11 +3,11 @@
 use crate::args::Options;
 use crate::root::Root;
 use crate::start::{self, DEFAULT_PATH};
-use crate::values::{Cidr, Destination, Net, Poll, Target};
+use crate::values::{Cidr, Destination, Net, Own4, Own6, Poll, Target};
 use anyhow::{Context, Result, ensure};
 use rkt_backend_net::{PasstOptions, TapOptions, WireOptions};
 use rkt_manifest::{
-    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Manifest, RootIdentity, Signals, Stdio, Stream,
+    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
 };
 use rkt_supervisor::Network;
 use std::fs::File;
@@ -114,6 +114,8 @@ fn choose_network(options: &Options, notes: &mut Vec<String>) -> Result<Net> {
     if net == Net::None {
         for (given, option) in [
             (options.ip.is_some(), "--ip"),
+            (options.ip6.is_some(), "--ip6"),
+            (options.gateway6.is_some(), "--gateway6"),
             (options.gateway.is_some(), "--gateway"),
             (!options.dns.is_empty(), "--dns"),
             (!options.publish.is_empty(), "-p"),
@@ -132,7 +134,10 @@ fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
         Net::Shm(_) => WIRE_GUEST,
         _ => TAP_GUEST,
     };
-    let own = options.ip.unwrap_or(default);
+    let own = match options.ip {
+        Some(Own4::Static(own)) => own,
+        Some(Own4::Dhcp) | None => default,
+    };
     let gateway = options.gateway.unwrap_or_else(|| match net {
         Net::User if options.ip.is_none() => passt.gateway4,
         _ => own.likely_gateway(),
@@ -149,7 +154,11 @@ fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
             let exists = name.as_ref().is_some_and(|name| Path::new("/sys/class/net").join(name).exists());
             let host4 = (!exists).then_some((gateway, own.prefix));
             let queues = options.cpus.unwrap_or(1).min(MAX_QUEUES) as u16;
-            let tap = TapOptions { name: name.clone(), host4, host6: None, mtu: TAP_MTU, queues };
+            let host6 = match (options.ip6, options.gateway6) {
+                (Some(Own6::Static(_, prefix)), Some(gateway)) if !exists => Some((gateway, prefix)),
+                _ => None,
+            };
+            let tap = TapOptions { name: name.clone(), host4, host6, mtu: TAP_MTU, queues };
             let (publish, guest) = (options.publish.clone(), IpAddr::V4(own.address));
             (Network::Tap { options: tap, publish, guest }, TAP_MTU)
         }
@@ -163,7 +172,15 @@ fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
     let interface = Interface {
         kind: InterfaceKind::VirtioNet,
         name: b"eth0".to_vec(),
-        ipv4: Ipv4::Static { address: own.address, prefix: own.prefix, gateway },
+        ipv4: match options.ip {
+            Some(Own4::Dhcp) => Ipv4::Dhcp,
+            _ => Ipv4::Static { address: own.address, prefix: own.prefix, gateway },
+        },
+        ipv6: match options.ip6 {
+            Some(Own6::Static(address, prefix)) => Ipv6::Static { address, prefix, gateway: options.gateway6 },
+            Some(Own6::Auto) => Ipv6::Auto,
+            None => Ipv6::None,
+        },
         mtu,
         mac: None,
         dns: options.dns.clone(),

@@ -3,7 +3,7 @@
 use crate::plan::open;
 use crate::values::Destination;
 use anyhow::Result;
-use rkt_manifest::{Ipv4, Manifest, RootIdentity, Stream};
+use rkt_manifest::{Ipv4, Ipv6, Manifest, RootIdentity, Stream};
 use rkt_supervisor::{DeviceReport, Report};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -82,7 +82,14 @@ pub fn manifest(m: &Manifest, digest: &str) -> Value {
                 json!({ "address": format!("{address}/{prefix}"), "gateway": gateway })
             }
         };
-        json!({ "name": text(&i.name), "ipv4": ipv4, "mtu": i.mtu, "mac": i.mac.map(|mac| hex(&mac)), "dns": i.dns })
+        let ipv6 = match i.ipv6 {
+            Ipv6::None => json!(null),
+            Ipv6::Auto => json!("auto"),
+            Ipv6::Static { address, prefix, gateway } => {
+                json!({ "address": format!("{address}/{prefix}"), "gateway": gateway })
+            }
+        };
+        json!({ "name": text(&i.name), "ipv4": ipv4, "ipv6": ipv6, "mtu": i.mtu, "mac": i.mac.map(|mac| hex(&mac)), "dns": i.dns })
     });
     json!({
         "digest": digest,

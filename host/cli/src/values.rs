@@ -3,7 +3,7 @@
 use rkt_backend_net::Publish;
 use serde::{Deserialize, Deserializer};
 use std::ffi::OsString;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -39,7 +39,7 @@ impl FromStr for Net {
     }
 }
 
-/// `--ip`: an IPv4 address with the length of its network's prefix.
+/// An IPv4 address with the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
     /// The address.
@@ -64,7 +64,48 @@ impl FromStr for Cidr {
         let parsed = text.split_once('/').and_then(|(a, p)| Some((a.parse().ok()?, p.parse().ok()?)));
         match parsed {
             Some((address, prefix)) if (1..=30).contains(&prefix) => Ok(Self { address, prefix }),
-            _ => Err("ADDRESS/PREFIX is expected, such as 192.168.7.2/24, with a prefix of 1 to 30".into()),
+            _ => Err("ADDRESS/PREFIX is expected, such as 192.168.7.2/24, with a prefix of 1 to 30; or dhcp".into()),
+        }
+    }
+}
+
+/// `--ip`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own4 {
+    /// This address.
+    Static(Cidr),
+    /// What a server gives.
+    Dhcp,
+}
+
+impl FromStr for Own4 {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "dhcp" { Ok(Self::Dhcp) } else { text.parse().map(Self::Static) }
+    }
+}
+
+/// `--ip6`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own6 {
+    /// This address, with the length of its network's prefix.
+    Static(Ipv6Addr, u8),
+    /// What routers give.
+    Auto,
+}
+
+impl FromStr for Own6 {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let parsed = text.split_once('/').and_then(|(a, p)| Some((a.parse().ok()?, p.parse().ok()?)));
+        match parsed {
+            Some((address, prefix)) if (1..=128).contains(&prefix) => Ok(Self::Static(address, prefix)),
+            _ => Err("ADDRESS/PREFIX is expected, such as fd00::2/64, or auto".into()),
         }
     }
 }

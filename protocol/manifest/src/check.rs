@@ -2,13 +2,14 @@
 //! encoding is what can be decoded.
 
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::ManifestError::{self, Invalid, NotSorted, TooLong};
-use crate::model::{Disk, Interface, Ipv4, Manifest, env_key, limits};
+use crate::model::{Disk, Interface, Ipv4, Ipv6, Manifest, env_key, limits};
 
-/// Smallest MTU: what every IPv4 host must take (RFC 791 §3.2).
+/// Smallest MTU: what every IPv4 host must take (RFC 791 §3.2), and with IPv6 what every link must (RFC 8200 §5).
 const MTU_MIN: u16 = 576;
+const MTU_MIN_V6: u16 = 1280;
 
 impl Manifest {
     pub(crate) fn check(&self) -> Result<(), ManifestError> {
@@ -50,7 +51,7 @@ impl Interface {
         if matches!(&self.name[..], b"" | b"." | b"..") || !self.name.iter().all(printable) {
             return Err(Invalid("interface name"));
         }
-        if self.mtu < MTU_MIN {
+        if self.mtu < MTU_MIN || self.ipv6 != Ipv6::None && self.mtu < MTU_MIN_V6 {
             return Err(Invalid("mtu"));
         }
         if self.mac.is_some_and(|mac| mac[0] & 1 == 1 || mac == [0; 6]) {
@@ -58,8 +59,12 @@ impl Interface {
         }
         at_most(self.dns.len(), limits::DNS, "dns")?;
         match self.ipv4 {
-            Ipv4::Static { address, prefix, gateway } => check_ipv4(address, prefix, gateway),
-            Ipv4::None | Ipv4::Dhcp => Ok(()),
+            Ipv4::Static { address, prefix, gateway } => check_ipv4(address, prefix, gateway)?,
+            Ipv4::None | Ipv4::Dhcp => {}
+        }
+        match self.ipv6 {
+            Ipv6::Static { address, prefix, gateway } => check_ipv6(address, prefix, gateway),
+            Ipv6::None | Ipv6::Auto => Ok(()),
         }
     }
 }
@@ -76,6 +81,24 @@ fn check_ipv4(address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>) -> Resul
     }
     match gateway {
         Some(ip) if unusable(ip) || (ip.to_bits() ^ address.to_bits()) & mask != 0 => Err(Invalid("gateway")),
+        _ => Ok(()),
+    }
+}
+
+fn check_ipv6(address: Ipv6Addr, prefix: u8, gateway: Option<Ipv6Addr>) -> Result<(), ManifestError> {
+    let mapped = |ip: Ipv6Addr| ip.to_ipv4_mapped().is_some();
+    let unusable = |ip: Ipv6Addr| ip.is_unspecified() || ip.is_multicast() || ip.is_loopback() || mapped(ip);
+    let mask = match prefix {
+        0 => 0,
+        1..=128 => u128::MAX << (128 - prefix),
+        _ => return Err(Invalid("prefix")),
+    };
+    if unusable(address) {
+        return Err(Invalid("address"));
+    }
+    let beyond = |ip: Ipv6Addr| !ip.is_unicast_link_local() && (ip.to_bits() ^ address.to_bits()) & mask != 0;
+    match gateway {
+        Some(ip) if unusable(ip) || beyond(ip) => Err(Invalid("gateway")),
         _ => Ok(()),
     }
 }

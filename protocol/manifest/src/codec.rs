@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::ManifestError::{self, Invalid, NotAManifest, TooLong, Trailing, Truncated, UnknownVariant, Version};
 use crate::model::{
-    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Manifest, RootIdentity, Signals, Stdio, Stream, User,
-    limits,
+    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
+    User, limits,
 };
 
 const MAGIC: &[u8; 8] = b"RKTMANIF";
@@ -82,7 +82,7 @@ structure!(Manifest {
     anchor,
 });
 structure!(User { uid, gid, groups });
-structure!(Interface { kind, name, ipv4, mtu, mac, dns });
+structure!(Interface { kind, name, ipv4, ipv6, mtu, mac, dns });
 structure!(Disk { format, read_only, mount });
 structure!(Stdio { stdin, stdout, stderr, tty });
 
@@ -111,6 +111,7 @@ macro_rules! enumeration {
 enumeration!(RootIdentity { 1 => Image { digest } });
 enumeration!(InterfaceKind { 1 => VirtioNet });
 enumeration!(Ipv4 { 0 => None, 1 => Static { address, prefix, gateway }, 2 => Dhcp });
+enumeration!(Ipv6 { 0 => None, 1 => Static { address, prefix, gateway }, 2 => Auto });
 enumeration!(DiskFormat { 1 => Plain, 2 => LuksHostKey });
 enumeration!(Stream { 0 => None, 1 => Plain });
 enumeration!(Anchor { 0 => None });
@@ -201,6 +202,15 @@ impl Field for Ipv4Addr {
     }
 }
 
+impl Field for Ipv6Addr {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.octets().put(to);
+    }
+    fn get(from: &mut &[u8], name: &'static str) -> Result<Self, ManifestError> {
+        <[u8; 16]>::get(from, name).map(Self::from)
+    }
+}
+
 impl Field for IpAddr {
     fn put(&self, to: &mut Vec<u8>) {
         match self {
@@ -211,7 +221,7 @@ impl Field for IpAddr {
     fn get(from: &mut &[u8], name: &'static str) -> Result<Self, ManifestError> {
         match u8::get(from, name)? {
             4 => Ipv4Addr::get(from, name).map(Self::V4),
-            6 => <[u8; 16]>::get(from, name).map(|octets| Self::V6(Ipv6Addr::from(octets))),
+            6 => Ipv6Addr::get(from, name).map(Self::V6),
             _ => Err(UnknownVariant(name)),
         }
     }

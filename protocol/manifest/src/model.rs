@@ -1,7 +1,7 @@
 //! The fields of a manifest.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::ManifestError;
 
@@ -111,6 +111,8 @@ pub struct Interface {
     pub name: Vec<u8>,
     /// How it gets its IPv4 address.
     pub ipv4: Ipv4,
+    /// How it gets its IPv6 addresses, beside the one for its link that it always makes (RFC 4291 §2.8).
+    pub ipv6: Ipv6,
     /// Largest IP packet in bytes, 576 to 65535.
     pub mtu: u16,
     /// Ethernet address, unicast; `None`: the device's own.
@@ -143,6 +145,25 @@ pub enum Ipv4 {
     },
     /// From a DHCP server (RFC 2131), which is not trusted for more than that.
     Dhcp,
+}
+
+/// How an interface gets its IPv6 addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ipv6 {
+    /// It has none but that for its link.
+    #[default]
+    None,
+    /// As given here.
+    Static {
+        /// Its own address.
+        address: Ipv6Addr,
+        /// Bits of the network part, at most 128.
+        prefix: u8,
+        /// Router to everywhere else: for the link, or within the same network.
+        gateway: Option<Ipv6Addr>,
+    },
+    /// From routers (RFC 4862), which are not trusted for more than that.
+    Auto,
 }
 
 /// A disk.

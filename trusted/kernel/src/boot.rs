@@ -16,7 +16,8 @@ use alloc::vec::Vec;
 use rkt_linux_abi::general::{O_RDONLY, O_RDWR, O_WRONLY};
 use rkt_linux_abi::{Errno, Result};
 use rkt_log::Event;
-use rkt_manifest::{Manifest, RootIdentity};
+use rkt_manifest::{Interface, Ipv4, Ipv6, Manifest, RootIdentity};
+use rkt_net::Configuration;
 use rkt_platform::{Exit, Region, Registers, SpaceId, Upcalls};
 use rkt_sched::{Poller, Thread};
 use rkt_sync::OnceCell;
@@ -202,7 +203,48 @@ fn spawn_first(process: &Arc<Process>, manifest: &'static Manifest) -> core::res
     let task = Task::new(process.pid, process.clone(), prepared.task_name());
     process.add_task(&task);
     let registers = prepared.load(process, &process.mm(), false).map_err(shown)?;
-    start_task(&task, SpaceId::FIRST, &registers, 0).map_err(shown)
+    start_when_configured(&task, &registers).map_err(shown)
+}
+
+/// How long the program waits for addresses that servers and routers give, in nanoseconds.
+const CONFIGURATION_WAIT: u64 = 10_000_000_000;
+
+/// Lets the first task run: at once if the network is as the manifest says, else when it has been configured.
+/// From then on /etc/resolv.conf follows what servers and routers name.
+fn start_when_configured(task: &Arc<Task>, registers: &Registers) -> Result<()> {
+    let manifest = manifest();
+    let asks = |interface: &Interface| interface.ipv4 == Ipv4::Dhcp || interface.ipv6 != Ipv6::None;
+    let Some(net) = crate::devices::net().filter(|_| manifest.network.iter().any(asks)) else {
+        return start_task(task, SpaceId::FIRST, registers, 0);
+    };
+    let (task, registers) = (task.clone(), *registers);
+    let root = task.process.fs.lock().root.clone();
+    let wait = move || {
+        let deadline = rkt_platform::now().saturating_add(CONFIGURATION_WAIT);
+        let mut now = net.configuration();
+        while !now.complete && rkt_platform::now() < deadline {
+            now = net.await_configuration(&now, Some(deadline));
+        }
+        follow_resolvers(&root, &now);
+        if start_task(&task, SpaceId::FIRST, &registers, 0).is_err() {
+            log::refusal(Event::NoMemory, "");
+            rkt_platform::exit(Exit::Failed);
+        }
+        drop(task);
+        loop {
+            let next = net.await_configuration(&now, None);
+            if next.resolvers != now.resolvers {
+                follow_resolvers(&root, &next);
+            }
+            now = next;
+        }
+    };
+    rkt_sched::spawn(SpaceId::FIRST, Box::new(wait)).map(drop).ok_or(Errno::EAGAIN)
+}
+
+fn follow_resolvers(root: &Path, now: &Configuration) {
+    // A program may have removed /etc: then it has no use for the file.
+    let _ = rootfs::write_resolvers(root, manifest(), &now.resolvers);
 }
 
 /// Makes the thread of a task and lets it run, with these registers and FS base.

@@ -9,13 +9,14 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::sync::atomic::{AtomicU32, Ordering};
 use rkt_aes_xts::Kernel;
 use rkt_blockdev::BlockDevice;
 use rkt_crypt::{Discard, Opening};
 use rkt_log::{Event, Stat};
 use rkt_luks::Limits;
-use rkt_manifest::{DiskFormat, Interface, Ipv4, Manifest};
+use rkt_manifest::{DiskFormat, Interface, Ipv4, Ipv6, Manifest};
 use rkt_net::{Card, NetStack};
 use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, RSS_KEY_LEN, Steering};
 use rkt_nvme_driver::NvmeDriver;
@@ -54,7 +55,7 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
     }
     let mut cards = Vec::new();
     for (slot, interface) in manifest.network.iter().enumerate() {
-        cards.push(start_card(interface, slot, &mut arena)?);
+        cards.push(start_card(interface, &manifest.hostname, slot, &mut arena)?);
     }
     let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks)));
     for (nth, disk) in manifest.disks.iter().enumerate() {
@@ -129,12 +130,9 @@ fn wait(looks: &mut u32) {
     }
 }
 
-fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Result<Card, Refusal> {
+fn start_card(interface: &Interface, host_name: &[u8], slot: usize, arena: &mut DmaArena) -> Result<Card, Refusal> {
     let refuse = |text: String| (Event::NoDevice, text);
     let name = String::from_utf8_lossy(&interface.name).into_owned();
-    let Ipv4::Static { address, prefix, gateway } = interface.ipv4 else {
-        return Err(refuse(format!("{name}: only a static IPv4 address is supported")));
-    };
     let regs =
         DriverRegs::open(&rkt_platform::window(), slot, wake).map_err(|error| refuse(format!("{name}: {error}")))?;
     let mut looks = 0;
@@ -144,8 +142,17 @@ fn start_card(interface: &Interface, slot: usize, arena: &mut DmaArena) -> Resul
     let device = VirtioNet::new(regs, arena, &options, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{name}: {error}")))?;
     let device = Box::new(Watched { device, slot, told: false });
-    let addresses = Vec::from([(address.into(), prefix)]);
-    Ok(Card { device, name, addresses, gateways: gateway.map(Into::into).into_iter().collect() })
+    let (mut addresses, mut gateways) = (Vec::new(), Vec::new());
+    if let Ipv4::Static { address, prefix, gateway } = interface.ipv4 {
+        addresses.push((IpAddr::V4(address), prefix));
+        gateways.extend(gateway.map(IpAddr::V4));
+    }
+    if let Ipv6::Static { address, prefix, gateway } = interface.ipv6 {
+        addresses.push((IpAddr::V6(address), prefix));
+        gateways.extend(gateway.map(IpAddr::V6));
+    }
+    let (dhcp, slaac) = (interface.ipv4 == Ipv4::Dhcp, interface.ipv6 == Ipv6::Auto);
+    Ok(Card { device, name, addresses, gateways, dhcp, slaac, host_name: host_name.to_vec() })
 }
 
 /// A card that tells when it had to be reset.

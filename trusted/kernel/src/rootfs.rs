@@ -168,17 +168,20 @@ pub fn configure(root: &Path, manifest: &rkt_manifest::Manifest) -> Result<()> {
     });
     let address = address.unwrap_or_else(|| String::from("127.0.1.1"));
     hosts.extend_from_slice(&[address.as_bytes(), b"\t", &manifest.hostname, b"\n"].concat());
-    let servers: Vec<u8> = manifest
-        .network
-        .iter()
-        .flat_map(|interface| &interface.dns)
-        .flat_map(|server| format!("nameserver {server}\n").into_bytes())
-        .collect();
     let name = [&manifest.hostname[..], b"\n"].concat();
-    for (path, content) in [(&b"etc/hostname"[..], &name), (b"etc/hosts", &hosts), (b"etc/resolv.conf", &servers)] {
-        write_file(root, path, content)?;
-    }
-    Ok(())
+    write_file(root, b"etc/hostname", &name)?;
+    write_file(root, b"etc/hosts", &hosts)?;
+    write_resolvers(root, manifest, &[])
+}
+
+/// Writes the name servers: those of the manifest, then those that the network named.
+///
+/// # Errors
+/// What the file system said.
+pub fn write_resolvers(root: &Path, manifest: &rkt_manifest::Manifest, named: &[core::net::IpAddr]) -> Result<()> {
+    let fixed = manifest.network.iter().flat_map(|interface| &interface.dns);
+    let lines = fixed.chain(named).map(|server| alloc::format!("nameserver {server}\n"));
+    write_file(root, b"etc/resolv.conf", &lines.flat_map(String::into_bytes).collect::<Vec<u8>>())
 }
 
 fn write_file(root: &Path, path: &[u8], content: &[u8]) -> Result<()> {

@@ -77,8 +77,13 @@ impl Address {
                 Ok(Self::Inet((ip, u16::from_be_bytes(array(bytes, 2)?)).into()))
             }
             AF_INET6 if bytes.len() >= INET6_MIN_LEN => {
-                let ip = Ipv6Addr::from(array::<16>(bytes, 8)?).to_canonical();
-                Ok(Self::Inet((ip, u16::from_be_bytes(array(bytes, 2)?)).into()))
+                let port = u16::from_be_bytes(array(bytes, 2)?);
+                // Other addresses are the same everywhere.
+                let scope = array(bytes, INET6_MIN_LEN).map_or(0, u32::from_le_bytes);
+                Ok(Self::Inet(match Ipv6Addr::from(array::<16>(bytes, 8)?).to_canonical() {
+                    IpAddr::V6(ip) if is_of_link(ip) => SocketAddrV6::new(ip, port, 0, scope).into(),
+                    ip => (ip, port).into(),
+                }))
             }
             AF_UNIX if bytes.len() <= 2 + UNIX_PATH_LEN => {
                 let name = bytes.get(2..).unwrap_or(&[]);
@@ -165,12 +170,17 @@ impl Address {
     }
 }
 
+/// Whether an address is only good on one link, which it may name (RFC 4007).
+fn is_of_link(ip: Ipv6Addr) -> bool {
+    ip.is_unicast_link_local() || matches!(ip.octets(), [0xff, flags_and_scope, ..] if flags_and_scope & 15 == 2)
+}
+
 /// Where packets to this address go in the end: to oneself for the unspecified address, as Linux has it.
 pub(crate) fn destination(addr: SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
+    let ip: IpAddr = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+        _ => return addr,
     };
     (ip, addr.port()).into()
 }

@@ -26,6 +26,16 @@ pub struct Assigned {
     pub ip: IpAddr,
     /// Bits of it that name the network.
     pub prefix: u8,
+    /// Not yet known to be nobody else's: not used (RFC 4862 §5.4).
+    pub tentative: bool,
+    /// Past its preferred lifetime.
+    pub deprecated: bool,
+    /// Somebody else has it: not used.
+    pub duplicate: bool,
+    /// Seconds for which it is preferred; none: for ever.
+    pub preferred: Option<u32>,
+    /// Seconds for which it is valid; none: for ever.
+    pub valid: Option<u32>,
 }
 
 /// A network interface.
@@ -41,6 +51,8 @@ pub struct Interface {
     pub mtu: u32,
     /// Its addresses.
     pub addresses: Vec<Assigned>,
+    /// Groups that it is in, and how many joined each.
+    pub groups: Vec<(IpAddr, usize)>,
     /// Whether it works.
     pub up: bool,
     /// It leads back to this machine.
@@ -50,6 +62,12 @@ pub struct Interface {
 }
 
 impl Assigned {
+    /// A configured address.
+    pub const fn new(ip: IpAddr, prefix: u8) -> Self {
+        let (tentative, deprecated, duplicate) = (false, false, false);
+        Self { ip, prefix, tentative, deprecated, duplicate, preferred: None, valid: None }
+    }
+
     /// The mask of the network, for an address of IPv4.
     pub fn netmask(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0))
@@ -68,16 +86,15 @@ impl Interface {
     /// The loopback.
     pub(crate) fn loopback() -> Self {
         let counters = NetStats::default();
-        let addresses = Vec::from([
-            Assigned { ip: Ipv4Addr::LOCALHOST.into(), prefix: 8 },
-            Assigned { ip: Ipv6Addr::LOCALHOST.into(), prefix: 128 },
-        ]);
+        let addresses =
+            Vec::from([Assigned::new(Ipv4Addr::LOCALHOST.into(), 8), Assigned::new(Ipv6Addr::LOCALHOST.into(), 128)]);
         Self {
             index: 1,
             name: String::from("lo"),
             mac: [0; 6],
             mtu: 65536,
             addresses,
+            groups: Vec::new(),
             up: true,
             loopback: true,
             counters,

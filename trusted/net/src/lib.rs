@@ -18,8 +18,10 @@ extern crate std;
 
 mod address;
 mod engine;
+mod error_queue;
 mod interface;
 mod ip_options;
+mod memberships;
 mod netlink;
 mod netstack;
 mod options;
@@ -35,6 +37,9 @@ mod unix;
 pub use address::{Address, UnixAddress};
 pub use interface::{Interface, ioctl_if};
 pub use netstack::{Card, NetStack};
-pub use socket::{Ancillary, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
-pub use stack::{Acceptor, Connection, DatagramSink, Phase, Stack, Status, Undelivered};
+pub use socket::{Ancillary, Control, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
+pub use stack::{
+    Acceptor, Configuration, Connection, DatagramSink, Fragmentation, Incoming, Manner, Phase, Stack, Status,
+    Undelivered,
+};
 pub use unix::UnixNode;

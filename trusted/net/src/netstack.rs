@@ -7,7 +7,7 @@ use crate::netlink::NetlinkSocket;
 use crate::options::Kind;
 use crate::ports::PortTable;
 use crate::socket::{Hooks, Socket};
-use crate::stack::Stack;
+use crate::stack::{Configuration, Stack};
 use crate::tcp::{Listener, TcpSocket};
 use crate::udp::{UdpPorts, UdpSocket};
 use crate::unix::{self, Names};
@@ -33,6 +33,12 @@ pub struct Card {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Where packets to other networks go, one for each version of IP.
     pub gateways: Vec<IpAddr>,
+    /// A server is asked for an address of IPv4 (DHCP).
+    pub dhcp: bool,
+    /// Routers are asked for addresses of IPv6.
+    pub slaac: bool,
+    /// The name told to a server.
+    pub host_name: Vec<u8>,
 }
 
 /// The network: makes sockets, and looks after the card.
@@ -125,6 +131,19 @@ impl NetStack {
         self.stack.as_ref().map(|stack| stack.routes()).unwrap_or_default()
     }
 
+    /// What the network says of itself now.
+    pub fn configuration(&self) -> Configuration {
+        let nothing_to_ask = Configuration { complete: true, resolvers: Vec::new() };
+        self.stack.as_ref().map_or(nothing_to_ask, |stack| stack.configuration())
+    }
+
+    /// Waits until the configuration is another than `known`, or for its completion; not longer than to `deadline`.
+    pub fn await_configuration(&self, known: &Configuration, deadline: Option<u64>) -> Configuration {
+        let Some(stack) = &self.stack else { return self.configuration() };
+        let changed = || Some(stack.configuration()).filter(|now| now != known);
+        stack.changes().wait(deadline, changed).unwrap_or_else(|_| stack.configuration())
+    }
+
     /// Does what there is to do; true if there was anything. Does nothing if another vCPU is at it.
     pub fn poll(&self) -> bool {
         self.stack.as_ref().is_some_and(|stack| stack.poll())
@@ -149,15 +168,37 @@ impl NetStack {
         ip.is_loopback() || self.stack.as_ref().is_some_and(|stack| stack.is_local(ip))
     }
 
+    /// The interface that SO_BINDTODEVICE and SO_BINDTOIFINDEX name; none: any.
+    ///
+    /// # Errors
+    /// `ENODEV`; `EINVAL` without a name.
+    pub(crate) fn device(&self, name: u32, value: &[u8]) -> Result<Option<(u32, String)>> {
+        let interfaces = self.interfaces();
+        let found = if name == SO_BINDTODEVICE {
+            let text = value.split(|&byte| byte == 0).next().unwrap_or(&[]);
+            if text.is_empty() {
+                return Ok(None);
+            }
+            interfaces.iter().find(|interface| interface.name.as_bytes() == text)
+        } else {
+            let index = crate::options::int(value)?;
+            if index == 0 {
+                return Ok(None);
+            }
+            interfaces.iter().find(|interface| interface.index == index as u32)
+        };
+        found.map(|interface| Some((interface.index, interface.name.clone()))).ok_or(Errno::ENODEV)
+    }
+
     /// The own address that packets to `to` come from.
     ///
     /// # Errors
     /// `ENETUNREACH`, `ENETDOWN`.
-    pub(crate) fn source(&self, to: IpAddr) -> Result<IpAddr> {
+    pub(crate) fn source(&self, to: IpAddr, interface: Option<u32>) -> Result<IpAddr> {
         match to {
             IpAddr::V4(ip) if ip.is_loopback() => Ok(Ipv4Addr::LOCALHOST.into()),
             ip if self.is_local(ip) => Ok(ip),
-            ip => self.stack.as_ref().ok_or(Errno::ENETUNREACH)?.source(ip, None),
+            ip => self.stack.as_ref().ok_or(Errno::ENETUNREACH)?.source(ip, interface),
         }
     }
 }

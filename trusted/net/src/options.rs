@@ -1,5 +1,7 @@
 //! Options of the socket level (socket(7)), the same for all families.
 
+use crate::socket::Control;
+use alloc::string::String;
 use alloc::vec::Vec;
 use rkt_linux_abi::net::*;
 use rkt_linux_abi::{Errno, Result};
@@ -47,6 +49,10 @@ pub(crate) struct Options {
     /// SO_LINGER in seconds.
     pub linger: Option<u32>,
     pub receive_low: usize,
+    /// SO_TIMESTAMP and SO_TIMESTAMPNS: the name by which it was set; 0: none.
+    pub timestamps: u32,
+    /// SO_BINDTODEVICE: index and name of the interface.
+    pub device: Option<(u32, String)>,
     /// Options without an effect on what is sent here, kept for who reads them back.
     hints: Vec<(u32, u32)>,
 }
@@ -87,6 +93,8 @@ impl Options {
             receive_timeout: 0,
             linger: None,
             receive_low: 1,
+            timestamps: 0,
+            device: None,
             hints: Vec::new(),
         }
     }
@@ -126,6 +134,17 @@ impl Options {
         self.receive_low = from.receive_low;
     }
 
+    /// What a receiver is told of when something came, in nanoseconds since 1970.
+    pub fn timestamp(&self, at: u64) -> Option<Control> {
+        let fraction = match self.timestamps {
+            0 => return None,
+            SO_TIMESTAMPNS | SO_TIMESTAMPNS_NEW => at % NS_PER_S,
+            _ => at % NS_PER_S / 1000,
+        };
+        let data = [(at / NS_PER_S).to_ne_bytes(), fraction.to_ne_bytes()].concat();
+        Some(Control { level: SOL_SOCKET, kind: self.timestamps, data })
+    }
+
     /// setsockopt(2) at SOL_SOCKET.
     ///
     /// # Errors
@@ -159,6 +178,9 @@ impl Options {
             SO_RCVBUF | SO_RCVBUFFORCE => {
                 (self.receive_buffer, self.buffers_chosen.1) = (doubled(value, MIN_RECEIVE_BUFFER), true);
             }
+            SO_TIMESTAMP | SO_TIMESTAMPNS | SO_TIMESTAMP_NEW | SO_TIMESTAMPNS_NEW => {
+                self.timestamps = if on { name } else { 0 };
+            }
             SO_RCVLOWAT => self.receive_low = if value < 0 { i32::MAX as usize } else { value.max(1) as usize },
             _ if HINTS.contains(&name) => match self.hints.iter_mut().find(|(hint, _)| *hint == name) {
                 Some(hint) => hint.1 = value as u32,
@@ -187,6 +209,13 @@ impl Options {
             SO_RCVBUF => from_int(self.receive_buffer),
             SO_RCVLOWAT => from_int(self.receive_low),
             SO_SNDLOWAT => from_int(1),
+            SO_TIMESTAMP | SO_TIMESTAMPNS | SO_TIMESTAMP_NEW | SO_TIMESTAMPNS_NEW => from_int(self.timestamps == name),
+            SO_BINDTOIFINDEX => from_int(self.device.as_ref().map_or(0, |(index, _)| *index)),
+            SO_BINDTODEVICE => match &self.device {
+                // The name and its NUL.
+                Some((_, name)) => [name.as_bytes(), &[0]].concat(),
+                None => Vec::new(),
+            },
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => from_timeout(self.receive_timeout),
             SO_SNDTIMEO | SO_SNDTIMEO_NEW => from_timeout(self.send_timeout),
             SO_LINGER => {

@@ -144,6 +144,14 @@ impl<T> PortTable<T> {
             || (entry.sharing.reuse_port && sharing.reuse_port)
     }
 
+    /// The owners of all sockets that hear a group, or everyone: bound to that address or to the wildcard.
+    pub fn listeners(&self, to: SocketAddr) -> Vec<Arc<T>> {
+        let inner = self.inner.lock();
+        let entries = inner.ports.get(&to.port()).map_or(&[][..], Vec::as_slice);
+        let hears = |entry: &&Entry<T>| covers(entry.ip, entry.sharing.v6_only, to.ip());
+        entries.iter().filter(hears).filter_map(|entry| entry.owner.as_ref()?.upgrade()).collect()
+    }
+
     /// The owners that a packet to this address could be for: those bound to exactly this
     /// address, or if there are none those of the wildcard.
     pub fn owners(&self, to: SocketAddr) -> Vec<Arc<T>> {

@@ -46,6 +46,17 @@ impl Ancillary {
     }
 }
 
+/// A control message of another level than SOL_SOCKET's rights and credentials, or about them (cmsg(3)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Of which protocol: `SOL_*`.
+    pub level: u32,
+    /// What it says.
+    pub kind: u32,
+    /// The value.
+    pub data: Vec<u8>,
+}
+
 /// How something is sent.
 #[derive(Default)]
 pub struct Outgoing<'a> {
@@ -57,6 +68,8 @@ pub struct Outgoing<'a> {
     pub nonblocking: bool,
     /// Control messages (AF_UNIX).
     pub ancillary: Ancillary,
+    /// Control messages of other levels.
+    pub controls: Vec<Control>,
 }
 
 /// What was received.
@@ -70,6 +83,8 @@ pub struct Received {
     pub flags: u32,
     /// Control messages (AF_UNIX).
     pub ancillary: Ancillary,
+    /// Other control messages.
+    pub controls: Vec<Control>,
 }
 
 /// Which directions shutdown(2) ends.

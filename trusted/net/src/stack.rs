@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::net::{IpAddr, SocketAddr};
+use rkt_inet::multicast::{Filter, Member};
 use rkt_inet::route::Route;
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
@@ -117,10 +118,67 @@ pub struct Undelivered {
     pub payload: Vec<u8>,
 }
 
+/// Where packets may be cut that are longer than the path takes (IP_MTU_DISCOVER of ip(7)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fragmentation {
+    /// Here, to what is known of the path, and not on the way (IP_PMTUDISC_WANT).
+    #[default]
+    Local,
+    /// Here and on the way (IP_PMTUDISC_DONT).
+    Anywhere,
+    /// Nowhere: longer ones are refused (IP_PMTUDISC_DO).
+    Never,
+    /// Nowhere, and what is known of the path does not count (IP_PMTUDISC_PROBE).
+    Probe,
+}
+
+/// How packets are to leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Out of this interface, if one is named.
+    pub interface: Option<u32>,
+    /// Time to live or hop limit, if not the default.
+    pub ttl: Option<u8>,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// Where they may be cut.
+    pub fragmentation: Fragmentation,
+    /// The payload is that of a row of datagrams of so many bytes (UDP_SEGMENT).
+    pub segment: Option<u16>,
+}
+
+/// A datagram that came.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Where it was sent.
+    pub local: SocketAddr,
+    /// From whom.
+    pub from: SocketAddr,
+    /// What it says.
+    pub payload: Vec<u8>,
+    /// The interface that it came in by.
+    pub interface: u32,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// It was sent to everyone on a network.
+    pub to_all: bool,
+}
+
+/// What the network says of itself beside addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// All addresses that were asked for are there.
+    pub complete: bool,
+    /// Name servers that DHCP and routers named.
+    pub resolvers: Vec<IpAddr>,
+}
+
 /// Takes datagrams of an open port.
 pub trait DatagramSink: Send + Sync {
     /// A datagram came. Called without locks of the stack held.
-    fn deliver(&self, local: SocketAddr, from: SocketAddr, payload: Vec<u8>);
+    fn deliver(&self, datagram: Incoming);
     /// A datagram did not arrive. Called without locks of the stack held.
     fn undelivered(&self, what: &Undelivered);
 }
@@ -153,6 +211,7 @@ pub trait Stack: Send + Sync {
         to: SocketAddr,
         queue: Arc<WaitQueue>,
         config: &Config,
+        manner: &Manner,
     ) -> Result<Arc<dyn Connection>>;
     /// Listens on a port of one address, of all of IPv4 (its wildcard), or of all (none; of IPv6 only if
     /// `v6_only`); connections get `config`.
@@ -176,7 +235,21 @@ pub trait Stack: Send + Sync {
     ///
     /// # Errors
     /// `EMSGSIZE` if it is too long, `ENETDOWN`, `ENETUNREACH`.
-    fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8]) -> Result<()>;
+    fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8], manner: &Manner) -> Result<()>;
+    /// Most bytes of packets to `to`, headers of IP included.
+    ///
+    /// # Errors
+    /// `ENETUNREACH` without a route.
+    fn path_mtu(&self, to: IpAddr) -> Result<u16>;
+    /// Sets what a socket wants of a group on an interface; a filter that lets nothing in leaves it.
+    ///
+    /// # Errors
+    /// `ENODEV`, `EINVAL` if it is no group, `ENOBUFS` if there are too many.
+    fn set_group(&self, interface: u32, member: Member, group: IpAddr, filter: Filter) -> Result<()>;
+    /// What the network says of itself now.
+    fn configuration(&self) -> Configuration;
+    /// Woken when the configuration changes.
+    fn changes(&self) -> &Arc<WaitQueue>;
     /// Does what there is to do; true if there was anything. Leaves out what another vCPU is at.
     fn poll(&self) -> bool;
     /// Whether `poll` would find anything.

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use rkt_linux_abi::general::{CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN};
 use rkt_linux_abi::net::{MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET};
 use rkt_linux_abi::{Errno, Result};
-use rkt_net::{Ancillary, Credentials, Outgoing, Socket};
+use rkt_net::{Ancillary, Control, Credentials, Outgoing, Socket};
 use rkt_user::{IoSink, IoSource, UserPtr, UserSlice};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -57,11 +57,11 @@ fn check_credentials(call: &Call<'_>, of: Credentials) -> Result<Credentials> {
     if good { Ok(of) } else { Err(Errno::EPERM) }
 }
 
-/// Reads control messages. Those of other levels concern no socket here, as in Linux for local ones.
-fn read_control(call: &Call<'_>, header: &MsgHdr) -> Result<Ancillary> {
-    let mut ancillary = Ancillary::default();
+/// Reads control messages: those of local sockets, and those of other levels, which the socket looks at.
+fn read_control(call: &Call<'_>, header: &MsgHdr) -> Result<(Ancillary, Vec<Control>)> {
+    let (mut ancillary, mut controls) = (Ancillary::default(), Vec::new());
     if header.control == 0 || header.control_len == 0 {
-        return Ok(ancillary);
+        return Ok((ancillary, controls));
     }
     if header.control_len > CONTROL_MAX {
         return Err(Errno::ENOBUFS);
@@ -71,8 +71,9 @@ fn read_control(call: &Call<'_>, header: &MsgHdr) -> Result<Ancillary> {
     while rest.len() >= CMSG_HEAD {
         let len = word(rest, 0)? as usize | (word(rest, 4)? as usize) << 32;
         let data = rest.get(CMSG_HEAD..len).ok_or(Errno::EINVAL)?;
-        if word(rest, 8)? == SOL_SOCKET {
-            match word(rest, 12)? {
+        let (level, kind) = (word(rest, 8)?, word(rest, 12)?);
+        if level == SOL_SOCKET {
+            match kind {
                 SCM_RIGHTS => read_rights(call, data, &mut ancillary)?,
                 SCM_CREDENTIALS if data.len() == 12 => {
                     let of = Credentials { pid: word(data, 0)?, uid: word(data, 4)?, gid: word(data, 8)? };
@@ -80,10 +81,12 @@ fn read_control(call: &Call<'_>, header: &MsgHdr) -> Result<Ancillary> {
                 }
                 _ => return Err(Errno::EINVAL),
             }
+        } else {
+            controls.push(Control { level, kind, data: data.to_vec() });
         }
         rest = rest.get(len.next_multiple_of(8)..).unwrap_or(&[]);
     }
-    Ok(ancillary)
+    Ok((ancillary, controls))
 }
 
 fn read_rights(call: &Call<'_>, data: &[u8], into: &mut Ancillary) -> Result<()> {
@@ -97,22 +100,22 @@ fn read_rights(call: &Call<'_>, data: &[u8], into: &mut Ancillary) -> Result<()>
     Ok(())
 }
 
-fn cmsg(kind: u32, data: &[u8]) -> Vec<u8> {
+fn cmsg(level: u32, kind: u32, data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(CMSG_HEAD + data.len());
     bytes.extend_from_slice(&(CMSG_HEAD + data.len()).to_ne_bytes());
-    bytes.extend_from_slice(&SOL_SOCKET.to_ne_bytes());
+    bytes.extend_from_slice(&level.to_ne_bytes());
     bytes.extend_from_slice(&kind.to_ne_bytes());
     bytes.extend_from_slice(data);
     bytes
 }
 
 /// Where control messages are stored one after the other.
-struct Control {
+struct ControlBuffer {
     left: UserSlice,
     truncated: bool,
 }
 
-impl Control {
+impl ControlBuffer {
     /// Stores what there is room for, padded to where the next one starts if there is room.
     fn put(&mut self, message: &[u8]) -> Result<()> {
         if self.left.len() < message.len() {
@@ -141,7 +144,7 @@ impl Control {
         if numbers.len() < wanted * 4 {
             self.truncated = true;
         }
-        if numbers.is_empty() { Ok(()) } else { self.put(&cmsg(SCM_RIGHTS, &numbers)) }
+        if numbers.is_empty() { Ok(()) } else { self.put(&cmsg(SOL_SOCKET, SCM_RIGHTS, &numbers)) }
     }
 }
 
@@ -161,8 +164,8 @@ fn send_message(call: &Call<'_>, fd: i32, address: u64, flags: u32) -> Result<u6
     }
     let mut source = IoSource::ranges(iovec(header.iov, header.iov_len)?);
     source.limit(MAX_RW_COUNT);
-    let ancillary = read_control(call, &header)?;
-    let mut message = Outgoing { to: to.as_ref(), flags, nonblocking: file.nonblocking(), ancillary };
+    let (ancillary, controls) = read_control(call, &header)?;
+    let mut message = Outgoing { to: to.as_ref(), flags, nonblocking: file.nonblocking(), ancillary, controls };
     send(call, &socket, &mut source, &mut message)
 }
 
@@ -191,9 +194,12 @@ fn receive_message(
     };
     let room = if header.control == 0 { 0 } else { header.control_len };
     let all = UserSlice::new(header.control, room)?;
-    let mut control = Control { left: all, truncated: false };
+    let mut control = ControlBuffer { left: all, truncated: false };
     if let Some(of) = received.ancillary.credentials {
-        control.put(&cmsg(SCM_CREDENTIALS, &of.encode()))?;
+        control.put(&cmsg(SOL_SOCKET, SCM_CREDENTIALS, &of.encode()))?;
+    }
+    for Control { level, kind, data } in &received.controls {
+        control.put(&cmsg(*level, *kind, data))?;
     }
     if !received.ancillary.rights.is_empty() {
         control.put_rights(call, received.ancillary.rights, flags & MSG_CMSG_CLOEXEC != 0)?;

@@ -8,6 +8,7 @@ use core::net::IpAddr;
 use rkt_inet::prefix::Prefix;
 use rkt_inet::route::{Origin, Route, Table};
 use rkt_inet::source::{Candidate, select};
+use rkt_inet::time::SECOND;
 
 /// Takes a card into use with the addresses and routes of its static configuration.
 pub(super) fn bring_up(index: u32, card: Card, routes: &mut Table) -> Link {
@@ -22,8 +23,10 @@ pub(super) fn bring_up(index: u32, card: Card, routes: &mut Table) -> Link {
     for gateway in gateways {
         let _ = routes.insert(Route::via(Prefix::default_of(gateway), gateway, link.interface, Origin::Boot));
     }
-    let group = Prefix::new(IpAddr::V4([224, 0, 0, 0].into()), 4);
-    let _ = routes.insert(Route::on_link(group, link.interface, Origin::Kernel));
+    for (group, len) in [(IpAddr::V4([224, 0, 0, 0].into()), 4), (IpAddr::V6([0xff00, 0, 0, 0, 0, 0, 0, 0].into()), 8)]
+    {
+        let _ = routes.insert(Route::on_link(Prefix::new(group, len), link.interface, Origin::Kernel));
+    }
     let broadcast = Prefix::host(IpAddr::V4([255, 255, 255, 255].into()));
     let _ = routes.insert(Route::on_link(broadcast, link.interface, Origin::Kernel));
     link
@@ -47,12 +50,23 @@ pub(super) fn source(links: &[Link], link: &Link, to: IpAddr) -> Option<IpAddr> 
 
 /// What programs see of a link.
 pub(super) fn describe(link: &Link) -> Interface {
-    let assigned = |own: &Own| Assigned { ip: own.ip, prefix: own.prefix };
+    let now = rkt_platform::now();
+    let left = |until: Option<u64>| until.map(|until| (until.saturating_sub(now) / SECOND) as u32);
+    let assigned = |own: &Own| Assigned {
+        ip: own.ip,
+        prefix: own.prefix,
+        tentative: own.tentative,
+        deprecated: own.deprecated,
+        duplicate: own.duplicate,
+        preferred: left(own.lasts_until.0),
+        valid: left(own.lasts_until.1),
+    };
     Interface {
         index: link.interface.0,
         name: link.name.clone(),
         mac: link.mac.0,
         mtu: u32::from(link.card.mtu),
+        groups: link.setup.lock().groups.iter().collect(),
         addresses: link.addresses.read().iter().map(assigned).collect(),
         up: link.is_up(),
         loopback: false,

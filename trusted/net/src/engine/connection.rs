@@ -4,9 +4,9 @@ use super::flow::{Flow, errno};
 use super::round::Round;
 use super::table::{Keyed, Pair};
 use super::{Engine, Way};
-use crate::stack::{Connection, Phase, Status};
+use crate::stack::{Connection, Manner, Phase, Status};
 use alloc::sync::Arc;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_tcp::{
@@ -43,6 +43,7 @@ impl Engine {
         way: Way,
         queue: Arc<WaitQueue>,
         config: &Config,
+        manner: &Manner,
     ) -> Result<Arc<dyn Connection>> {
         let me = self.me.upgrade().ok_or(Errno::ENETDOWN)?;
         let hash = pair.hash(self.key);
@@ -52,8 +53,10 @@ impl Engine {
         // RFC 6191 §3: above what the old connection used.
         let sequence = above.map_or(numbers.sequence, |above| above.wrapping_add(numbers.sequence >> 16));
         let config = self.fitted(config, &way, pair.peer.is_ipv4());
-        let tcb = Tcb::connect(round.now, sequence, numbers.timestamp_offset, &config);
-        let flow = Flow::new(pair, hash, &way, queue, tcb);
+        let mut tcb = Tcb::connect(round.now, sequence, numbers.timestamp_offset, &config);
+        self.fit_path(&mut tcb, pair.peer.ip(), round.now);
+        let ttl = manner.ttl.unwrap_or(self.ttl_of(&way, pair.peer.ip()));
+        let flow = Flow::new(pair, hash, &way, queue, tcb, (ttl, manner.tos));
         if !self.flows.insert(flow.clone()) {
             return Err(Errno::EADDRNOTAVAIL);
         }
@@ -88,9 +91,22 @@ impl Engine {
     /// A configuration with the segment size of the way.
     pub(super) fn fitted(&self, config: &Config, way: &Way, v4: bool) -> Config {
         let headers = if v4 { 40 } else { 60 };
-        let mtu = self.links.get(way.link).map_or(1280, |link| link.mtu());
+        let mtu = self.links.get(way.link).map_or(1280, |link| link.mtu(v4));
         let largest = mtu.saturating_sub(headers).min(usize::from(u16::MAX)) as u16;
         Config { mss: config.mss.min(largest), ..*config }
+    }
+
+    /// Tells a new connection what is known of its path.
+    pub(super) fn fit_path(&self, tcb: &mut Tcb, peer: IpAddr, now: u64) {
+        if let Some(path) = self.paths.lock().get(peer, now) {
+            let headers = if peer.is_ipv4() { 40 } else { 60 };
+            tcb.on_mtu(path.mtu.saturating_sub(headers));
+        }
+    }
+
+    /// Time to live of packets that ask for no other.
+    pub(super) fn ttl_of(&self, way: &Way, peer: IpAddr) -> u8 {
+        self.links.get(way.link).map_or(super::DEFAULT_TTL, |link| link.ttl(peer.is_ipv4()))
     }
 }
 

@@ -1,19 +1,23 @@
 //! UDP: ports that are open, and datagrams that leave.
 
+use super::flow::Flow;
 use super::headers::Envelope;
+use super::link::Link;
 use super::output::Departure;
+use super::port::Port;
 use super::round::Round;
-use super::{DEFAULT_TTL, Engine};
-use crate::stack::{DatagramSink, Guard};
+use super::{Engine, scope};
+use crate::stack::{DatagramSink, Fragmentation, Guard, Manner};
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use hashbrown::HashMap;
 use rkt_linux_abi::{Errno, Result};
+use rkt_netdev::ETHERNET_HEADER_LEN;
 use rkt_sync::RwLock;
 use rkt_wire::checksum::Sum;
 use rkt_wire::ip::{Addresses, protocol};
-use rkt_wire::udp;
+use rkt_wire::{ipv4, ipv6, udp};
 
 struct Open {
     sink: Arc<dyn DatagramSink>,
@@ -75,16 +79,74 @@ impl Engine {
     /// Sends a datagram.
     ///
     /// # Errors
-    /// `EMSGSIZE` if it is longer than IP takes; `ENETUNREACH`, `ENETDOWN`.
-    pub(super) fn send_udp(&self, local: SocketAddr, to: SocketAddr, payload: &[u8]) -> Result<()> {
-        let way = self.way(to.ip(), None)?;
+    /// `EMSGSIZE` if it is longer than IP takes, or than the path if it is not to be cut; `EINVAL` if a row is of
+    /// longer datagrams than the path takes; `ENETUNREACH`, `ENETDOWN`.
+    pub(super) fn send_udp(&self, local: SocketAddr, to: SocketAddr, payload: &[u8], manner: &Manner) -> Result<()> {
+        let way = self.way(to.ip(), manner.interface.or(scope(to)))?;
         let link = self.links.get(way.link).ok_or(Errno::ENETUNREACH)?;
         let addresses = Addresses::new(local.ip(), to.ip()).ok_or(Errno::ENETUNREACH)?;
-        let mut header = udp::Header { source_port: local.port(), destination_port: to.port(), checksum: 0 };
+        let mut round = Round::new();
+        let (path, narrow) = self.mtu_of(link, to.ip(), round.now);
+        let v4 = to.is_ipv4();
+        let ip_header = if v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        let mtu = match manner.fragmentation {
+            Fragmentation::Probe => link.mtu(v4),
+            _ => path,
+        };
+        let most = mtu.saturating_sub(ip_header + udp::HEADER_LEN);
+        let row = manner.segment.filter(|segment| payload.len() > usize::from(*segment));
+        if row.is_some_and(|segment| usize::from(segment) > most) {
+            return Err(Errno::EINVAL);
+        }
+        let cut = matches!(manner.fragmentation, Fragmentation::Local | Fragmentation::Anywhere);
+        if row.is_none() && payload.len() > most && !cut {
+            return Err(Errno::EMSGSIZE);
+        }
+        let envelope = Envelope {
+            from: link.mac,
+            to: link.mac,
+            addresses,
+            ttl: manner.ttl.unwrap_or(if to.ip().is_multicast() { 1 } else { link.ttl(v4) }),
+            tos: manner.tos,
+            id: crate::ports::random() as u16,
+            fragmentable: manner.fragmentation == Fragmentation::Anywhere || cut && narrow,
+        };
+        let way = Outlet { link, next_hop: way.next_hop, mtu, ports: (local.port(), to.port()) };
+        {
+            let mut port = link.port().ok_or(Errno::ENETDOWN)?.lock();
+            let longest = link.card.max_tx_frame.min(ipv4::MAX_LEN);
+            let fits = payload.len() + ip_header + udp::HEADER_LEN + ETHERNET_HEADER_LEN <= longest;
+            match row {
+                Some(segment) if !(link.card.tx_uso && link.card.tx_checksum && fits) => {
+                    for piece in payload.chunks(segment.into()) {
+                        self.send_one(&way, &mut port, &envelope, piece, None, &mut round)?;
+                    }
+                }
+                row => self.send_one(&way, &mut port, &envelope, payload, row, &mut round)?,
+            }
+            port.kick();
+        }
+        round.tell();
+        Ok(())
+    }
+
+    /// Sends one datagram, or a row of them for the card to cut.
+    fn send_one(
+        &self,
+        Outlet { link, next_hop, mtu, ports }: &Outlet<'_>,
+        port: &mut Port<Flow>,
+        envelope: &Envelope,
+        payload: &[u8],
+        segment: Option<u16>,
+        round: &mut Round,
+    ) -> Result<()> {
+        let addresses = envelope.addresses;
+        let mut header = udp::Header { source_port: ports.0, destination_port: ports.1, checksum: 0 };
         let sum = header.sum(payload.len(), &addresses);
         let len = payload.len().saturating_add(udp::HEADER_LEN);
         // The card completes checksums of whole datagrams only.
-        let by_card = link.card.tx_checksum && len <= link.room(to.is_ipv4());
+        let header_len = if next_hop.is_ipv4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        let by_card = link.card.tx_checksum && (segment.is_some() || len + header_len <= *mtu);
         header.checksum = if by_card {
             addresses.pseudo(protocol::UDP, len).partial()
         } else {
@@ -92,30 +154,27 @@ impl Engine {
         };
         let mut bytes = [0; udp::HEADER_LEN];
         header.emit(payload.len(), &mut bytes).map_err(|_| Errno::EMSGSIZE)?;
-        let envelope = Envelope {
-            from: link.mac,
-            to: link.mac,
-            addresses,
-            ttl: if to.ip().is_multicast() { 1 } else { DEFAULT_TTL },
-            tos: 0,
-            id: crate::ports::random() as u16,
-            fragmentable: true,
-        };
         let checksum_at = by_card.then_some(udp::CHECKSUM_OFFSET);
         let departure = Departure {
-            envelope,
+            envelope: *envelope,
             protocol: protocol::UDP,
-            next_hop: way.next_hop,
+            next_hop: *next_hop,
             checksum_at,
+            segment,
+            mtu: *mtu,
             parts: [&bytes, payload],
         };
-        let mut round = Round::new();
-        {
-            let mut port = link.port().ok_or(Errno::ENETDOWN)?.lock();
-            self.depart(link, &mut port, &departure, &mut round);
-            port.kick();
-        }
-        round.tell();
+        self.depart(link, port, &departure, round);
         Ok(())
     }
+}
+
+/// How datagrams leave.
+struct Outlet<'a> {
+    link: &'a Link,
+    next_hop: IpAddr,
+    /// Most bytes of a packet.
+    mtu: usize,
+    /// From and to.
+    ports: (u16, u16),
 }

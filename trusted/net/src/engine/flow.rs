@@ -19,6 +19,8 @@ pub(super) struct Hop {
     pub mac: Address,
     /// When to look again, in nanoseconds.
     pub until: u64,
+    /// The link's table was told that the neighbour is there.
+    pub confirmed: bool,
 }
 
 /// What the flow's lock guards.
@@ -65,15 +67,8 @@ impl Keyed for Flow {
 
 impl Flow {
     /// A flow that goes this way, whose progress wakes `queue`.
-    pub fn new(pair: Pair, hash: u64, way: &Way, queue: Arc<WaitQueue>, tcb: Tcb) -> Arc<Self> {
-        let inner = Inner {
-            tcb: Some(Box::new(tcb)),
-            time_wait: None,
-            hop: None,
-            packet_id: hash as u16,
-            tos: 0,
-            ttl: super::DEFAULT_TTL,
-        };
+    pub fn new(pair: Pair, hash: u64, way: &Way, queue: Arc<WaitQueue>, tcb: Tcb, (ttl, tos): (u8, u8)) -> Arc<Self> {
+        let inner = Inner { tcb: Some(Box::new(tcb)), time_wait: None, hop: None, packet_id: hash as u16, tos, ttl };
         Arc::new(Self {
             pair,
             hash,

@@ -76,7 +76,8 @@ impl Engine {
     ) {
         let v4 = matches!(what.envelope.addresses, Addresses::V4 { .. });
         let extension = if v4 { 0 } else { ipv6::Fragment::LEN };
-        let room = link.room(v4).saturating_sub(extension);
+        let header = if v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        let room = what.mtu.saturating_sub(header + extension);
         let payload: Vec<u8> = what.parts.concat();
         let mac = self.neighbor(link, what.next_hop, round.now);
         let envelope = Envelope { to: mac.unwrap_or(Address::BROADCAST), ..what.envelope };

@@ -5,16 +5,18 @@ use super::arrival::{Arrival, Content, Text};
 use super::flow::Flow;
 use super::headers;
 use super::link::Link;
-use super::round::{Datagram, Round};
+use super::round::Round;
+use super::setup::turn;
 use super::table::Pair;
+use crate::stack::Incoming;
 use alloc::sync::Arc;
 use alloc::vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 use rkt_netdev::RxFrame;
 use rkt_tcp::{Changes, Payload, Segment, Verdict, reply_to_closed};
 use rkt_wire::ethernet::ethertype;
 use rkt_wire::ip::protocol;
-use rkt_wire::{tcp, udp};
+use rkt_wire::{dhcp, tcp, udp};
 
 impl Engine {
     /// Takes a frame in.
@@ -99,6 +101,14 @@ impl Engine {
         if changes.contains(Changes::OUTPUT) {
             round.want_output(flow);
         }
+        // Progress shows that the neighbour is there (RFC 4861 §7.3.1).
+        if changes.intersects(Changes::READABLE | Changes::WRITABLE | Changes::CONNECTED)
+            && let Some(hop) = inner.hop.as_mut().filter(|hop| !hop.confirmed)
+            && let Some(link) = self.links.get(flow.link)
+        {
+            hop.confirmed = true;
+            link.neighbors.lock().confirm(flow.next_hop, round.now);
+        }
         self.settle(flow, inner, changes, round);
         true
     }
@@ -125,23 +135,55 @@ impl Engine {
         }
         let arrival = Arrival { len: claimed, ..*arrival };
         let (local, from) = arrival.ends(header.source_port, header.destination_port);
-        let Some(sink) = self.datagrams.find(local.port()) else {
+        let for_client = local.port() == dhcp::CLIENT_PORT && local.is_ipv4() && link.has_dhcp;
+        let sink = self.datagrams.find(local.port());
+        if sink.is_none() && !for_client {
             return self.refuse_datagram(link, &arrival, frame, round);
-        };
-        if !self.takes(link, local.ip()) {
+        }
+        // Who is offered an address is spoken to by it before it is theirs (RFC 2131 §4.1).
+        if !for_client && !self.takes(link, local.ip()) {
             return;
         }
         let mut payload = vec![0; claimed - udp::HEADER_LEN];
         let unchecked = header.checksum == 0 && local.is_ipv4();
         let mut text = Text::new(frame, &arrival, udp::HEADER_LEN);
-        if text.copy_to(0, &mut payload) && (unchecked || text.verify()) {
-            round.deliver(Datagram { sink, local, from, payload });
+        if !text.copy_to(0, &mut payload) || !(unchecked || text.verify()) {
+            return;
         }
+        if for_client {
+            return self.dhcp(link, &payload, round);
+        }
+        if let Some(sink) = sink {
+            let (interface, ttl, tos) = (link.interface.0, arrival.ttl, arrival.tos);
+            let to_all = matches!(local.ip(), IpAddr::V4(ip) if link.is_broadcast(ip));
+            let from = scoped(from, interface);
+            round.deliver(sink, Incoming { local, from, payload, interface, ttl, tos, to_all });
+        }
+    }
+
+    /// A message for the client of DHCP.
+    fn dhcp(&self, link: &Link, payload: &[u8], round: &mut Round) {
+        let now = round.now;
+        self.set_up(link, round, |setup, wants| {
+            if let Some(client) = &mut setup.dhcp {
+                client.on_packet(payload, &mut turn(now, &mut crate::ports::random, &mut wants.dhcp));
+            }
+        });
     }
 
     /// Whether datagrams to this address are for us.
     fn takes(&self, link: &Link, ip: IpAddr) -> bool {
         let broadcast = matches!(ip, IpAddr::V4(ip) if link.is_broadcast(ip));
         broadcast || ip.is_multicast() || link.owns(ip)
+    }
+}
+
+/// An address as programs see it: one that is only good on a link names the link (RFC 4007 §6).
+fn scoped(from: SocketAddr, interface: u32) -> SocketAddr {
+    match from {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => {
+            SocketAddrV6::new(*v6.ip(), v6.port(), 0, interface).into()
+        }
+        other => other,
     }
 }

@@ -2,20 +2,21 @@
 
 use super::flow::Flow;
 use super::port::Port;
+use super::setup::Setup;
 use crate::netstack::Card;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use rkt_inet::Interface;
 use rkt_inet::fragment::Reassembler;
 use rkt_inet::neighbor::{Cache, Timing};
+use rkt_inet::slaac::{Autoconf, State};
 use rkt_netdev::{Capabilities, NetDevice, NetStats, Probe, TxMeta};
 use rkt_sync::{Mutex, RwLock};
 use rkt_wire::ethernet::Address;
-use rkt_wire::{ipv4, ipv6};
 
 /// A frame that waits for its neighbour's hardware address.
 pub(super) struct Parcel {
@@ -33,9 +34,23 @@ pub(super) struct Own {
     pub tentative: bool,
     /// Past its preferred lifetime.
     pub deprecated: bool,
+    /// Somebody else has it (RFC 4862 §5.4.5).
+    pub duplicate: bool,
+    /// Of a lease of DHCP.
+    pub leased: bool,
+    /// Ends of the preferred and of the valid lifetime, in nanoseconds; none: for ever.
+    pub lasts_until: (Option<u64>, Option<u64>),
 }
 
-/// A card with everything that belongs to it. Locks are taken in the order port, flow, neighbours.
+impl Own {
+    /// A configured address.
+    pub const fn new(ip: IpAddr, prefix: u8) -> Self {
+        let (tentative, deprecated, duplicate, leased) = (false, false, false, false);
+        Self { ip, prefix, tentative, deprecated, duplicate, leased, lasts_until: (None, None) }
+    }
+}
+
+/// A card with everything that belongs to it. Locks are taken in the order port, flow, setup, neighbours.
 pub(super) struct Link {
     pub interface: Interface,
     pub name: String,
@@ -52,6 +67,16 @@ pub(super) struct Link {
     pub fragments_v6: Mutex<Reassembler>,
     /// Until when nothing has to be done for neighbours, in nanoseconds.
     pub neighbors_due: AtomicU64,
+    /// A client of DHCP takes what comes to its port.
+    pub has_dhcp: bool,
+    /// How it comes by its addresses.
+    pub setup: Mutex<Setup>,
+    /// Until when there is nothing else to be done, in nanoseconds.
+    pub chores_due: AtomicU64,
+    /// Largest packet of IPv6, in bytes, as a router may say.
+    pub mtu_v6: AtomicU16,
+    /// Hop limit of IPv6, as a router may say.
+    pub hop_limit: AtomicU8,
 }
 
 impl Link {
@@ -60,32 +85,60 @@ impl Link {
         let queues = card.device.take_queues();
         let probes = queues.iter().map(|queue| queue.probe()).collect();
         let capabilities = card.device.capabilities();
-        let own = |&(ip, prefix): &(IpAddr, u8)| Own { ip, prefix, tentative: false, deprecated: false };
+        let mac = Address(capabilities.mac);
+        let setup = Setup::new(index, mac, capabilities.mtu, &card);
+        let v4 = card.addresses.iter().filter(|(ip, _)| ip.is_ipv4());
+        let addresses = v4.map(|&(ip, prefix)| Own::new(ip, prefix)).collect();
         Self {
             interface: Interface(index),
             name: card.name,
-            mac: Address(capabilities.mac),
+            mac,
+            mtu_v6: AtomicU16::new(capabilities.mtu),
+            hop_limit: AtomicU8::new(super::DEFAULT_TTL),
             card: capabilities,
             ports: queues.into_iter().map(|queue| Mutex::new(Port::new(queue))).collect(),
             probes,
             device: Mutex::new(card.device),
             up: AtomicBool::new(true),
-            addresses: RwLock::new(card.addresses.iter().map(own).collect()),
+            addresses: RwLock::new(addresses),
             neighbors: Mutex::new(Cache::new(Timing::new(0, 0, &mut crate::ports::random))),
             fragments_v4: Mutex::new(Reassembler::v4()),
             fragments_v6: Mutex::new(Reassembler::v6()),
             neighbors_due: AtomicU64::new(u64::MAX),
+            has_dhcp: card.dhcp,
+            setup: Mutex::new(setup),
+            // It has to be started.
+            chores_due: AtomicU64::new(0),
         }
     }
 
     /// Largest IP packet, in bytes.
-    pub fn mtu(&self) -> usize {
-        usize::from(self.card.mtu)
+    pub fn mtu(&self, v4: bool) -> usize {
+        usize::from(if v4 { self.card.mtu } else { self.mtu_v6.load(Ordering::Relaxed) })
     }
 
-    /// Most bytes behind the IP header of a packet.
-    pub fn room(&self, v4: bool) -> usize {
-        self.mtu().saturating_sub(if v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN })
+    /// Time to live of packets that do not ask for another.
+    pub fn ttl(&self, v4: bool) -> u8 {
+        if v4 { super::DEFAULT_TTL } else { self.hop_limit.load(Ordering::Relaxed) }
+    }
+
+    /// Makes sure that chores are done by then.
+    pub fn note_chore(&self, deadline: Option<u64>) {
+        self.chores_due.fetch_min(deadline.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Takes over the addresses of IPv6.
+    pub fn take_addresses(&self, autoconf: &Autoconf) {
+        let own = |address: &rkt_inet::slaac::Address| Own {
+            tentative: !address.is_usable(),
+            deprecated: address.state == State::Deprecated,
+            duplicate: address.state == State::Duplicate,
+            lasts_until: (address.preferred_until, address.valid_until),
+            ..Own::new(address.address.into(), address.prefix_len)
+        };
+        let mut addresses = self.addresses.write();
+        addresses.retain(|own| own.ip.is_ipv4());
+        addresses.extend(autoconf.addresses().map(own));
     }
 
     /// The port that this vCPU sends through.

@@ -179,7 +179,8 @@ impl Engine {
         let Ok(way) = self.way(pair.peer.ip(), interface) else { return };
         let queue = Arc::new(rkt_sched::WaitQueue::new());
         let changes = tcb.on_segment(round.now, segment, text);
-        let flow = Flow::new(pair, hash, &way, queue, tcb);
+        self.fit_path(&mut tcb, pair.peer.ip(), round.now);
+        let flow = Flow::new(pair, hash, &way, queue, tcb, (self.ttl_of(&way, pair.peer.ip()), 0));
         if !self.flows.insert(flow.clone()) {
             return;
         }

@@ -25,12 +25,13 @@ mod poll;
 mod port;
 mod rare;
 mod round;
+mod setup;
 mod table;
 mod wheel;
 
 use crate::Interface;
 use crate::netstack::Card;
-use crate::stack::{Acceptor, Connection, DatagramSink, Guard, Stack};
+use crate::stack::{Acceptor, Configuration, Connection, DatagramSink, Guard, Manner, Stack};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -40,7 +41,8 @@ use flow::Flow;
 use link::Link;
 use listen::Listeners;
 use rkt_inet::icmp::Limiter;
-use rkt_inet::route;
+use rkt_inet::multicast::{Filter, JoinError, Member};
+use rkt_inet::{pmtu, route};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, RwLock};
@@ -75,6 +77,10 @@ pub(crate) struct Engine {
     complaints: Mutex<Limiter>,
     links: Vec<Link>,
     routes: RwLock<route::Table>,
+    /// What paths take that are narrower than their links.
+    paths: Mutex<pmtu::Cache>,
+    /// Who waits for changes of addresses, routes and resolvers.
+    changes: Arc<WaitQueue>,
     flows: Table<Flow>,
     listeners: Listeners,
     datagrams: Datagrams,
@@ -93,6 +99,19 @@ struct Way {
     next_hop: IpAddr,
     /// Own address that they come from.
     source: IpAddr,
+}
+
+/// The interface that an address names, if it is only good on a link (RFC 4007 §6).
+fn scope(to: SocketAddr) -> Option<u32> {
+    match to {
+        SocketAddr::V6(to) if to.scope_id() != 0 => Some(to.scope_id()),
+        _ => None,
+    }
+}
+
+/// The address without the name of a link, as flows are known.
+fn unscoped(address: SocketAddr) -> SocketAddr {
+    (address.ip(), address.port()).into()
 }
 
 fn random_key() -> Key {
@@ -117,12 +136,31 @@ impl Engine {
             complaints: Mutex::new(Limiter::new(now)),
             links,
             routes: RwLock::new(routes),
+            paths: Mutex::new(pmtu::Cache::new()),
+            changes: Arc::new(WaitQueue::new()),
             flows: Table::new(),
             listeners: Listeners::new(),
             datagrams: Datagrams::new(),
             timers: (0..rkt_platform::cpus()).map(|_| timers()).collect(),
             housekeeping: AtomicU64::new(now),
         })
+    }
+
+    /// Sends what a round outside of a poll left, and tells.
+    fn send_round(&self, nth: usize, link: &Link, mut round: round::Round) {
+        if let Some(port) = link.port() {
+            self.finish(nth, link, &mut port.lock(), &mut round);
+        }
+        round.tell();
+    }
+
+    /// Most bytes of packets to a destination, and whether they may be cut on the way.
+    fn mtu_of(&self, link: &Link, to: IpAddr, now: u64) -> (usize, bool) {
+        let of_link = link.mtu(to.is_ipv4());
+        match self.paths.lock().get(to, now) {
+            Some(path) => (of_link.min(path.mtu.into()), path.may_fragment),
+            None => (of_link, false),
+        }
     }
 
     /// The link with this interface number.
@@ -185,12 +223,14 @@ impl Stack for Engine {
         to: SocketAddr,
         queue: Arc<WaitQueue>,
         config: &Config,
+        manner: &Manner,
     ) -> Result<Arc<dyn Connection>> {
-        let way = self.way(to.ip(), None)?;
+        let way = self.way(to.ip(), manner.interface.or(scope(to)))?;
+        let (local, to) = (unscoped(local), unscoped(to));
         if to.ip().is_multicast() || self.is_broadcast(to.ip()) {
             return Err(Errno::ENETUNREACH);
         }
-        self.open(Pair { local, peer: to }, way, queue, config)
+        self.open(Pair { local, peer: to }, way, queue, config, manner)
     }
 
     fn listen(
@@ -208,8 +248,45 @@ impl Stack for Engine {
         self.datagrams.open(port, sink, self.me.clone())
     }
 
-    fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8]) -> Result<()> {
-        self.send_udp(local, to, payload)
+    fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8], manner: &Manner) -> Result<()> {
+        self.send_udp(local, to, payload, manner)
+    }
+
+    fn path_mtu(&self, to: IpAddr) -> Result<u16> {
+        let way = self.way(to, None)?;
+        let link = self.links.get(way.link).ok_or(Errno::ENETUNREACH)?;
+        Ok(self.mtu_of(link, to, rkt_platform::now()).0 as u16)
+    }
+
+    fn set_group(&self, interface: u32, member: Member, group: IpAddr, filter: Filter) -> Result<()> {
+        let nth = self.link_of(rkt_inet::Interface(interface)).ok_or(Errno::ENODEV)?;
+        let link = self.links.get(nth).ok_or(Errno::ENODEV)?;
+        let mut round = round::Round::new();
+        let now = round.now;
+        let outcome = self.set_up(link, &mut round, |setup, wants| {
+            let random = &mut crate::ports::random;
+            let turn = &mut setup::turn(now, random, &mut wants.groups);
+            setup.groups.set(member, group, filter, turn)
+        });
+        self.send_round(nth, link, round);
+        outcome.map_err(|error| match error {
+            JoinError::NoGroup => Errno::EINVAL,
+            JoinError::Full => Errno::ENOBUFS,
+        })
+    }
+
+    fn configuration(&self) -> Configuration {
+        let mut all = Configuration { complete: true, resolvers: Vec::new() };
+        for link in &self.links {
+            let setup = link.setup.lock();
+            all.complete &= setup.is_complete();
+            all.resolvers.extend(setup.resolvers());
+        }
+        all
+    }
+
+    fn changes(&self) -> &Arc<WaitQueue> {
+        &self.changes
     }
 
     fn poll(&self) -> bool {

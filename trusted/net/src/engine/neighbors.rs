@@ -1,107 +1,87 @@
-//! Who has which hardware address: ARP (RFC 826) and Neighbour Discovery (RFC 4861 §7.2).
+//! Who has which hardware address: ARP (RFC 826) and Neighbour Discovery (RFC 4861) between the wire and `rkt-inet`.
 
 use super::Engine;
 use super::flow::Flow;
-use super::headers::Envelope;
 use super::link::{Link, Parcel};
 use super::port::Port;
 use super::round::Round;
+use super::setup::{ND_HOP_LIMIT, turn};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::sync::atomic::Ordering;
-use rkt_inet::neighbor::{Action, Advertisement};
+use rkt_inet::neighbor::Action;
+use rkt_inet::prefix::Prefix;
+use rkt_inet::route::{Origin, Route};
+use rkt_inet::{arp, nd};
 use rkt_linux_abi::Errno;
 use rkt_netdev::{ETHERNET_HEADER_LEN, RxFrame, TxMeta};
 use rkt_wire::ethernet::{self, Address, ethertype};
-use rkt_wire::icmpv6::ndp::{self, Body, NdOption};
-use rkt_wire::ip::{Addresses, protocol};
-use rkt_wire::{arp, icmpv6, ipv6};
+use rkt_wire::icmpv6::ndp;
+use rkt_wire::{arp as wire, ipv6};
 
-/// Hop limit of Neighbour Discovery: proves that a packet comes from the link (RFC 4861 §3.1).
-const HOP_LIMIT: u8 = 255;
 /// Bytes of the longest message that is sent here: header, target, one option.
-const MESSAGE_MAX: usize = 32;
+const MESSAGE_MAX: usize = 64;
 
 impl Engine {
     /// An ARP packet came.
     pub(super) fn arp(&self, link: &Link, frame: &mut dyn RxFrame, round: &mut Round) {
         let Some(bytes) = frame.head().get(ETHERNET_HEADER_LEN..) else { return };
-        let Ok(packet) = arp::Packet::parse(bytes) else { return };
-        let sender = IpAddr::V4(packet.sender);
-        let for_us = link.owns(packet.target.into());
+        let Ok(packet) = wire::Packet::parse(bytes) else { return };
         let mut actions = Vec::new();
-        if !packet.sender.is_unspecified() && !link.owns(sender) {
+        let answer = {
+            let is_ours = |ip: Ipv4Addr| link.owns(ip.into());
             let mut neighbors = link.neighbors.lock();
-            match packet.operation {
-                // RFC 826: who asks us will be answered again; others are believed only as far as they are known.
-                arp::Operation::Request => {
-                    neighbors.on_hint(sender, packet.sender_mac, for_us, round.now, &mut actions);
-                }
-                arp::Operation::Reply => neighbors.on_advertisement(
-                    sender,
-                    Some(packet.sender_mac),
-                    Advertisement::ARP_REPLY,
-                    round.now,
-                    &mut actions,
-                ),
-            }
+            let answer = arp::on_packet(&packet, link.mac, is_ours, |_| false, &mut neighbors, round.now, &mut actions);
             self.note_due(link, neighbors.deadline());
-        }
+            answer
+        };
         self.collect(link, actions, round);
-        if for_us && packet.operation == arp::Operation::Request {
-            let reply = arp::Packet {
-                operation: arp::Operation::Reply,
-                sender_mac: link.mac,
-                sender: packet.target,
-                target_mac: packet.sender_mac,
-                target: packet.sender,
-            };
-            round.frames.extend(arp_frame(link, packet.sender_mac, &reply));
+        match answer {
+            arp::Answer::None => {}
+            arp::Answer::Reply(reply) => round.frames.extend(arp_frame(link, reply.target_mac, &reply)),
+            arp::Answer::Conflict(ip) => self.set_up(link, round, |setup, wants| {
+                if let Some(client) = &mut setup.dhcp {
+                    client.on_conflict(ip, &mut turn(rkt_platform::now(), &mut crate::ports::random, &mut wants.dhcp));
+                }
+            }),
         }
     }
 
     /// A message of Neighbour Discovery came, in a packet of hop limit 255.
-    pub(super) fn ndp(
-        &self,
-        link: &Link,
-        (source, destination): (Ipv6Addr, Ipv6Addr),
-        message: &ndp::Message<'_>,
-        round: &mut Round,
-    ) {
+    pub(super) fn ndp(&self, link: &Link, packet: &ipv6::Header, message: &ndp::Message<'_>, round: &mut Round) {
         let mut actions = Vec::new();
-        match message.body {
-            Body::NeighborSolicitation { target } if link.owns(target.into()) => {
-                if let Some(mac) = message.options.source_mac().filter(|_| !source.is_unspecified()) {
-                    let mut neighbors = link.neighbors.lock();
-                    neighbors.on_hint(source.into(), mac, true, round.now, &mut actions);
-                    self.note_due(link, neighbors.deadline());
+        let now = round.now;
+        let answer = self.set_up(link, round, |setup, wants| {
+            let mut neighbors = link.neighbors.lock();
+            let random = &mut crate::ports::random;
+            let turn = &mut turn(now, random, &mut wants.slaac);
+            let answer = nd::on_message(message, packet, &mut neighbors, &mut actions, &mut setup.autoconf, turn);
+            self.note_due(link, neighbors.deadline());
+            answer
+        });
+        self.collect(link, actions, round);
+        match answer {
+            nd::Answer::None => {}
+            nd::Answer::Advertise { target, destination, solicited } => {
+                let mut bytes = [0; MESSAGE_MAX];
+                if let Some(len) = nd::emit_advertisement(target, destination, solicited, link.mac, &mut bytes) {
+                    self.queue_nd(link, (target, destination), bytes.get(..len).unwrap_or(&[]), round);
                 }
-                self.collect(link, actions, round);
-                // Who checks for duplicates has no address yet: everyone is told (§7.2.4).
-                let to = if source.is_unspecified() { ipv6::ALL_NODES } else { source };
-                let mac = message.options.source_mac().filter(|_| !source.is_unspecified());
-                let known = mac.or_else(|| link.neighbors.lock().lookup(to.into(), round.now));
-                let card = if to.is_multicast() { Some(Address::of_group_v6(to)) } else { known };
-                let body = Body::NeighborAdvertisement {
-                    router: false,
-                    solicited: !to.is_multicast(),
-                    overriding: true,
-                    target,
-                };
-                let options = [NdOption::TargetMac(link.mac)];
-                round.frames.extend(card.and_then(|card| nd_frame(link, card, (target, to), body, &options)));
             }
-            Body::NeighborAdvertisement { router, solicited, overriding, target } => {
-                let advertisement =
-                    Advertisement { router, solicited: solicited && !destination.is_multicast(), overriding };
-                let mut neighbors = link.neighbors.lock();
-                let mac = message.options.target_mac();
-                neighbors.on_advertisement(target.into(), mac, advertisement, round.now, &mut actions);
-                self.note_due(link, neighbors.deadline());
-                drop(neighbors);
-                self.collect(link, actions, round);
-            }
-            _ => {}
+            nd::Answer::Redirect { target, destination } => self.redirected(link, packet.source, target, destination),
+        }
+    }
+
+    /// A router knows a better first hop; only the one that packets go by now is believed (RFC 4861 §8.1).
+    fn redirected(&self, link: &Link, router: Ipv6Addr, target: Ipv6Addr, destination: Ipv6Addr) {
+        let mut routes = self.routes.write();
+        let current =
+            routes.lookup(destination.into(), Some(link.interface)).map(|route| route.next_hop(destination.into()));
+        if current == Some(IpAddr::V6(router)) {
+            let prefix = Prefix::host(destination.into());
+            let gateway = (target != destination).then_some(IpAddr::V6(target));
+            // A full table keeps the longer way.
+            let _ = routes.replace(Route { gateway, ..Route::on_link(prefix, link.interface, Origin::Redirect) });
         }
     }
 
@@ -119,7 +99,7 @@ impl Engine {
     }
 
     /// Makes frames of what the table of neighbours asks for.
-    fn collect(&self, link: &Link, actions: Vec<Action<Parcel>>, round: &mut Round) {
+    pub(super) fn collect(&self, link: &Link, actions: Vec<Action<Parcel>>, round: &mut Round) {
         for action in actions {
             match action {
                 Action::Solicit { target: IpAddr::V4(target), to } => {
@@ -141,25 +121,15 @@ impl Engine {
 
     fn arp_request(&self, link: &Link, target: Ipv4Addr, to: Option<Address>) -> Option<(TxMeta, Vec<u8>)> {
         let IpAddr::V4(sender) = self.speaker(link, target.into())? else { return None };
-        let request = arp::Packet {
-            operation: arp::Operation::Request,
-            sender_mac: link.mac,
-            sender,
-            target_mac: Address([0; 6]),
-            target,
-        };
-        arp_frame(link, to.unwrap_or(Address::BROADCAST), &request)
+        arp_frame(link, to.unwrap_or(Address::BROADCAST), &arp::request(target, sender, link.mac))
     }
 
     fn solicitation(&self, link: &Link, target: Ipv6Addr, to: Option<Address>) -> Option<(TxMeta, Vec<u8>)> {
         let IpAddr::V6(source) = self.speaker(link, target.into())? else { return None };
-        let group = ipv6::solicited_node(target);
-        let (card, destination) = match to {
-            Some(card) => (card, target),
-            None => (Address::of_group_v6(group), group),
-        };
-        let options = [NdOption::SourceMac(link.mac)];
-        nd_frame(link, card, (source, destination), Body::NeighborSolicitation { target }, &options)
+        let mut bytes = [0; MESSAGE_MAX];
+        let (destination, len) = nd::emit_solicitation(target, to.is_some(), source, link.mac, &mut bytes)?;
+        let card = to.unwrap_or(Address::of_group_v6(destination));
+        nd_frame(link, card, (source, destination), bytes.get(..len)?)
     }
 
     /// The own address that a neighbour is asked from.
@@ -184,8 +154,9 @@ impl Engine {
     }
 }
 
-fn arp_frame(link: &Link, to: Address, packet: &arp::Packet) -> Option<(TxMeta, Vec<u8>)> {
-    let mut frame = alloc::vec![0; ETHERNET_HEADER_LEN + arp::LEN];
+/// A packet of ARP in its frame.
+pub(super) fn arp_frame(link: &Link, to: Address, packet: &wire::Packet) -> Option<(TxMeta, Vec<u8>)> {
+    let mut frame = alloc::vec![0; ETHERNET_HEADER_LEN + wire::LEN];
     let header = ethernet::Header { destination: to, source: link.mac, ethertype: ethertype::ARP };
     let start = header.emit(&mut frame).ok()?;
     packet.emit(frame.get_mut(start..)?).ok()?;
@@ -193,33 +164,23 @@ fn arp_frame(link: &Link, to: Address, packet: &arp::Packet) -> Option<(TxMeta, 
 }
 
 /// A message of Neighbour Discovery in its frame.
-pub(super) fn nd_frame(
+fn nd_frame(
     link: &Link,
     to: Address,
     (source, destination): (Ipv6Addr, Ipv6Addr),
-    body: Body,
-    options: &[NdOption<'_>],
+    message: &[u8],
 ) -> Option<(TxMeta, Vec<u8>)> {
-    let mut option_bytes = [0; MESSAGE_MAX];
-    let mut len = 0;
-    for option in options {
-        len += option.emit(option_bytes.get_mut(len..)?).ok()?;
-    }
-    let options = ndp::Options::new(option_bytes.get(..len)?).ok()?;
-    let message = icmpv6::Message::Ndp(ndp::Message { body, options });
-    let mut bytes = [0; 2 * MESSAGE_MAX];
-    let written = message.emit(source, destination, &mut bytes).ok()?;
-    let envelope = Envelope {
+    let envelope = super::headers::Envelope {
         from: link.mac,
         to,
-        addresses: Addresses::V6 { source, destination },
-        ttl: HOP_LIMIT,
+        addresses: rkt_wire::ip::Addresses::V6 { source, destination },
+        ttl: ND_HOP_LIMIT,
         tos: 0,
         id: 0,
         fragmentable: false,
     };
-    let mut frame = alloc::vec![0; ETHERNET_HEADER_LEN + ipv6::HEADER_LEN + written];
-    let start = envelope.emit(protocol::ICMPV6, written, &mut frame).ok()?;
-    frame.get_mut(start..)?.copy_from_slice(bytes.get(..written)?);
+    let mut frame = alloc::vec![0; ETHERNET_HEADER_LEN + ipv6::HEADER_LEN + message.len()];
+    let start = envelope.emit(rkt_wire::ip::protocol::ICMPV6, message.len(), &mut frame).ok()?;
+    frame.get_mut(start..)?.copy_from_slice(message);
     Some((TxMeta::default(), frame))
 }

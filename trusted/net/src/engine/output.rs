@@ -6,12 +6,12 @@ use super::link::{Link, Parcel};
 use super::port::Port;
 use super::round::Round;
 use super::table::{Keyed, Pair};
-use super::{DEFAULT_TTL, Engine, Timer};
+use super::{Engine, Timer};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::sync::atomic::Ordering;
-use rkt_netdev::{Checksum, ETHERNET_HEADER_LEN, TxMeta};
+use rkt_netdev::{Checksum, ETHERNET_HEADER_LEN, Gso, GsoKind, TxMeta};
 use rkt_tcp::{Changes, Outgoing, Segment, Tcb};
 use rkt_wire::ethernet::Address;
 use rkt_wire::ip::Addresses;
@@ -137,7 +137,7 @@ impl Engine {
             return Some(hop.mac);
         }
         let mac = self.neighbor(link, flow.next_hop, now)?;
-        *hop = Some(Hop { mac, until: now.saturating_add(HOP_LIFE) });
+        *hop = Some(Hop { mac, until: now.saturating_add(HOP_LIFE), confirmed: false });
         Some(mac)
     }
 
@@ -185,7 +185,7 @@ impl Engine {
             from: link.mac,
             to: mac.unwrap_or(Address::BROADCAST),
             addresses,
-            ttl: DEFAULT_TTL,
+            ttl: link.ttl(pair.peer.is_ipv4()),
             tos: 0,
             id: 0,
             fragmentable: false,
@@ -209,6 +209,10 @@ pub(super) struct Departure<'a> {
     pub next_hop: IpAddr,
     /// Where in the transport's header the card stores the checksum, if it is to.
     pub checksum_at: Option<u16>,
+    /// The card cuts the payload into datagrams of so many bytes.
+    pub segment: Option<u16>,
+    /// Most bytes of a packet.
+    pub mtu: usize,
     /// The transport's header, and the rest.
     pub parts: [&'a [u8]; 2],
 }
@@ -219,7 +223,8 @@ impl Engine {
         let [head, rest] = what.parts;
         let len = head.len().saturating_add(rest.len());
         let v4 = matches!(what.envelope.addresses, Addresses::V4 { .. });
-        if len > link.room(v4) {
+        let header = if v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        if what.segment.is_none() && len > what.mtu.saturating_sub(header) {
             return self.depart_in_fragments(link, port, what, round);
         }
         let mac = self.neighbor(link, what.next_hop, round.now);
@@ -230,7 +235,9 @@ impl Engine {
             Some(offset) => Checksum::Partial { start: start as u16, offset },
             None => Checksum::Plain,
         };
-        let meta = TxMeta { checksum, gso: None };
+        let headers = (start + head.len()) as u16;
+        let gso = what.segment.map(|segment| Gso { kind: GsoKind::Udp, segment, headers });
+        let meta = TxMeta { checksum, gso };
         let parts = [bytes.get(..start).unwrap_or(&[]), head, rest];
         match mac {
             Some(_) => port.send(&meta, &parts),

@@ -68,7 +68,9 @@ impl Engine {
             self.send_segment(link, port, segment, round);
         }
         for Packet { envelope, protocol, next_hop, bytes } in core::mem::take(&mut round.packets) {
-            let departure = Departure { envelope, protocol, next_hop, checksum_at: None, parts: [&bytes, &[]] };
+            let mtu = link.mtu(next_hop.is_ipv4());
+            let parts: [&[u8]; 2] = [&bytes, &[]];
+            let departure = Departure { envelope, protocol, next_hop, checksum_at: None, segment: None, mtu, parts };
             self.depart(link, port, &departure, round);
         }
         for (meta, frame) in core::mem::take(&mut round.frames) {
@@ -124,8 +126,8 @@ impl Engine {
     pub(super) fn next_deadline(&self) -> u64 {
         let timers =
             self.timers.get(rkt_platform::cpu()).map_or(u64::MAX, |timers| timers.next.load(Ordering::Relaxed));
-        let neighbors = self.links.iter().map(|link| link.neighbors_due.load(Ordering::Relaxed)).min();
-        timers.min(neighbors.unwrap_or(u64::MAX)).min(self.housekeeping_due())
+        let due = |link: &Link| link.neighbors_due.load(Ordering::Relaxed).min(link.chores_due.load(Ordering::Relaxed));
+        timers.min(self.links.iter().map(due).min().unwrap_or(u64::MAX)).min(self.housekeeping_due())
     }
 
     /// When there is something to look after: only while a card is down.
@@ -141,6 +143,10 @@ impl Engine {
             if link.neighbors_due.load(Ordering::Relaxed) <= now {
                 worked = true;
                 self.expire_neighbors(nth, link, now);
+            }
+            if link.chores_due.load(Ordering::Relaxed) <= now {
+                worked = true;
+                self.do_chores(nth, link, now);
             }
         }
         if self.housekeeping_due() <= now {

@@ -5,20 +5,23 @@ use super::arrival::Arrival;
 use super::headers::Envelope;
 use super::link::Link;
 use super::round::Round;
+use super::setup::turn;
 use super::table::Pair;
 use crate::stack::Undelivered;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
-use rkt_inet::fragment::{Fragment, Key, Outcome, Whole};
+use rkt_inet::fragment::{Expired, Fragment, Key, Outcome, Whole};
 use rkt_inet::icmp::{self, Failure, Report};
 use rkt_linux_abi::Errno;
 use rkt_netdev::{Checksum, ETHERNET_HEADER_LEN, RxFrame, RxMeta, TrustedFrame};
 use rkt_wire::ethernet::{self, ethertype};
 use rkt_wire::ip::{Addresses, protocol};
 use rkt_wire::ipv6::{Problem, Walk, walk};
-use rkt_wire::{icmpv4, icmpv6, ipv4, ipv6, tcp};
+use rkt_wire::{icmpv4, icmpv6, igmp, ipv4, ipv6, tcp};
 
+/// Type of service of ICMP errors.
+const ERROR_TOS: u8 = 0;
 /// Bytes of the longest ICMP error.
 const ERROR_MAX: usize = 1280;
 
@@ -78,7 +81,10 @@ impl Engine {
             head: packet.get(..head_len.min(ipv4::HEADER_LEN + ipv4::MAX_OPTIONS_LEN))?,
             data: payload,
         };
-        match link.fragments_v4.lock().on_fragment(key, &fragment, round.now) {
+        let mut pending = link.fragments_v4.lock();
+        let outcome = pending.on_fragment(key, &fragment, round.now);
+        link.note_chore(pending.deadline());
+        match outcome {
             Outcome::Whole(whole) => Some((addresses, whole, header.ttl)),
             Outcome::Pending | Outcome::Dropped => None,
         }
@@ -123,9 +129,25 @@ impl Engine {
             data,
         };
         let key = Key { addresses, id: fragment.id, protocol: 0 };
-        match link.fragments_v6.lock().on_fragment(key, &arrived, round.now) {
+        let mut pending = link.fragments_v6.lock();
+        let outcome = pending.on_fragment(key, &arrived, round.now);
+        link.note_chore(pending.deadline());
+        match outcome {
             Outcome::Whole(whole) => Some((addresses, whole, header.hop_limit)),
             Outcome::Pending | Outcome::Dropped => None,
+        }
+    }
+
+    /// Gives up datagrams of which fragments are missing, and tells who sent them (RFC 1122 §3.3.2).
+    pub(super) fn expire_fragments(&self, link: &Link, round: &mut Round) {
+        let mut expired = Vec::new();
+        for fragments in [&link.fragments_v4, &link.fragments_v6] {
+            let mut fragments = fragments.lock();
+            fragments.on_timer(round.now, &mut expired);
+            link.note_chore(fragments.deadline());
+        }
+        for Expired { quote, .. } in expired {
+            self.complain(link, Failure::Reassembly, &quote, icmp::Link::Unicast, round);
         }
     }
 
@@ -138,8 +160,9 @@ impl Engine {
         let Some(bytes) = copy_of(frame) else { return };
         let Some(message) = bytes.get(arrival.start..arrival.start.saturating_add(arrival.len)) else { return };
         match (arrival.protocol, arrival.addresses) {
-            (protocol::ICMP, Addresses::V4 { .. }) => self.icmp_v4(nth, link, arrival, message, round),
+            (protocol::ICMP, Addresses::V4 { .. }) => self.icmp_v4(nth, link, arrival, (message, &bytes), round),
             (protocol::ICMPV6, Addresses::V6 { .. }) => self.icmp_v6(nth, link, arrival, message, round),
+            (protocol::IGMP, Addresses::V4 { .. }) => self.igmp(link, message, round),
             (protocol::NO_NEXT_HEADER, _) => {}
             _ => {
                 let packet = bytes.get(ETHERNET_HEADER_LEN..).unwrap_or(&[]);
@@ -150,14 +173,15 @@ impl Engine {
         }
     }
 
-    fn icmp_v4(&self, nth: usize, link: &Link, arrival: &Arrival, bytes: &[u8], round: &mut Round) {
+    fn icmp_v4(&self, nth: usize, link: &Link, arrival: &Arrival, (bytes, frame): (&[u8], &[u8]), round: &mut Round) {
         let Ok(message) = icmpv4::Message::parse(bytes) else { return };
         if let icmpv4::Message::EchoRequest(echo) = message {
-            // RFC 1122 §3.2.2.6 leaves it open whether groups are answered; Linux does not.
-            if link.owns(arrival.addresses.destination()) {
+            let packet = ipv4::Packet::parse_quote(frame.get(ETHERNET_HEADER_LEN..).unwrap_or(&[]));
+            let is_broadcast = |ip| link.is_broadcast(ip);
+            if packet.is_ok_and(|packet| icmp::answers_echo_v4(&packet.header, manner(frame), is_broadcast)) {
                 let mut reply = vec![0; bytes.len()];
                 if icmpv4::Message::EchoReply(echo).emit(&mut reply).is_ok() {
-                    self.answer(link, arrival, protocol::ICMP, &reply, round);
+                    self.queue_packet(link, arrival.addresses.reversed(), (protocol::ICMP, arrival.tos), &reply, round);
                 }
             }
             return;
@@ -179,13 +203,23 @@ impl Engine {
         };
         let Ok(message) = icmpv6::Message::parse(bytes, &header) else { return };
         match message {
-            icmpv6::Message::EchoRequest(echo) if link.owns(destination.into()) => {
+            icmpv6::Message::EchoRequest(echo) if icmp::answers_echo_v6(&header) => {
+                let own = Some(IpAddr::V6(destination)).filter(|own| link.owns(*own));
+                let own = own.or_else(|| super::configure::source(&self.links, link, source.into()));
+                let Some(IpAddr::V6(own)) = own else { return };
                 let mut reply = vec![0; bytes.len()];
-                if icmpv6::Message::EchoReply(echo).emit(destination, source, &mut reply).is_ok() {
-                    self.answer(link, arrival, protocol::ICMPV6, &reply, round);
+                if icmpv6::Message::EchoReply(echo).emit(own, source, &mut reply).is_ok() {
+                    let addresses = Addresses::V6 { source: own, destination: source };
+                    self.queue_packet(link, addresses, (protocol::ICMPV6, arrival.tos), &reply, round);
                 }
             }
-            icmpv6::Message::Ndp(message) => self.ndp(link, (source, destination), &message, round),
+            icmpv6::Message::Ndp(message) => self.ndp(link, &header, &message, round),
+            icmpv6::Message::Mld(message) => {
+                let now = round.now;
+                self.set_up(link, round, |setup, wants| {
+                    setup.groups.on_mld(&message, &mut turn(now, &mut crate::ports::random, &mut wants.groups));
+                });
+            }
             message => {
                 if let Some(report) = icmp::read_v6(&message) {
                     self.reported(nth, &report, source.into(), round);
@@ -194,20 +228,30 @@ impl Engine {
         }
     }
 
-    /// Sends a message back to where a packet came from.
-    fn answer(&self, link: &Link, arrival: &Arrival, protocol: u8, message: &[u8], round: &mut Round) {
-        self.queue_packet(link, arrival.addresses.reversed(), protocol, message, round);
+    fn igmp(&self, link: &Link, bytes: &[u8], round: &mut Round) {
+        let Ok(message) = igmp::Message::parse(bytes) else { return };
+        let now = round.now;
+        self.set_up(link, round, |setup, wants| {
+            setup.groups.on_igmp(&message, &mut turn(now, &mut crate::ports::random, &mut wants.groups));
+        });
     }
 
     /// Puts a packet of a transport's `bytes` among the round's frames; in fragments if need be.
-    fn queue_packet(&self, link: &Link, addresses: Addresses, protocol: u8, bytes: &[u8], round: &mut Round) {
+    fn queue_packet(
+        &self,
+        link: &Link,
+        addresses: Addresses,
+        (protocol, tos): (u8, u8),
+        bytes: &[u8],
+        round: &mut Round,
+    ) {
         let Ok(way) = self.way(addresses.destination(), Some(link.interface.0)) else { return };
         let envelope = Envelope {
             from: link.mac,
             to: link.mac,
             addresses,
-            ttl: super::DEFAULT_TTL,
-            tos: 0,
+            ttl: link.ttl(addresses.destination().is_ipv4()),
+            tos,
             id: crate::ports::random() as u16,
             fragmentable: true,
         };
@@ -236,7 +280,7 @@ impl Engine {
             return;
         }
         let Some(addresses) = Addresses::new(source, destination) else { return };
-        self.queue_packet(link, addresses, protocol, bytes.get(..len).unwrap_or(&[]), round);
+        self.queue_packet(link, addresses, (protocol, ERROR_TOS), bytes.get(..len).unwrap_or(&[]), round);
     }
 
     /// A datagram for a port that nobody has (RFC 1122 §4.1.3.1).
@@ -259,6 +303,9 @@ impl Engine {
         match quote.protocol {
             protocol::TCP => self.tcp_reported(Pair { local, peer }, report, round),
             protocol::UDP => {
+                if let Some(mtu) = report.mtu {
+                    self.path_reported(peer.ip(), mtu, report.quote.packet_len, round.now);
+                }
                 let what = Undelivered {
                     local,
                     to: peer,
@@ -278,6 +325,14 @@ impl Engine {
         }
     }
 
+    /// A router says what a path takes; only somebody whose packet was quoted is asked to believe it.
+    fn path_reported(&self, to: IpAddr, mtu: u32, packet_len: u16, now: u64) {
+        let Ok(way) = self.way(to, None) else { return };
+        let Some(link) = self.links.get(way.link) else { return };
+        let current = self.mtu_of(link, to, now).0 as u16;
+        self.paths.lock().on_report(to, mtu, packet_len, current, now);
+    }
+
     fn tcp_reported(&self, pair: Pair, report: &Report<'_>, round: &mut Round) {
         let Some(flow) = self.flows.find(&pair, pair.hash(self.key)) else { return };
         let Ok(quote) = tcp::Quote::parse(report.quote.payload) else { return };
@@ -290,6 +345,7 @@ impl Engine {
                 let least = if pair.peer.is_ipv4() { rkt_inet::pmtu::MIN_IPV4 } else { ipv6::MIN_MTU };
                 // A router that does not say how much is believed to take a little less than that packet.
                 let said = if mtu == 0 { u32::from(least) } else { mtu };
+                self.path_reported(pair.peer.ip(), mtu, report.quote.packet_len, round.now);
                 let mtu = said.clamp(least.into(), report.quote.packet_len.max(least).into()) as u16;
                 tcb.on_mtu(mtu.saturating_sub(headers))
             }

@@ -3,10 +3,10 @@
 use super::flow::{Flow, events};
 use super::headers::Envelope;
 use super::table::Pair;
-use crate::stack::{Acceptor, Connection, DatagramSink, Undelivered};
+use crate::stack::{Acceptor, Connection, DatagramSink, Incoming, Undelivered};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use rkt_netdev::TxMeta;
 use rkt_sched::WaitQueue;
 use rkt_tcp::{Changes, Segment};
@@ -17,14 +17,6 @@ pub(super) struct Packet {
     pub protocol: u8,
     pub next_hop: IpAddr,
     pub bytes: Vec<u8>,
-}
-
-/// A datagram for a sink.
-pub(super) struct Datagram {
-    pub sink: Arc<dyn DatagramSink>,
-    pub local: SocketAddr,
-    pub from: SocketAddr,
-    pub payload: Vec<u8>,
 }
 
 /// What came of a round.
@@ -41,9 +33,11 @@ pub(super) struct Round {
     pub sequence: Option<u32>,
     /// Whole frames for the link.
     pub frames: Vec<(TxMeta, Vec<u8>)>,
+    /// Who waits for changes of the configuration, if there was one.
+    pub reconfigured: Option<Arc<WaitQueue>>,
     wakes: Vec<(Arc<WaitQueue>, u32)>,
     offers: Vec<(Arc<dyn Acceptor>, Arc<dyn Connection>)>,
-    datagrams: Vec<Datagram>,
+    datagrams: Vec<(Arc<dyn DatagramSink>, Incoming)>,
     undelivered: Vec<(Arc<dyn DatagramSink>, Undelivered)>,
 }
 
@@ -62,6 +56,7 @@ impl Round {
             packets: Vec::new(),
             sequence: None,
             frames: Vec::new(),
+            reconfigured: None,
             wakes: Vec::new(),
             offers: Vec::new(),
             datagrams: Vec::new(),
@@ -95,8 +90,8 @@ impl Round {
     }
 
     /// A datagram came.
-    pub fn deliver(&mut self, datagram: Datagram) {
-        self.datagrams.push(datagram);
+    pub fn deliver(&mut self, sink: Arc<dyn DatagramSink>, datagram: Incoming) {
+        self.datagrams.push((sink, datagram));
     }
 
     /// A datagram did not arrive.
@@ -112,11 +107,14 @@ impl Round {
         for (queue, events) in self.wakes {
             queue.wake_all(events);
         }
-        for Datagram { sink, local, from, payload } in self.datagrams {
-            sink.deliver(local, from, payload);
+        for (sink, datagram) in self.datagrams {
+            sink.deliver(datagram);
         }
         for (sink, what) in self.undelivered {
             sink.undelivered(&what);
+        }
+        if let Some(queue) = self.reconfigured {
+            queue.wake_all(rkt_linux_abi::general::POLLIN);
         }
     }
 }

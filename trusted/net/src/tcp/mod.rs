@@ -26,6 +26,9 @@ use rkt_sync::Mutex;
 use rkt_tcp::{Config, SendFlags, Setting};
 use rkt_user::{IoSink, IoSource};
 
+/// Ports that connect(2) tries at most if it may choose.
+const MAX_PORTS: usize = 16;
+
 /// Bytes of receive buffer, and so of the window that is offered.
 pub(crate) const MAX_WINDOW: usize = 256 << 10;
 
@@ -106,10 +109,21 @@ impl TcpSocket {
         Ok(state.binding.insert(Arc::new(binding)).clone())
     }
 
-    /// Starts the handshake with `to`.
+    /// Starts the handshake with `to`; from another port if the one that was given out has a connection there that
+    /// dies out.
     fn start(&self, state: &mut State, to: SocketAddr) -> Result<Arc<dyn Connection>> {
+        for _ in 1..MAX_PORTS {
+            match self.start_once(state, to) {
+                Err(Errno::EADDRNOTAVAIL) if !state.bound => state.binding = None,
+                outcome => return outcome,
+            }
+        }
+        self.start_once(state, to)
+    }
+
+    fn start_once(&self, state: &mut State, to: SocketAddr) -> Result<Arc<dyn Connection>> {
         let local = self.net.is_local(to.ip());
-        let source = self.net.source(to.ip())?;
+        let source = self.net.source(to.ip(), None)?;
         let binding = self.auto_bind(state, source)?;
         let from = match binding.address() {
             any if any.ip().is_unspecified() => (source, any.port()).into(),
@@ -125,7 +139,7 @@ impl TcpSocket {
             listener.connect(from, to, self.queue.clone())?
         } else {
             let stack = self.net.stack().ok_or(Errno::ENETUNREACH)?;
-            stack.connect(from, to, self.queue.clone(), &self.config())?
+            stack.connect(from, to, self.queue.clone(), &self.config(), &self.tcp.lock().manner(to.ip()))?
         };
         self.apply_options(&*connection);
         Ok(connection)

@@ -2,7 +2,9 @@
 
 use crate::ip_options::IpOptions;
 use crate::options::{Options, from_int, int};
+use crate::stack::Manner;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use rkt_linux_abi::net::*;
 use rkt_linux_abi::{Errno, Result};
 use rkt_tcp::{Algorithm, BufferSize, Config, KeepAlive, Setting};
@@ -105,6 +107,11 @@ impl TcpOptions {
     /// TCP_QUICKACK.
     pub fn quick_ack(&self) -> bool {
         self.quick_ack
+    }
+
+    /// How segments to `to` leave.
+    pub fn manner(&self, to: IpAddr) -> Manner {
+        self.ip.manner(to)
     }
 
     /// What a connection starts with.

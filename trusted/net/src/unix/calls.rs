@@ -136,6 +136,7 @@ impl UnixSocket {
             from: named.then_some(Address::Unix(part.from)),
             flags: if part.stored < part.whole { MSG_TRUNC } else { 0 },
             ancillary,
+            ..Received::default()
         }
     }
 

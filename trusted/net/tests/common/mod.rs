@@ -222,7 +222,9 @@ pub fn joined(wire: Wire) -> Joined {
             taken: false,
         });
         let addresses = vec![(Ipv4Addr::new(10, 0, 0, number).into(), 24)];
-        let card = Card { device, name: "eth0".into(), addresses, gateways: Vec::new() };
+        let gateways = Vec::new();
+        let (dhcp, slaac, host_name) = (false, false, Vec::new());
+        let card = Card { device, name: "eth0".into(), addresses, gateways, dhcp, slaac, host_name };
         NetStack::new(vec![card], Arc::new(Kernel::default()))
     };
     let a = stack(1, &ab, &ba, broken.clone());

@@ -1,0 +1,444 @@
+//! UDP sockets (udp(7)). Datagrams between two sockets of the enclave do not touch the stack.
+
+mod options;
+mod queue;
+
+pub(crate) use queue::UdpPorts;
+
+use crate::NetStack;
+use crate::address::{self, Address, destination};
+use crate::ip_options::Asked;
+use crate::options::{Kind, Options};
+use crate::patience::Patience;
+use crate::ports::{Binding, Sharing};
+use crate::socket::{Outgoing, Received, Shutdown, Socket};
+use crate::stack::{Fragmentation, Guard, Incoming, Manner, Undelivered};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use queue::{Datagram, Queue};
+use rkt_linux_abi::{Errno, Result, general::*, net::*};
+use rkt_sched::WaitQueue;
+use rkt_sync::Mutex;
+use rkt_user::{IoSink, IoSource};
+use rkt_wire::{icmpv4, icmpv6};
+
+/// Most payload bytes (ip(7): 65,535 less the headers).
+const MAX_PAYLOAD: usize = 65_507;
+/// Most datagrams of a row (UDP_MAX_SEGMENTS of linux/udp.h).
+const MAX_SEGMENTS: usize = 128;
+/// The loopback's index.
+const LOOPBACK: u32 = 1;
+/// Time to live of datagrams that do not leave.
+const LOCAL_TTL: u8 = 64;
+
+struct State {
+    binding: Option<Binding<Queue>>,
+    guard: Option<Guard>,
+    /// Address that datagrams come from, if the port is bound to all.
+    source: Option<IpAddr>,
+    read_shut: bool,
+    write_shut: bool,
+    v6_only: bool,
+    /// UDP_SEGMENT and UDP_GRO.
+    segment: u16,
+    gro: bool,
+}
+
+/// A UDP socket.
+pub(crate) struct UdpSocket {
+    net: Arc<NetStack>,
+    v6: bool,
+    queue: Arc<Queue>,
+    options: Mutex<Options>,
+    state: Mutex<State>,
+}
+
+/// How a datagram is to go: from where, and how.
+struct Route {
+    from: IpAddr,
+    manner: Manner,
+}
+
+impl UdpSocket {
+    /// A fresh socket of AF_INET or AF_INET6.
+    pub fn new(net: Arc<NetStack>, v6: bool) -> Arc<Self> {
+        let family = if v6 { address::AF_INET6 } else { address::AF_INET };
+        let options = Options::new(family, Kind::Datagram, IPPROTO_UDP as u32);
+        let queue = Queue::new(options.receive_buffer);
+        let state = State {
+            binding: None,
+            guard: None,
+            source: None,
+            read_shut: false,
+            write_shut: false,
+            v6_only: false,
+            segment: 0,
+            gro: false,
+        };
+        Arc::new(Self { net, v6, queue, options: Mutex::new(options), state: Mutex::new(state) })
+    }
+
+    fn wildcard(&self) -> IpAddr {
+        if self.v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
+    }
+
+    /// Binds the socket if it is not bound; gives its address.
+    fn bind_to(&self, state: &mut State, to: SocketAddr) -> Result<SocketAddr> {
+        if let Some(binding) = &state.binding {
+            return Ok(binding.address());
+        }
+        let sharing = {
+            let options = self.options.lock();
+            Sharing { reuse_address: options.reuse_address, reuse_port: options.reuse_port, v6_only: state.v6_only }
+        };
+        self.queue.inner.lock().reuse_port = sharing.reuse_port;
+        let binding = self.net.udp_ports.table.bind(to, sharing)?;
+        binding.own(&self.queue, false)?;
+        let address = binding.address();
+        let outside = !address.ip().is_loopback();
+        if outside && let Some(stack) = self.net.stack() {
+            state.guard = Some(stack.open_port(address.port(), self.net.udp_ports.clone())?);
+        }
+        state.binding = Some(binding);
+        Ok(address)
+    }
+
+    /// The way to a destination: by what the message asks for, what was bound, and the routes.
+    fn route(&self, to: SocketAddr, asked: &Asked) -> Result<Route> {
+        let device = self.options.lock().device.as_ref().map(|(index, _)| *index);
+        let (manner, outlet, source) = {
+            let inner = self.queue.inner.lock();
+            let outlet = inner.memberships.outlet(to.is_ipv4());
+            (inner.ip.manner(to.ip()), outlet, inner.memberships.source())
+        };
+        let scope = match to {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
+            _ => None,
+        };
+        let mut manner = asked.over(manner);
+        let group = to.ip().is_multicast();
+        manner.interface = manner.interface.or(scope).or(device).or(outlet.filter(|_| group));
+        let from = match (asked.source, source) {
+            (Some(own), _) if !self.net.is_local(own) => return Err(Errno::EINVAL),
+            (Some(own), _) => own,
+            (None, Some(named)) if group && to.is_ipv4() => named.into(),
+            _ if group && manner.interface == Some(LOOPBACK) => match to.is_ipv4() {
+                true => Ipv4Addr::LOCALHOST.into(),
+                false => Ipv6Addr::LOCALHOST.into(),
+            },
+            _ => self.net.source(to.ip(), manner.interface)?,
+        };
+        Ok(Route { from, manner })
+    }
+
+    /// Sends a datagram to wherever it goes: here, away, or both.
+    fn deliver(&self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>, manner: &Manner) -> Result<()> {
+        let many = to.ip().is_multicast() || self.is_broadcast(to.ip());
+        let tos = manner.tos;
+        let ttl = manner.ttl.unwrap_or(LOCAL_TTL);
+        let incoming = |payload: &[u8], interface: u32| Incoming {
+            local: to,
+            from,
+            payload: payload.to_vec(),
+            interface,
+            ttl,
+            tos,
+            to_all: many,
+        };
+        let segments = |payload: &[u8]| -> Vec<Vec<u8>> {
+            let size = manner.segment.map_or(payload.len(), usize::from).max(1);
+            if payload.is_empty() { vec![Vec::new()] } else { payload.chunks(size).map(<[u8]>::to_vec).collect() }
+        };
+        if many {
+            let interface = manner.interface.or_else(|| self.outlet(to.ip())).unwrap_or(LOOPBACK);
+            let loops = !to.ip().is_multicast() || self.queue.inner.lock().ip.loops(to.is_ipv4());
+            if loops {
+                segments(&payload).iter().for_each(|one| self.net.udp_ports.give_all(&incoming(one, interface)));
+            }
+            if interface == LOOPBACK {
+                return Ok(());
+            }
+        } else if self.net.is_local(to.ip()) {
+            let heard = segments(&payload).iter().all(|one| self.net.udp_ports.give(&incoming(one, LOOPBACK)));
+            if !heard {
+                self.refused(from, to, payload);
+            }
+            return Ok(());
+        }
+        self.net.stack().ok_or(Errno::ENETUNREACH)?.send_datagram(from, to, &payload, manner)
+    }
+
+    /// The interface that packets to a group or to everyone leave by.
+    fn outlet(&self, to: IpAddr) -> Option<u32> {
+        let routed = self.net.routes().into_iter().find(|route| route.prefix.contains(to));
+        routed.map(|route| route.interface.0)
+    }
+
+    /// Nobody here has the port: what an ICMP error would say (RFC 1122 §4.1.3.1).
+    fn refused(&self, local: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
+        let (kind, code) = match to {
+            SocketAddr::V4(_) => (icmpv4::kind::UNREACHABLE, icmpv4::unreachable::PORT),
+            SocketAddr::V6(_) => (icmpv6::kind::UNREACHABLE, icmpv6::unreachable::PORT),
+        };
+        let (errno, reporter) = (Errno::ECONNREFUSED, Some(to.ip()));
+        self.queue.report(&Undelivered { local, to, errno, hard: true, kind, code, info: 0, reporter, payload });
+    }
+
+    /// A datagram is longer than the path takes, and is not to be cut: who wants errors is told how long it may be.
+    fn too_long(&self, local: SocketAddr, to: SocketAddr) {
+        let Some(mtu) = self.net.stack().and_then(|stack| stack.path_mtu(to.ip()).ok()) else { return };
+        let mut inner = self.queue.inner.lock();
+        if inner.ip.receives_errors(to.is_ipv4()) {
+            let (errno, info) = (Errno::EMSGSIZE, u32::from(mtu));
+            let (hard, kind, code, reporter) = (true, 0, 0, None);
+            let payload = Vec::new();
+            inner.errors.push(Undelivered { local, to, errno, hard, kind, code, info, reporter, payload });
+        }
+    }
+
+    fn take_error(&self) -> Option<Errno> {
+        self.queue.inner.lock().error.take()
+    }
+
+    fn is_broadcast(&self, ip: IpAddr) -> bool {
+        matches!(ip, IpAddr::V4(ip) if ip.is_broadcast())
+            || self.net.stack().is_some_and(|stack| stack.is_broadcast(ip))
+    }
+
+    fn receive_error(&self, sink: &mut IoSink<'_>) -> Result<Received> {
+        let mut inner = self.queue.inner.lock();
+        let (received, next) = inner.errors.receive(sink, self.v6)?;
+        inner.error = next;
+        Ok(received)
+    }
+
+    /// What a receiver gets of a datagram.
+    fn received(&self, datagram: &Datagram, stored: usize, flags: u32) -> Received {
+        let whole = datagram.payload.len();
+        let mut controls: Vec<_> = self.options.lock().timestamp(datagram.at).into_iter().collect();
+        controls.extend(self.queue.inner.lock().ip.controls(&datagram.facts, self.v6));
+        Received {
+            len: if flags & MSG_TRUNC != 0 { whole } else { stored },
+            from: Some(Address::shown(datagram.from, self.v6)),
+            flags: if stored < whole { MSG_TRUNC } else { 0 },
+            controls,
+            ..Received::default()
+        }
+    }
+}
+
+impl Drop for UdpSocket {
+    fn drop(&mut self) {
+        self.queue.inner.lock().memberships.leave_all(&self.net);
+    }
+}
+
+impl Socket for UdpSocket {
+    fn wait_queue(&self) -> &Arc<WaitQueue> {
+        &self.queue.waiters
+    }
+
+    fn is_stream(&self) -> bool {
+        false
+    }
+
+    fn poll(&self) -> u32 {
+        let (read_shut, write_shut) = {
+            let state = self.state.lock();
+            (state.read_shut, state.write_shut)
+        };
+        let inner = self.queue.inner.lock();
+        let mut events = POLLOUT | POLLWRNORM;
+        if !inner.datagrams.is_empty() || read_shut {
+            events |= POLLIN | POLLRDNORM;
+        }
+        events |= if read_shut { POLLRDHUP } else { 0 };
+        events |= if read_shut && write_shut { POLLHUP } else { 0 };
+        events |= if inner.error.is_some() || !inner.errors.is_empty() { POLLERR } else { 0 };
+        events
+    }
+
+    fn bind(&self, to: &Address) -> Result<()> {
+        let to = match to {
+            Address::Unspecified if !self.v6 => (self.wildcard(), 0).into(),
+            other => other.inet(self.v6)?,
+        };
+        let mut state = self.state.lock();
+        if state.binding.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        let ip = to.ip();
+        let free = {
+            let inner = self.queue.inner.lock();
+            inner.ip.is_on(SOL_IP, IP_FREEBIND) || self.v6 && inner.ip.is_on(SOL_IPV6, IPV6_FREEBIND)
+        };
+        let own = ip.is_unspecified() || ip.is_multicast() || self.net.is_local(ip) || self.is_broadcast(ip);
+        if !own && !free {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        self.bind_to(&mut state, (ip, to.port()).into()).map(drop)
+    }
+
+    fn listen(&self, _backlog: i32) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    fn accept(&self, _nonblocking: bool) -> Result<(Arc<dyn Socket>, Address)> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    fn connect(&self, to: &Address, _nonblocking: bool) -> Result<()> {
+        if *to == Address::Unspecified {
+            self.state.lock().source = None;
+            self.queue.inner.lock().peer = None;
+            return Ok(());
+        }
+        let to = destination(to.inet(self.v6)?);
+        if self.is_broadcast(to.ip()) && !self.options.lock().broadcast {
+            return Err(Errno::EACCES);
+        }
+        let source = self.route(to, &Asked::default())?.from;
+        let mut state = self.state.lock();
+        self.bind_to(&mut state, (self.wildcard(), 0).into())?;
+        state.source = Some(source);
+        let mut inner = self.queue.inner.lock();
+        inner.peer = Some(to);
+        inner.error = None;
+        Ok(())
+    }
+
+    fn send(&self, source: &mut IoSource<'_>, message: &mut Outgoing<'_>) -> Result<usize> {
+        let len = source.remaining();
+        if len > MAX_PAYLOAD {
+            return Err(Errno::EMSGSIZE);
+        }
+        if message.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if let Some(error) = self.take_error() {
+            return Err(error);
+        }
+        let to = match message.to {
+            Some(to) => destination(to.inet(self.v6)?),
+            None => self.queue.inner.lock().peer.ok_or(Errno::EDESTADDRREQ)?,
+        };
+        if to.port() == 0 {
+            return Err(Errno::EINVAL);
+        }
+        if self.is_broadcast(to.ip()) && !self.options.lock().broadcast {
+            return Err(Errno::EACCES);
+        }
+        let mut asked = Asked::from_controls(&message.controls, self.v6)?;
+        let own_segment = Some(self.state.lock().segment).filter(|segment| *segment != 0);
+        asked.segment = asked.segment.or(own_segment);
+        if asked.segment.is_some_and(|segment| len > usize::from(segment).saturating_mul(MAX_SEGMENTS)) {
+            return Err(Errno::EINVAL);
+        }
+        let Route { from, manner } = self.route(to, &asked)?;
+        let from = {
+            let mut state = self.state.lock();
+            if state.write_shut {
+                return Err(Errno::EPIPE);
+            }
+            let bound = self.bind_to(&mut state, (self.wildcard(), 0).into())?;
+            let free = bound.ip().is_unspecified() || bound.ip().is_multicast() || asked.source.is_some();
+            if free { (from, bound.port()).into() } else { bound }
+        };
+        let mut payload = vec![0; len];
+        if source.take(&mut payload)? < len {
+            return Err(Errno::EFAULT);
+        }
+        let outcome = self.deliver(from, to, payload, &manner);
+        if outcome == Err(Errno::EMSGSIZE) && manner.fragmentation == Fragmentation::Never {
+            self.too_long(from, to);
+        }
+        outcome.map(|()| len)
+    }
+
+    fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
+        if flags & MSG_ERRQUEUE != 0 {
+            return self.receive_error(sink);
+        }
+        let timeout = self.options.lock().receive_timeout;
+        let peek = flags & MSG_PEEK != 0;
+        let patience = Patience::new(nonblocking, flags, timeout);
+        patience.until(&self.queue.waiters, || {
+            let datagram = {
+                let mut inner = self.queue.inner.lock();
+                if let Some(error) = inner.error.take() {
+                    return Err(error);
+                }
+                let Some(first) = inner.datagrams.front() else {
+                    drop(inner);
+                    // Only who would wait is told that nothing will come (`__skb_wait_for_more_packets`).
+                    let ended = patience.waits() && self.state.lock().read_shut;
+                    return if ended { Ok(Received::default()) } else { Err(Errno::EAGAIN) };
+                };
+                if peek {
+                    first.clone()
+                } else {
+                    let cost = first.cost();
+                    inner.used = inner.used.saturating_sub(cost);
+                    inner.datagrams.pop_front().ok_or(Errno::EAGAIN)?
+                }
+            };
+            let stored = if datagram.payload.is_empty() { 0 } else { sink_put(sink, &datagram.payload)? };
+            Ok(self.received(&datagram, stored, flags))
+        })
+    }
+
+    fn shutdown(&self, how: Shutdown) -> Result<()> {
+        let connected = self.queue.inner.lock().peer.is_some();
+        {
+            // Linux marks the socket even where it then complains.
+            let mut state = self.state.lock();
+            state.read_shut |= how.reads();
+            state.write_shut |= how.writes();
+        }
+        self.queue.waiters.wake_all(POLLIN | POLLHUP | POLLRDHUP);
+        if connected { Ok(()) } else { Err(Errno::ENOTCONN) }
+    }
+
+    fn local_address(&self) -> Address {
+        let state = self.state.lock();
+        let bound = state.binding.as_ref().map_or((self.wildcard(), 0).into(), Binding::address);
+        let addr = match state.source {
+            Some(source) if bound.ip().is_unspecified() => (source, bound.port()).into(),
+            _ => bound,
+        };
+        Address::shown(addr, self.v6)
+    }
+
+    fn peer_address(&self) -> Result<Address> {
+        let peer = self.queue.inner.lock().peer.ok_or(Errno::ENOTCONN)?;
+        Ok(Address::shown(peer, self.v6))
+    }
+
+    fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        self.change_option(level, name, value)
+    }
+
+    fn option(&self, level: u32, name: u32) -> Result<Vec<u8>> {
+        self.read_option(level, name)
+    }
+
+    fn queued_input(&self) -> Result<usize> {
+        Ok(self.queue.inner.lock().datagrams.front().map_or(0, |datagram| datagram.payload.len()))
+    }
+
+    fn queued_output(&self) -> Result<usize> {
+        Ok(0)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Stores what fits: the rest of a datagram is lost.
+fn sink_put(sink: &mut IoSink<'_>, payload: &[u8]) -> Result<usize> {
+    if sink.is_full() { Ok(0) } else { sink.put(payload) }
+}

@@ -1,0 +1,212 @@
+//! The receiving side of UDP sockets: which sockets a datagram is for, and what waits to be taken.
+
+use crate::error_queue::ErrorQueue;
+use crate::ip_options::{Facts, IpOptions};
+use crate::memberships::Memberships;
+use crate::ports::PortTable;
+use crate::stack::{DatagramSink, Incoming, Undelivered};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::hash::{Hash, Hasher};
+use core::net::{IpAddr, SocketAddr};
+use rkt_linux_abi::net::{IP_MULTICAST_ALL, IPV6_MULTICAST_ALL, SOL_IP, SOL_IPV6};
+use rkt_linux_abi::{Errno, general::*};
+use rkt_sched::WaitQueue;
+use rkt_sync::Mutex;
+
+/// What a queued datagram counts beside its bytes, about Linux's `sk_buff`.
+const OVERHEAD: usize = 576;
+
+/// A datagram that waits.
+#[derive(Clone)]
+pub(super) struct Datagram {
+    pub from: SocketAddr,
+    pub payload: alloc::vec::Vec<u8>,
+    pub facts: Facts,
+    /// When it came: nanoseconds since 1970, 0 if nobody wants to know.
+    pub at: u64,
+}
+
+impl Datagram {
+    pub fn cost(&self) -> usize {
+        self.payload.len().saturating_add(OVERHEAD)
+    }
+}
+
+/// What the lock of a queue guards.
+pub(super) struct Inner {
+    pub datagrams: VecDeque<Datagram>,
+    /// Bytes that the datagrams count, and may.
+    pub used: usize,
+    pub limit: usize,
+    pub peer: Option<SocketAddr>,
+    pub error: Option<Errno>,
+    pub errors: ErrorQueue,
+    pub ip: IpOptions,
+    pub memberships: Memberships,
+    /// The interface that the socket is bound to.
+    pub device: Option<u32>,
+    /// Arrivals are stamped with the time.
+    pub stamps: bool,
+    pub reuse_port: bool,
+}
+
+/// The receiving side, known to the port table.
+pub(crate) struct Queue {
+    pub(super) waiters: Arc<WaitQueue>,
+    pub(super) inner: Mutex<Inner>,
+}
+
+impl Queue {
+    pub fn new(limit: usize) -> Arc<Self> {
+        let inner = Inner {
+            datagrams: VecDeque::new(),
+            used: 0,
+            limit,
+            peer: None,
+            error: None,
+            errors: ErrorQueue::default(),
+            ip: IpOptions::default(),
+            memberships: Memberships::new(),
+            device: None,
+            stamps: false,
+            reuse_port: false,
+        };
+        Arc::new(Self { waiters: Arc::new(WaitQueue::new()), inner: Mutex::new(inner) })
+    }
+
+    /// Adds a datagram if there is room, else drops it.
+    fn push(&self, what: &Incoming) {
+        {
+            let mut inner = self.inner.lock();
+            if inner.used >= inner.limit {
+                return;
+            }
+            let Incoming { local, from, interface, ttl, tos, .. } = *what;
+            let facts = Facts { local: local.ip(), port: local.port(), interface, ttl, tos };
+            let at = if inner.stamps { rkt_platform::wall() } else { 0 };
+            let datagram = Datagram { from, payload: what.payload.clone(), facts, at };
+            inner.used += datagram.cost();
+            inner.datagrams.push_back(datagram);
+        }
+        self.waiters.wake_all(POLLIN | POLLRDNORM);
+    }
+
+    /// How well the socket fits a datagram for one address: not at all, or the more the higher.
+    fn fits(&self, what: &Incoming) -> Option<u8> {
+        let inner = self.inner.lock();
+        let connected = match inner.peer {
+            Some(peer) if same(peer, what.from) => 2,
+            Some(_) => return None,
+            None => 0,
+        };
+        match inner.device {
+            Some(device) if device == what.interface => Some(connected + 1),
+            Some(_) => None,
+            None => Some(connected),
+        }
+    }
+
+    /// Whether the socket hears a datagram for a group or for everyone.
+    fn hears(&self, what: &Incoming) -> bool {
+        if self.fits(what).is_none() {
+            return false;
+        }
+        let group = what.local.ip();
+        let inner = self.inner.lock();
+        let (level, name) = if group.is_ipv4() { (SOL_IP, IP_MULTICAST_ALL) } else { (SOL_IPV6, IPV6_MULTICAST_ALL) };
+        let all = inner.ip.is_on(level, name);
+        !group.is_multicast() || inner.memberships.accepts(what.interface, group, what.from.ip(), all)
+    }
+
+    /// Tells the socket that a datagram did not arrive (ip(7), "IP_RECVERR").
+    pub(super) fn report(&self, what: &Undelivered) {
+        {
+            let mut inner = self.inner.lock();
+            if inner.ip.receives_errors(what.to.is_ipv4()) {
+                inner.errors.push(what.clone());
+            } else if !what.hard || !inner.peer.is_some_and(|peer| same(peer, what.to)) {
+                // Without IP_RECVERR only connected sockets hear of it (RFC 1122 §4.1.3.3).
+                return;
+            }
+            inner.error = Some(what.errno);
+        }
+        self.waiters.wake_all(POLLERR);
+    }
+}
+
+/// Whether both are the same address, be it with the name of its link or without.
+fn same(a: SocketAddr, b: SocketAddr) -> bool {
+    (a.ip(), a.port()) == (b.ip(), b.port())
+}
+
+/// The ports of UDP.
+pub(crate) struct UdpPorts {
+    pub(super) table: Arc<PortTable<Queue>>,
+}
+
+impl UdpPorts {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { table: PortTable::new(false) })
+    }
+
+    /// Gives a datagram to the socket that it fits best; false if there is none.
+    pub(super) fn give(&self, what: &Incoming) -> bool {
+        let owners = self.table.owners(what.local);
+        let Some(best) = owners.iter().filter_map(|queue| queue.fits(what)).max() else { return false };
+        let fitting: alloc::vec::Vec<_> = owners.iter().filter(|queue| queue.fits(what) == Some(best)).collect();
+        // Sockets that share a port by SO_REUSEPORT share its senders; else the last one counts, as in Linux.
+        let sharing = fitting.last().is_some_and(|queue| queue.inner.lock().reuse_port);
+        let nth = if sharing { spread(what).checked_rem(fitting.len()).unwrap_or(0) } else { fitting.len() - 1 };
+        if let Some(queue) = fitting.get(nth) {
+            queue.push(what);
+        }
+        true
+    }
+
+    /// Gives a datagram to all sockets that hear its group.
+    pub(super) fn give_all(&self, what: &Incoming) {
+        let listeners = self.table.listeners(what.local);
+        listeners.iter().filter(|queue| queue.hears(what)).for_each(|queue| queue.push(what));
+    }
+
+    /// Whether a datagram for this address is for more than one.
+    fn is_for_many(ip: IpAddr) -> bool {
+        ip.is_multicast() || ip == IpAddr::V4(core::net::Ipv4Addr::BROADCAST)
+    }
+}
+
+/// A number that is the same for datagrams between the same addresses.
+fn spread(what: &Incoming) -> usize {
+    /// FNV-1a: it spreads, and need not hide anything.
+    struct Fnv(u64);
+    impl Hasher for Fnv {
+        fn finish(&self) -> u64 {
+            self.0 ^ self.0 >> 32
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+            }
+        }
+    }
+    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    (what.from, what.local).hash(&mut hasher);
+    hasher.finish() as usize
+}
+
+impl DatagramSink for UdpPorts {
+    fn deliver(&self, datagram: Incoming) {
+        if Self::is_for_many(datagram.local.ip()) || datagram.to_all {
+            self.give_all(&datagram);
+        } else {
+            self.give(&datagram);
+        }
+    }
+
+    fn undelivered(&self, what: &Undelivered) {
+        for queue in self.table.owners(what.local) {
+            queue.report(what);
+        }
+    }
+}
