@@ -256,7 +256,9 @@ impl Processes {
     fn reap_group(&mut self, main: Pid, options: WaitOptions) {
         loop {
             match rustix::process::waitpgid(main, options) {
-                Ok(Some((pid, status))) if pid == main => {
+                // A forked process ends with status 0, when its address space does. Any other end came from
+                // outside: it may have held a lock of the kernel's or a vCPU, and the rest would wait for ever.
+                Ok(Some((pid, status))) if pid == main || status.exit_status() != Some(0) => {
                     self.death.get_or_insert(match status.exit_status() {
                         Some(code) => Death::Exit(code as u8),
                         None => Death::Signal(status.terminating_signal().unwrap_or(libc::SIGKILL) as u8),

@@ -33,6 +33,7 @@ fn main() {
         ("a_broken_ring_is_no_hang", a_broken_ring_is_no_hang),
         ("the_enclave_holds_five_descriptors_and_nothing_else", the_enclave_holds_five_descriptors_and_nothing_else),
         ("forked_processes_end_with_the_first", forked_processes_end_with_the_first),
+        ("the_loss_of_a_forked_process_is_the_end", the_loss_of_a_forked_process_is_the_end),
         ("signals_are_passed_on", signals_are_passed_on),
         ("quit_ends_what_does_not_react", quit_ends_what_does_not_react),
         ("the_heart_beats", the_heart_beats),
@@ -211,6 +212,10 @@ fn forked_processes_end_with_the_first() {
     assert_eq!(pipe_of_the_fork, "forked\n");
     // All children are reaped, and none is left running.
     assert_eq!(rustix::process::wait(rustix::process::WaitOptions::NOHANG).unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+fn the_loss_of_a_forked_process_is_the_end() {
+    assert_eq!(run("lose-a-fork").report.outcome, Outcome::Killed(9));
 }
 
 /// Makes a signal pending, for which the supervisor has to block it first.

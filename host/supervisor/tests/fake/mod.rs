@@ -129,6 +129,7 @@ impl Fake {
             }
             "self" => self.describe(),
             "fork" => self.fork(),
+            "lose-a-fork" => self.lose_a_fork(),
             "until-signal" => {
                 let signals = self.window.atomic_u32(header::SIGNALS).unwrap();
                 let asked = self.wait(|| Some(signals.swap(0, Ordering::Acquire)).filter(|bits| *bits != 0));
@@ -186,6 +187,19 @@ impl Fake {
             mask("SigBlk:")
         );
         self.write(&mut self.stdout(), text.as_bytes());
+    }
+
+    /// Forks as the enclave does and waits for ever, while the copy is killed as if from outside.
+    fn lose_a_fork(&self) -> ! {
+        const CLONE_PARENT: i32 = 0x8000;
+        // SAFETY: as in `fork`.
+        if unsafe { libc::syscall(libc::SYS_clone, CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0) } == 0 {
+            // SAFETY: no memory is involved.
+            unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+        }
+        loop {
+            std::thread::park();
+        }
     }
 
     /// Forks as the enclave does and ends while the copy would run for ever.
