@@ -5,8 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use rkt_fuzz::Script;
 use rkt_tcp::{
-    Answer, BufferSize, Config, Flags, KeepAlive, Listen, ListenConfig, Origin, Secret, Segment, SendFlags, Setting, State,
-    Tcb, TimeWait, Timestamps,
+    Answer, BufferSize, Config, Flags, KeepAlive, Listen, ListenConfig, Origin, Secret, Segment, SendFlags, Setting,
+    State, Tcb, TimeWait, Timestamps,
 };
 
 const SECRET: Secret = Secret { sequence: [1, 2], timestamps: [3, 4], cookies: [5, 6] };
