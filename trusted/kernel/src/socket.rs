@@ -153,6 +153,10 @@ impl Hooks for NetHooks {
         Credentials { pid: task.process.pid as u32, uid: of.uid, gid: of.gid }
     }
 
+    fn capable(&self, capability: u32) -> bool {
+        task::try_current().is_some_and(|task| task.process.credentials().capable(capability))
+    }
+
     fn bind_path(&self, path: &[u8], node: Arc<UnixNode>) -> Result<()> {
         let context = context()?;
         ops::mknod(&context, None, path, S_IFSOCK | 0o777, 0).map_err(|error| match error {

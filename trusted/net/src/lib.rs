@@ -27,6 +27,7 @@ mod netstack;
 mod options;
 mod patience;
 mod ports;
+mod raw;
 mod ring;
 mod socket;
 mod stack;
@@ -39,7 +40,7 @@ pub use interface::{Interface, ioctl_if};
 pub use netstack::{Card, NetStack};
 pub use socket::{Ancillary, Control, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
 pub use stack::{
-    Acceptor, Configuration, Connection, DatagramSink, Fragmentation, Incoming, Manner, Phase, Stack, Status,
-    Undelivered,
+    Acceptor, Configuration, Connection, DatagramSink, Fragmentation, Incoming, Manner, Packet, PacketSink, Phase,
+    Stack, Status, Undelivered,
 };
 pub use unix::UnixNode;

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::netlink::NetlinkSocket;
 use crate::options::Kind;
 use crate::ports::PortTable;
+use crate::raw::{RawSocket, RawTable};
 use crate::socket::{Hooks, Socket};
 use crate::stack::{Configuration, Stack};
 use crate::tcp::{Listener, TcpSocket};
@@ -16,8 +17,9 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
+use rkt_inet::neighbor::Neighbor;
 use rkt_inet::route::Route;
-use rkt_linux_abi::{Errno, Result, net::*, netlink::NETLINK_ROUTE};
+use rkt_linux_abi::{Errno, Result, general::CAP_NET_RAW, net::*, netlink::NETLINK_ROUTE};
 use rkt_netdev::NetDevice;
 
 /// Type bits that socket(2) takes beside the type; they are the descriptor's.
@@ -45,6 +47,7 @@ pub struct Card {
 pub struct NetStack {
     stack: Option<Arc<dyn Stack>>,
     pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) raw: Arc<RawTable>,
     pub(crate) tcp_ports: Arc<PortTable<Listener>>,
     pub(crate) udp_ports: Arc<UdpPorts>,
     pub(crate) names: Arc<Names>,
@@ -53,15 +56,12 @@ pub struct NetStack {
 impl NetStack {
     /// The network over these cards; with none of them the loopback alone.
     pub fn new(cards: Vec<Card>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
-        let stack = if cards.is_empty() { None } else { Some(Engine::new(cards) as Arc<dyn Stack>) };
-        Self::with_stack(stack, hooks)
-    }
-
-    /// The network over this stack.
-    pub fn with_stack(stack: Option<Arc<dyn Stack>>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
+        let raw = Arc::new(RawTable::default());
+        let stack = if cards.is_empty() { None } else { Some(Engine::new(cards, raw.clone()) as Arc<dyn Stack>) };
         Arc::new(Self {
             stack,
             hooks,
+            raw,
             tcp_ports: PortTable::new(true),
             udp_ports: UdpPorts::new(),
             names: Names::new(),
@@ -71,10 +71,12 @@ impl NetStack {
     /// socket(2). The flags SOCK_NONBLOCK and SOCK_CLOEXEC are ignored here.
     ///
     /// # Errors
-    /// `EAFNOSUPPORT`, `EINVAL`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`.
+    /// `EAFNOSUPPORT`, `EINVAL`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`; `EPERM` for raw sockets without CAP_NET_RAW.
     pub fn socket(self: &Arc<Self>, family: u32, kind: u32, protocol: u32) -> Result<Arc<dyn Socket>> {
         const TCP: u32 = IPPROTO_TCP as u32;
         const UDP: u32 = IPPROTO_UDP as u32;
+        const ICMP: u32 = IPPROTO_ICMP as u32;
+        const ICMPV6: u32 = IPPROTO_ICMPV6 as u32;
         /// Behind the last protocol number, IPPROTO_MPTCP.
         const END: u32 = IPPROTO_MPTCP as u32 + 1;
         let family = u16::try_from(family).map_err(|_| Errno::EAFNOSUPPORT)?;
@@ -85,9 +87,12 @@ impl NetStack {
             (AF_INET | AF_INET6, 1, 0 | TCP) => Ok(TcpSocket::new(self.clone(), family == AF_INET6)),
             (AF_INET | AF_INET6, 2, 0 | UDP) => Ok(UdpSocket::new(self.clone(), family == AF_INET6)),
             (AF_INET | AF_INET6, _, END..) => Err(Errno::EINVAL),
+            (AF_INET, 2, ICMP) => Ok(RawSocket::new(self.clone(), false, ICMP as u8, true)),
+            (AF_INET6, 2, ICMPV6) => Ok(RawSocket::new(self.clone(), true, ICMPV6 as u8, true)),
             (AF_INET | AF_INET6, 1 | 2, _) => Err(Errno::EPROTONOSUPPORT),
-            // SOCK_RAW wants CAP_NET_RAW, which nobody has.
-            (AF_INET | AF_INET6, 3, _) => Err(Errno::EPERM),
+            (AF_INET | AF_INET6, 3, 0 | 256..) => Err(Errno::EPROTONOSUPPORT),
+            (AF_INET | AF_INET6, 3, _) if !self.hooks.capable(CAP_NET_RAW) => Err(Errno::EPERM),
+            (AF_INET | AF_INET6, 3, _) => Ok(RawSocket::new(self.clone(), family == AF_INET6, protocol as u8, false)),
             (AF_INET | AF_INET6, 4 | 5, _) => Err(Errno::ESOCKTNOSUPPORT),
             (AF_INET | AF_INET6, ..) => Err(Errno::EINVAL),
             (AF_NETLINK, 2, NETLINK_ROUTE) => Ok(NetlinkSocket::new(self.clone(), Kind::Datagram)),
@@ -129,6 +134,11 @@ impl NetStack {
     /// The routes, but for those of the loopback.
     pub fn routes(&self) -> Vec<Route> {
         self.stack.as_ref().map(|stack| stack.routes()).unwrap_or_default()
+    }
+
+    /// Neighbours on the cards' networks, with the interface behind which each is.
+    pub fn neighbors(&self) -> Vec<(u32, Neighbor)> {
+        self.stack.as_ref().map(|stack| stack.neighbors()).unwrap_or_default()
     }
 
     /// What the network says of itself now.

@@ -122,6 +122,8 @@ impl Shutdown {
 pub trait Hooks: Send + Sync {
     /// Who calls.
     fn credentials(&self) -> Credentials;
+    /// Whether who calls has a capability (capabilities(7)).
+    fn capable(&self, capability: u32) -> bool;
     /// Makes a file of type S_IFSOCK at `path` that leads to `node`.
     ///
     /// # Errors

@@ -7,11 +7,13 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::net::{IpAddr, SocketAddr};
 use rkt_inet::multicast::{Filter, Member};
+use rkt_inet::neighbor::Neighbor;
 use rkt_inet::route::Route;
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_tcp::{Config, ListenConfig, SendFlags, Setting, TcpInfo};
 use rkt_user::{IoSink, IoSource};
+use rkt_wire::ip::Addresses;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +168,37 @@ pub struct Incoming {
     pub to_all: bool,
 }
 
+/// A packet of the Internet that came, put together from its fragments.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    /// From whom.
+    pub source: IpAddr,
+    /// Where it was sent.
+    pub destination: IpAddr,
+    /// Its transport (IANA, "Protocol Numbers").
+    pub protocol: u8,
+    /// All of it; of IPv4 with the header.
+    pub bytes: Vec<u8>,
+    /// Where in `bytes` the transport starts.
+    pub payload_at: usize,
+    /// The interface that it came in by.
+    pub interface: u32,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Type of service or traffic class.
+    pub tos: u8,
+}
+
+/// Takes packets beside the transport that they are for.
+pub trait PacketSink: Send + Sync {
+    /// Whether packets of this protocol are of interest.
+    fn wants(&self, v4: bool, protocol: u8) -> bool;
+    /// A packet came. Called without locks of the stack held.
+    fn packet(&self, packet: &Packet);
+    /// A packet of this protocol did not arrive. Called without locks of the stack held.
+    fn undelivered(&self, protocol: u8, what: &Undelivered);
+}
+
 /// What the network says of itself beside addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configuration {
@@ -192,6 +225,13 @@ pub trait Stack: Send + Sync {
     fn interfaces(&self) -> Vec<Interface>;
     /// The routes.
     fn routes(&self) -> Vec<Route>;
+    /// Neighbours, with the interface behind which each is.
+    fn neighbors(&self) -> Vec<(u32, Neighbor)>;
+    /// The way to an address: interface, router if there is one, own address.
+    ///
+    /// # Errors
+    /// As [`Stack::source`].
+    fn route_to(&self, to: IpAddr, interface: Option<u32>) -> Result<(u32, Option<IpAddr>, IpAddr)>;
     /// Whether an address is one of the interfaces'.
     fn is_local(&self, ip: IpAddr) -> bool;
     /// Whether an address is everyone's, or everyone's on an interface's network.
@@ -236,6 +276,11 @@ pub trait Stack: Send + Sync {
     /// # Errors
     /// `EMSGSIZE` if it is too long, `ENETDOWN`, `ENETUNREACH`.
     fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8], manner: &Manner) -> Result<()>;
+    /// Sends a packet of any transport, whose checksum is complete.
+    ///
+    /// # Errors
+    /// As [`Stack::send_datagram`].
+    fn send_packet(&self, addresses: Addresses, protocol: u8, bytes: &[u8], manner: &Manner) -> Result<()>;
     /// Most bytes of packets to `to`, headers of IP included.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::sync::Arc;
 const RTM_SETLINK: u16 = 19;
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
-const RTM_GETRULE: u16 = 34;
+const RTM_GETQDISC: u16 = 38;
 
 fn socket() -> Arc<dyn Socket> {
     loopback().socket(16, 3, 0).unwrap()
@@ -82,7 +82,7 @@ fn what_cannot_be_is_refused() {
         let socket = socket();
         send(&*socket, &request(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, &[0; 16])).unwrap();
         assert_eq!(error(&receive(&*socket).unwrap()), -(Errno::EPERM.raw() as i32));
-        send(&*socket, &request(RTM_GETRULE, NLM_F_REQUEST | NLM_F_DUMP, &[0; 12])).unwrap();
+        send(&*socket, &request(RTM_GETQDISC, NLM_F_REQUEST | NLM_F_DUMP, &[0; 12])).unwrap();
         assert_eq!(error(&receive(&*socket).unwrap()), -(Errno::EOPNOTSUPP.raw() as i32));
         send(&*socket, &request(RTM_GETLINK, NLM_F_REQUEST, &[0; 16])).unwrap();
         assert_eq!(error(&receive(&*socket).unwrap()), -(Errno::ENODEV.raw() as i32));

@@ -376,7 +376,7 @@ fn nonsense_from_the_wire_does_no_harm() {
     each_seed(40, |seed| {
         let config = Config { cpus: 1, preemption: 0, spurious: 0, ..Config::new(seed) };
         config.run(move || {
-            let net = joined(Wire { offloads: seed % 2 == 0, loss: 0, lies: 3 });
+            let net = joined(Wire { offloads: seed % 2 == 0, lies: 3, ..Wire::default() });
             let listening = listener(&net, 16);
             let receiver = udp(&net.b);
             receiver.bind(&inet([0, 0, 0, 0].into(), 53)).unwrap();

@@ -130,6 +130,41 @@ impl Engine {
         Ok(())
     }
 
+    /// Sends a packet of any transport.
+    ///
+    /// # Errors
+    /// `EMSGSIZE` if it is longer than the path takes and is not to be cut; `ENETUNREACH`, `ENETDOWN`.
+    pub(super) fn send_any(&self, addresses: Addresses, protocol: u8, bytes: &[u8], manner: &Manner) -> Result<()> {
+        let to = addresses.destination();
+        let way = self.way(to, manner.interface)?;
+        let link = self.links.get(way.link).ok_or(Errno::ENETUNREACH)?;
+        let mut round = Round::new();
+        let (mtu, narrow) = self.mtu_of(link, to, round.now);
+        let header = if to.is_ipv4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        let cut = matches!(manner.fragmentation, Fragmentation::Local | Fragmentation::Anywhere);
+        if bytes.len() > mtu.saturating_sub(header) && !cut || bytes.len() > ipv4::MAX_LEN - ipv4::HEADER_LEN {
+            return Err(Errno::EMSGSIZE);
+        }
+        let envelope = Envelope {
+            from: link.mac,
+            to: link.mac,
+            addresses,
+            ttl: manner.ttl.unwrap_or(if to.is_multicast() { 1 } else { link.ttl(to.is_ipv4()) }),
+            tos: manner.tos,
+            id: crate::ports::random() as u16,
+            fragmentable: manner.fragmentation == Fragmentation::Anywhere || cut && narrow,
+        };
+        let (next_hop, parts): (_, [&[u8]; 2]) = (way.next_hop, [bytes, &[]]);
+        let departure = Departure { envelope, protocol, next_hop, checksum_at: None, segment: None, mtu, parts };
+        {
+            let mut port = link.port().ok_or(Errno::ENETDOWN)?.lock();
+            self.depart(link, &mut port, &departure, &mut round);
+            port.kick();
+        }
+        round.tell();
+        Ok(())
+    }
+
     /// Sends one datagram, or a row of them for the card to cut.
     fn send_one(
         &self,

@@ -5,14 +5,14 @@ use super::arrival::{Arrival, Content, Text};
 use super::flow::Flow;
 use super::headers;
 use super::link::Link;
-use super::round::Round;
+use super::round::{Raw, Round};
 use super::setup::turn;
 use super::table::Pair;
-use crate::stack::Incoming;
+use crate::stack::{Incoming, Packet};
 use alloc::sync::Arc;
 use alloc::vec;
 use core::net::{IpAddr, SocketAddr, SocketAddrV6};
-use rkt_netdev::RxFrame;
+use rkt_netdev::{ETHERNET_HEADER_LEN, RxFrame};
 use rkt_tcp::{Changes, Payload, Segment, Verdict, reply_to_closed};
 use rkt_wire::ethernet::ethertype;
 use rkt_wire::ip::protocol;
@@ -38,10 +38,38 @@ impl Engine {
         frame: &mut dyn RxFrame,
         round: &mut Round,
     ) {
+        if self.raw.wants(arrival.addresses.source().is_ipv4(), arrival.protocol) {
+            self.copy_raw(link, arrival, frame, round);
+        }
         match arrival.protocol {
             protocol::TCP => self.tcp(nth, link, arrival, frame, round),
             protocol::UDP => self.udp(link, arrival, frame, round),
             _ => self.other(nth, link, arrival, frame, round),
+        }
+    }
+
+    /// A copy of a packet for raw sockets.
+    fn copy_raw(&self, link: &Link, arrival: &Arrival, frame: &mut dyn RxFrame, round: &mut Round) {
+        let (source, destination) = (arrival.addresses.source(), arrival.addresses.destination());
+        if !self.takes(link, destination) {
+            return;
+        }
+        // Raw sockets of IPv6 see no header (RFC 3542 §3).
+        let start = if source.is_ipv4() { ETHERNET_HEADER_LEN } else { arrival.start };
+        let Some(len) = arrival.start.saturating_add(arrival.len).checked_sub(start) else { return };
+        let mut bytes = vec![0; len];
+        if frame.copy(start, &mut bytes) {
+            let packet = Packet {
+                source,
+                destination,
+                protocol: arrival.protocol,
+                bytes,
+                payload_at: arrival.start.saturating_sub(start),
+                interface: link.interface.0,
+                ttl: arrival.ttl,
+                tos: arrival.tos,
+            };
+            round.raw(self.raw.clone(), Raw::Packet(packet));
         }
     }
 

@@ -31,7 +31,7 @@ mod wheel;
 
 use crate::Interface;
 use crate::netstack::Card;
-use crate::stack::{Acceptor, Configuration, Connection, DatagramSink, Guard, Manner, Stack};
+use crate::stack::{Acceptor, Configuration, Connection, DatagramSink, Guard, Manner, PacketSink, Stack};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -42,11 +42,13 @@ use link::Link;
 use listen::Listeners;
 use rkt_inet::icmp::Limiter;
 use rkt_inet::multicast::{Filter, JoinError, Member};
+use rkt_inet::neighbor::Neighbor;
 use rkt_inet::{pmtu, route};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, RwLock};
 use rkt_tcp::{Config, Key};
+use rkt_wire::ip::Addresses;
 use table::{Pair, Table};
 use wheel::Wheel;
 
@@ -84,6 +86,8 @@ pub(crate) struct Engine {
     flows: Table<Flow>,
     listeners: Listeners,
     datagrams: Datagrams,
+    /// Raw sockets.
+    raw: Arc<dyn PacketSink>,
     /// By vCPU.
     timers: Vec<Timers>,
     /// When links and the Internet layer want to be looked after, in nanoseconds.
@@ -122,8 +126,8 @@ fn random_key() -> Key {
 }
 
 impl Engine {
-    /// Over these cards.
-    pub fn new(cards: Vec<Card>) -> Arc<Self> {
+    /// Over these cards; raw sockets see all packets.
+    pub fn new(cards: Vec<Card>, raw: Arc<dyn PacketSink>) -> Arc<Self> {
         let now = rkt_platform::now();
         let mut routes = route::Table::new();
         let links: Vec<Link> =
@@ -141,6 +145,7 @@ impl Engine {
             flows: Table::new(),
             listeners: Listeners::new(),
             datagrams: Datagrams::new(),
+            raw,
             timers: (0..rkt_platform::cpus()).map(|_| timers()).collect(),
             housekeeping: AtomicU64::new(now),
         })
@@ -204,6 +209,19 @@ impl Stack for Engine {
         self.routes.read().iter().copied().collect()
     }
 
+    fn neighbors(&self) -> Vec<(u32, Neighbor)> {
+        let of = |link: &Link| -> Vec<_> {
+            link.neighbors.lock().iter().map(|neighbor| (link.interface.0, neighbor)).collect()
+        };
+        self.links.iter().flat_map(of).collect()
+    }
+
+    fn route_to(&self, to: IpAddr, interface: Option<u32>) -> Result<(u32, Option<IpAddr>, IpAddr)> {
+        let way = self.way(to, interface)?;
+        let link = self.links.get(way.link).ok_or(Errno::ENETUNREACH)?;
+        Ok((link.interface.0, Some(way.next_hop).filter(|hop| *hop != to), way.source))
+    }
+
     fn is_local(&self, ip: IpAddr) -> bool {
         self.links.iter().any(|link| link.owns(ip))
     }
@@ -250,6 +268,10 @@ impl Stack for Engine {
 
     fn send_datagram(&self, local: SocketAddr, to: SocketAddr, payload: &[u8], manner: &Manner) -> Result<()> {
         self.send_udp(local, to, payload, manner)
+    }
+
+    fn send_packet(&self, addresses: Addresses, protocol: u8, bytes: &[u8], manner: &Manner) -> Result<()> {
+        self.send_any(addresses, protocol, bytes, manner)
     }
 
     fn path_mtu(&self, to: IpAddr) -> Result<u16> {

@@ -4,7 +4,7 @@ use super::Engine;
 use super::arrival::Arrival;
 use super::headers::Envelope;
 use super::link::Link;
-use super::round::Round;
+use super::round::{Raw, Round};
 use super::setup::turn;
 use super::table::Pair;
 use crate::stack::Undelivered;
@@ -164,6 +164,7 @@ impl Engine {
             (protocol::ICMPV6, Addresses::V6 { .. }) => self.icmp_v6(nth, link, arrival, message, round),
             (protocol::IGMP, Addresses::V4 { .. }) => self.igmp(link, message, round),
             (protocol::NO_NEXT_HEADER, _) => {}
+            _ if self.raw.wants(destination.is_ipv4(), arrival.protocol) => {}
             _ => {
                 let packet = bytes.get(ETHERNET_HEADER_LEN..).unwrap_or(&[]);
                 // The field that names the protocol: the sixth byte, unless headers stand between.
@@ -297,6 +298,20 @@ impl Engine {
     /// An ICMP error came: its flow or port is told, if there is one that could have sent the quoted packet.
     fn reported(&self, _nth: usize, report: &Report<'_>, reporter: IpAddr, round: &mut Round) {
         let quote = &report.quote;
+        if self.raw.wants(quote.addresses.source().is_ipv4(), quote.protocol) {
+            let what = Undelivered {
+                local: SocketAddr::new(quote.addresses.source(), 0),
+                to: SocketAddr::new(quote.addresses.destination(), 0),
+                errno: report.errno,
+                hard: report.hard,
+                kind: report.kind,
+                code: report.code,
+                info: report.info,
+                reporter: Some(reporter),
+                payload: quote.payload.to_vec(),
+            };
+            round.raw(self.raw.clone(), Raw::Undelivered(quote.protocol, what));
+        }
         let Some((source_port, destination_port)) = quote.ports() else { return };
         let local = SocketAddr::new(quote.addresses.source(), source_port);
         let peer = SocketAddr::new(quote.addresses.destination(), destination_port);

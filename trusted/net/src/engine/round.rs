@@ -3,7 +3,7 @@
 use super::flow::{Flow, events};
 use super::headers::Envelope;
 use super::table::Pair;
-use crate::stack::{Acceptor, Connection, DatagramSink, Incoming, Undelivered};
+use crate::stack::{Acceptor, Connection, DatagramSink, Incoming, Packet as RawPacket, PacketSink, Undelivered};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -39,6 +39,16 @@ pub(super) struct Round {
     offers: Vec<(Arc<dyn Acceptor>, Arc<dyn Connection>)>,
     datagrams: Vec<(Arc<dyn DatagramSink>, Incoming)>,
     undelivered: Vec<(Arc<dyn DatagramSink>, Undelivered)>,
+    /// Packets for raw sockets.
+    raw: Vec<(Arc<dyn PacketSink>, Raw)>,
+}
+
+/// What raw sockets are told.
+pub(super) enum Raw {
+    /// A packet came.
+    Packet(RawPacket),
+    /// One of this protocol did not arrive.
+    Undelivered(u8, Undelivered),
 }
 
 impl Round {
@@ -61,6 +71,7 @@ impl Round {
             offers: Vec::new(),
             datagrams: Vec::new(),
             undelivered: Vec::new(),
+            raw: Vec::new(),
         }
     }
 
@@ -99,6 +110,11 @@ impl Round {
         self.undelivered.push((sink, what));
     }
 
+    /// Something for raw sockets.
+    pub fn raw(&mut self, sink: Arc<dyn PacketSink>, what: Raw) {
+        self.raw.push((sink, what));
+    }
+
     /// Tells, when no lock is held.
     pub fn tell(self) {
         for (acceptor, connection) in self.offers {
@@ -112,6 +128,12 @@ impl Round {
         }
         for (sink, what) in self.undelivered {
             sink.undelivered(&what);
+        }
+        for (sink, what) in self.raw {
+            match what {
+                Raw::Packet(packet) => sink.packet(&packet),
+                Raw::Undelivered(protocol, what) => sink.undelivered(protocol, &what),
+            }
         }
         if let Some(queue) = self.reconfigured {
             queue.wake_all(rkt_linux_abi::general::POLLIN);

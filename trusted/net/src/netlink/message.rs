@@ -53,6 +53,19 @@ pub fn requests(datagram: &[u8]) -> impl Iterator<Item = Request<'_>> {
     })
 }
 
+/// The attributes of a message: what is behind a fixed structure of `fixed` bytes.
+pub fn attributes(body: &[u8], fixed: usize) -> impl Iterator<Item = (u16, &[u8])> {
+    const HEAD: usize = 4;
+    let mut rest = body.get(fixed.next_multiple_of(4)..).unwrap_or(&[]);
+    core::iter::from_fn(move || {
+        let len = usize::from(u16::from_ne_bytes(array(rest, 0)?));
+        let kind = u16::from_ne_bytes(array(rest, 2)?);
+        let value = rest.get(HEAD..len)?;
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+        Some((kind, value))
+    })
+}
+
 /// Messages on their way to an application, one behind the other.
 #[derive(Default)]
 pub struct Builder {

@@ -1,6 +1,7 @@
 //! Sockets of AF_NETLINK (netlink(7)), with NETLINK_ROUTE alone: enough for getifaddrs(3) and `ip`.
 
 mod message;
+mod neighbor;
 mod route;
 
 use crate::NetStack;
@@ -64,7 +65,6 @@ impl NetlinkSocket {
 
     /// The answers to the requests of a datagram, each a datagram of its own.
     fn answers(&self, datagram: &[u8], port: u32) -> Vec<Vec<u8>> {
-        let (interfaces, routes) = (self.net.interfaces(), self.net.routes());
         let mut answers = Vec::new();
         for request in message::requests(datagram) {
             let flags = u32::from(request.header.flags);
@@ -73,7 +73,7 @@ impl NetlinkSocket {
             }
             let header = Header { flags: 0, port, ..request.header };
             let mut out = Builder::default();
-            let outcome = route::answer((&interfaces, &routes), &request, header, &mut out);
+            let outcome = route::answer(&self.net, &request, header, &mut out);
             // A list says itself that it is complete.
             let confirmed = flags & NLM_F_ACK != 0 && flags & NLM_F_DUMP == 0;
             if outcome.is_err() || confirmed {

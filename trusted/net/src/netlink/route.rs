@@ -1,9 +1,10 @@
-//! What rtnetlink(7) tells of interfaces, addresses and routes. They come from the manifest: asking
-//! is all that there is.
+//! What rtnetlink(7) tells of interfaces, addresses and routes. They come from the manifest, from servers and
+//! routers: asking is all that there is.
 
-use super::message::{Builder, Header, Request, word};
-use crate::Interface;
+use super::message::{Builder, Header, Request, attributes, word};
 use crate::address::{AF_INET, AF_INET6, AF_UNSPEC};
+use crate::interface::Assigned;
+use crate::{Interface, NetStack};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use rkt_inet::route::{Kind, Origin, Route};
@@ -19,6 +20,8 @@ const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
+const RTM_NEWRULE: u16 = 32;
+const RTM_GETRULE: u16 = 34;
 /// The lowest two bits of a type say what is to be done: 2 is to get.
 const GET: u16 = 2;
 
@@ -29,6 +32,8 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_TXQLEN: u16 = 13;
 const IFLA_OPERSTATE: u16 = 16;
+const IFLA_STATS64: u16 = 23;
+const IFA_CACHEINFO: u16 = 6;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
@@ -61,16 +66,12 @@ const TX_QUEUE_LEN: u32 = 1000;
 ///
 /// # Errors
 /// `EPERM` for a change, `EOPNOTSUPP` for other questions, `ENODEV`, `EINVAL`.
-pub fn answer(
-    (interfaces, table): (&[Interface], &[Route]),
-    request: &Request<'_>,
-    header: Header,
-    out: &mut Builder,
-) -> Result<()> {
+pub fn answer(net: &NetStack, request: &Request<'_>, header: Header, out: &mut Builder) -> Result<()> {
     if request.header.kind % 4 != GET {
         return Err(Errno::EPERM);
     }
     let dump = u32::from(request.header.flags) & NLM_F_DUMP != 0;
+    let interfaces = net.interfaces();
     let family = u16::from(*request.body.first().ok_or(Errno::EINVAL)?);
     let listed = Header { flags: header.flags | NLM_F_MULTI as u16, ..header };
     match request.header.kind {
@@ -83,7 +84,10 @@ pub fn answer(
             return Ok(());
         }
         RTM_GETADDR if dump => interfaces.iter().for_each(|interface| addresses(interface, family, listed, out)),
-        RTM_GETROUTE if dump => table.iter().for_each(|route| self::route(route, family, listed, out)),
+        RTM_GETROUTE if dump => net.routes().iter().for_each(|route| self::route(route, family, listed, out)),
+        RTM_GETROUTE => return one_route(net, request, header, out),
+        super::neighbor::RTM_GETNEIGH if dump => super::neighbor::list(net, family, listed, out),
+        RTM_GETRULE if dump => rules(family, listed, out),
         _ => return Err(Errno::EOPNOTSUPP),
     }
     out.done(listed);
@@ -105,6 +109,7 @@ fn link(interface: &Interface, header: Header, out: &mut Builder) {
         out.attribute(IFLA_MTU, &interface.mtu.to_ne_bytes());
         out.attribute(IFLA_ADDRESS, &interface.mac);
         out.attribute(IFLA_BROADCAST, &broadcast);
+        out.attribute(IFLA_STATS64, &statistics(interface));
     });
 }
 
@@ -113,6 +118,90 @@ fn name(interface: &Interface) -> alloc::vec::Vec<u8> {
     let mut name = interface.name.as_bytes().to_vec();
     name.push(0);
     name
+}
+
+/// `struct rtnl_link_stats64` of linux/if_link.h: 25 counters, of which these are known.
+fn statistics(interface: &Interface) -> Vec<u8> {
+    const COUNTERS: usize = 25;
+    let counted = interface.counters;
+    let mut all = [0u64; COUNTERS];
+    let known = [
+        counted.rx_frames,
+        counted.tx_frames,
+        counted.rx_bytes,
+        counted.tx_bytes,
+        counted.rx_invalid,
+        0,
+        0,
+        counted.tx_full,
+    ];
+    for (into, from) in all.iter_mut().zip(known) {
+        *into = from;
+    }
+    all.iter().flat_map(|counter| counter.to_ne_bytes()).collect()
+}
+
+/// The rules by which tables of routes are chosen: always local, main, default (ip-rule(8)).
+fn rules(family: u16, header: Header, out: &mut Builder) {
+    const FRA_PRIORITY: u16 = 6;
+    const FRA_TABLE: u16 = 15;
+    const FR_ACT_TO_TBL: u8 = 1;
+    let header = Header { kind: RTM_NEWRULE, ..header };
+    for own in [AF_INET, AF_INET6].into_iter().filter(|own| family == AF_UNSPEC || family == *own) {
+        for (priority, table) in [(0u32, 255u8), (32766, RT_TABLE_MAIN), (32767, 253)] {
+            // There is no table "default" of IPv6.
+            if own == AF_INET6 && table == 253 {
+                continue;
+            }
+            let fixed = [own as u8, 0, 0, 0, table, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0];
+            out.message(header, &fixed, |out| {
+                out.attribute(FRA_TABLE, &u32::from(table).to_ne_bytes());
+                if priority != 0 {
+                    out.attribute(FRA_PRIORITY, &priority.to_ne_bytes());
+                }
+            });
+        }
+    }
+}
+
+/// The route that packets to one address take (`ip route get`).
+fn one_route(net: &NetStack, request: &Request<'_>, header: Header, out: &mut Builder) -> Result<()> {
+    /// RTM_F_CLONED: made for this question.
+    const CLONED: u32 = 0x200;
+    const LOOPBACK: u32 = 1;
+    let given = |wanted: u16| attributes(request.body, 12).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    let to = given(RTA_DST).and_then(address).ok_or(Errno::EINVAL)?;
+    let interface = given(RTA_OIF).and_then(|value| word(value, 0));
+    let local = net.is_local(to);
+    let (index, gateway, source) = match net.stack().filter(|_| !local) {
+        Some(stack) => stack.route_to(to, interface)?,
+        None if local => (LOOPBACK, None, to),
+        None => return Err(Errno::ENETUNREACH),
+    };
+    let (own, destination) = octets(to);
+    let (table, kind) = if local { (255, RTN_LOCAL) } else { (RT_TABLE_MAIN, RTN_UNICAST) };
+    let mut fixed = [own as u8, destination.len() as u8 * 8, 0, 0, table, 0, SCOPE_UNIVERSE, kind, 0, 0, 0, 0];
+    if let Some(flags) = fixed.get_mut(8..) {
+        flags.copy_from_slice(&CLONED.to_ne_bytes());
+    }
+    out.message(Header { kind: RTM_NEWROUTE, ..header }, &fixed, |out| {
+        out.attribute(RTA_TABLE, &u32::from(table).to_ne_bytes());
+        out.attribute(RTA_DST, &destination);
+        out.attribute(RTA_OIF, &index.to_ne_bytes());
+        out.attribute(RTA_PREFSRC, &octets(source).1);
+        if let Some(gateway) = gateway {
+            out.attribute(RTA_GATEWAY, &octets(gateway).1);
+        }
+    });
+    Ok(())
+}
+
+/// An address as an attribute has it.
+fn address(value: &[u8]) -> Option<IpAddr> {
+    match value.len() {
+        4 => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
+    }
 }
 
 /// RTM_NEWADDR: `struct ifaddrmsg`.
@@ -128,7 +217,8 @@ fn addresses(interface: &Interface, family: u16, header: Header, out: &mut Build
             IpAddr::V6(ip) if ip.is_unicast_link_local() => SCOPE_LINK,
             _ => SCOPE_UNIVERSE,
         };
-        let mut fixed = [own as u8, assigned.prefix, IFA_F_PERMANENT, scope, 0, 0, 0, 0];
+        let flags = address_flags(assigned);
+        let mut fixed = [own as u8, assigned.prefix, flags, scope, 0, 0, 0, 0];
         if let Some(index) = fixed.get_mut(4..) {
             index.copy_from_slice(&interface.index.to_ne_bytes());
         }
@@ -141,13 +231,31 @@ fn addresses(interface: &Interface, family: u16, header: Header, out: &mut Build
                 }
                 out.attribute(IFA_LABEL, &name(interface));
             }
-            out.attribute(IFA_FLAGS, &u32::from(IFA_F_PERMANENT).to_ne_bytes());
+            out.attribute(IFA_FLAGS, &u32::from(flags).to_ne_bytes());
+            // `struct ifa_cacheinfo`: lifetimes in seconds, all ones for ever, and when it was made and changed.
+            let lifetimes = [assigned.preferred, assigned.valid].map(|left| left.unwrap_or(u32::MAX));
+            let info: Vec<u8> = lifetimes.into_iter().chain([0; 2]).flat_map(u32::to_ne_bytes).collect();
+            out.attribute(IFA_CACHEINFO, &info);
         });
     }
 }
 
+/// `IFA_F_*` of linux/if_addr.h.
+fn address_flags(assigned: &Assigned) -> u8 {
+    const DADFAILED: u8 = 0x08;
+    const DEPRECATED: u8 = 0x20;
+    const TENTATIVE: u8 = 0x40;
+    let flags = [
+        (assigned.valid.is_none(), IFA_F_PERMANENT),
+        (assigned.tentative, TENTATIVE),
+        (assigned.duplicate, DADFAILED),
+        (assigned.deprecated, DEPRECATED),
+    ];
+    flags.iter().filter(|(holds, _)| *holds).fold(0, |all, (_, flag)| all | flag)
+}
+
 /// The family and the bytes of an address.
-fn octets(ip: IpAddr) -> (u16, Vec<u8>) {
+pub(super) fn octets(ip: IpAddr) -> (u16, Vec<u8>) {
     match ip {
         IpAddr::V4(ip) => (AF_INET, ip.octets().to_vec()),
         IpAddr::V6(ip) => (AF_INET6, ip.octets().to_vec()),

@@ -35,6 +35,8 @@ pub struct Wire {
     pub loss: u64,
     /// One in so many frames is changed, and the device says that its checksum is right; 0: none.
     pub lies: u64,
+    /// Who makes sockets may do all.
+    pub privileged: bool,
 }
 
 /// One end of the wire.
@@ -171,11 +173,17 @@ impl Probe for WireCard {
 #[derive(Default)]
 pub struct Kernel {
     files: Mutex<HashMap<Vec<u8>, Arc<UnixNode>>>,
+    /// Who calls may do all.
+    root: AtomicBool,
 }
 
 impl Hooks for Kernel {
     fn credentials(&self) -> rkt_net::Credentials {
         rkt_net::Credentials { pid: 42, uid: 1000, gid: 100 }
+    }
+
+    fn capable(&self, _capability: u32) -> bool {
+        self.root.load(Ordering::Relaxed)
     }
 
     fn bind_path(&self, path: &[u8], node: Arc<UnixNode>) -> Result<()> {
@@ -225,7 +233,8 @@ pub fn joined(wire: Wire) -> Joined {
         let gateways = Vec::new();
         let (dhcp, slaac, host_name) = (false, false, Vec::new());
         let card = Card { device, name: "eth0".into(), addresses, gateways, dhcp, slaac, host_name };
-        NetStack::new(vec![card], Arc::new(Kernel::default()))
+        let kernel = Kernel { root: AtomicBool::new(wire.privileged), ..Kernel::default() };
+        NetStack::new(vec![card], Arc::new(kernel))
     };
     let a = stack(1, &ab, &ba, broken.clone());
     let b = stack(2, &ba, &ab, Arc::new(AtomicBool::new(false)));
