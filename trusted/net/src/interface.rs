@@ -68,6 +68,21 @@ impl Assigned {
         Self { ip, prefix, tentative, deprecated, duplicate, preferred: None, valid: None }
     }
 
+    /// `IFA_F_*` of linux/if_addr.h.
+    pub fn flags(&self) -> u8 {
+        const DADFAILED: u8 = 0x08;
+        const DEPRECATED: u8 = 0x20;
+        const TENTATIVE: u8 = 0x40;
+        const PERMANENT: u8 = 0x80;
+        let flags = [
+            (self.valid.is_none(), PERMANENT),
+            (self.tentative, TENTATIVE),
+            (self.duplicate, DADFAILED),
+            (self.deprecated, DEPRECATED),
+        ];
+        flags.iter().filter(|(holds, _)| *holds).fold(0, |all, (_, flag)| all | flag)
+    }
+
     /// The mask of the network, for an address of IPv4.
     pub fn netmask(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0))

@@ -19,7 +19,7 @@ enum Kind {
 use Kind::{Flag, Range};
 
 /// Options that are numbers: level, name, default, values.
-const NUMBERS: [(u32, u32, i32, Kind); 27] = [
+const NUMBERS: [(u32, u32, i32, Kind); 29] = [
     (SOL_IP, IP_TOS, 0, Range(0, 255)),
     (SOL_IP, IP_TTL, 64, Range(-1, 255)),
     (SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT as i32, Range(0, 5)),
@@ -30,6 +30,9 @@ const NUMBERS: [(u32, u32, i32, Kind); 27] = [
     (SOL_IP, IP_RECVTTL, 0, Flag),
     (SOL_IP, IP_RECVTOS, 0, Flag),
     (SOL_IP, IP_RECVORIGDSTADDR, 0, Flag),
+    // Options of headers are passed over when packets come in: there are none to tell.
+    (SOL_IP, IP_RECVOPTS, 0, Flag),
+    (SOL_IP, IP_RETOPTS, 0, Flag),
     (SOL_IP, IP_MINTTL, 0, Range(0, 255)),
     (SOL_IP, IP_MULTICAST_TTL, 1, Range(-1, 255)),
     (SOL_IP, IP_MULTICAST_LOOP, 1, Flag),

@@ -76,7 +76,7 @@ impl NetStack {
         const TCP: u32 = IPPROTO_TCP as u32;
         const UDP: u32 = IPPROTO_UDP as u32;
         const ICMP: u32 = IPPROTO_ICMP as u32;
-        const ICMPV6: u32 = IPPROTO_ICMPV6 as u32;
+        const ICMPV6: u32 = IPPROTO_ICMPV6;
         /// Behind the last protocol number, IPPROTO_MPTCP.
         const END: u32 = IPPROTO_MPTCP as u32 + 1;
         let family = u16::try_from(family).map_err(|_| Errno::EAFNOSUPPORT)?;

@@ -1,4 +1,4 @@
-//! /proc/net (proc_pid_net(5)): interfaces and routes.
+//! /proc/net (proc_pid_net(5)): interfaces, addresses, routes, neighbours.
 
 use alloc::format;
 use alloc::string::String;
@@ -81,9 +81,59 @@ fn route() -> Result<Vec<u8>> {
     Ok(text.into_bytes())
 }
 
+/// Neighbours of IPv4 whose card is known or asked for.
+fn arp() -> Result<Vec<u8>> {
+    /// ATF_COM of linux/if_arp.h: the card is known.
+    const COMPLETE: u8 = 2;
+    let mut text = String::from("IP address       HW type     Flags       HW address            Mask     Device\n");
+    let Some(net) = crate::devices::net() else { return Ok(text.into_bytes()) };
+    let interfaces = net.interfaces();
+    for (index, neighbor) in net.neighbors() {
+        let IpAddr::V4(ip) = neighbor.address else { continue };
+        let Some(interface) = interfaces.iter().find(|interface| interface.index == index) else { continue };
+        let [a, b, c, d, e, f] = neighbor.mac.map_or([0; 6], |mac| mac.0);
+        let flags = if neighbor.mac.is_some() { COMPLETE } else { 0 };
+        let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
+        let ip = format!("{ip}");
+        let _ = writeln!(text, "{ip:<16} 0x{:<10x}0x{flags:<10x}{mac:<17}     {:<8} {}", 1, "*", interface.name);
+    }
+    Ok(text.into_bytes())
+}
+
+/// Addresses of IPv6: the address, the interface, bits of the prefix, scope, flags, the interface's name.
+fn if_inet6() -> Result<Vec<u8>> {
+    /// IPV6_ADDR_LOOPBACK and IPV6_ADDR_LINKLOCAL of Linux's net/ipv6.h; global ones have 0.
+    const LOOPBACK: u8 = 0x10;
+    const LINK: u8 = 0x20;
+    let mut text = String::new();
+    for interface in interfaces() {
+        for assigned in &interface.addresses {
+            let IpAddr::V6(ip) = assigned.ip else { continue };
+            let scope = match ip {
+                _ if ip.is_loopback() => LOOPBACK,
+                _ if ip.is_unicast_link_local() => LINK,
+                _ => 0,
+            };
+            let fields = (interface.index, assigned.prefix, assigned.flags());
+            let _ = writeln!(
+                text,
+                "{:032x} {:02x} {:02x} {scope:02x} {:02x} {:>8}",
+                ip.to_bits(),
+                fields.0,
+                fields.1,
+                fields.2,
+                interface.name
+            );
+        }
+    }
+    Ok(text.into_bytes())
+}
+
 /// Fills the root of /proc.
 pub(super) fn fill(root: &Arc<PseudoDir>) -> Result<()> {
     root.add_text("net/dev", dev)?;
     root.add_text("net/route", route)?;
+    root.add_text("net/arp", arp)?;
+    root.add_text("net/if_inet6", if_inet6)?;
     Ok(())
 }

@@ -3,7 +3,6 @@
 
 use super::message::{Builder, Header, Request, attributes, word};
 use crate::address::{AF_INET, AF_INET6, AF_UNSPEC};
-use crate::interface::Assigned;
 use crate::{Interface, NetStack};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
@@ -46,7 +45,6 @@ const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_TABLE: u16 = 15;
 
-const IFA_F_PERMANENT: u8 = 0x80;
 /// RT_SCOPE_*: how far away a destination is.
 const SCOPE_UNIVERSE: u8 = 0;
 const SCOPE_LINK: u8 = 253;
@@ -217,7 +215,7 @@ fn addresses(interface: &Interface, family: u16, header: Header, out: &mut Build
             IpAddr::V6(ip) if ip.is_unicast_link_local() => SCOPE_LINK,
             _ => SCOPE_UNIVERSE,
         };
-        let flags = address_flags(assigned);
+        let flags = assigned.flags();
         let mut fixed = [own as u8, assigned.prefix, flags, scope, 0, 0, 0, 0];
         if let Some(index) = fixed.get_mut(4..) {
             index.copy_from_slice(&interface.index.to_ne_bytes());
@@ -238,20 +236,6 @@ fn addresses(interface: &Interface, family: u16, header: Header, out: &mut Build
             out.attribute(IFA_CACHEINFO, &info);
         });
     }
-}
-
-/// `IFA_F_*` of linux/if_addr.h.
-fn address_flags(assigned: &Assigned) -> u8 {
-    const DADFAILED: u8 = 0x08;
-    const DEPRECATED: u8 = 0x20;
-    const TENTATIVE: u8 = 0x40;
-    let flags = [
-        (assigned.valid.is_none(), IFA_F_PERMANENT),
-        (assigned.tentative, TENTATIVE),
-        (assigned.duplicate, DADFAILED),
-        (assigned.deprecated, DEPRECATED),
-    ];
-    flags.iter().filter(|(holds, _)| *holds).fold(0, |all, (_, flag)| all | flag)
 }
 
 /// The family and the bytes of an address.
