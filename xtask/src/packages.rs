@@ -26,6 +26,12 @@ pub const TESTS: &[Need] = &[
     ("python3", "python3"),
     ("go", "golang-go"),
     ("zstd", "zstd"),
+    ("mke2fs", "e2fsprogs"),
+    ("cryptsetup", "cryptsetup-bin"),
+    ("veritysetup", "cryptsetup-bin"),
+    ("sgdisk", "gdisk"),
+    ("sfdisk", "fdisk"),
+    ("qemu-img", "qemu-utils"),
 ];
 
 /// Installs what is missing, and says so first.
