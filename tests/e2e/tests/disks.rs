@@ -125,8 +125,7 @@ fn a_luks_container_hides_what_is_written() {
     fs::write(path("key"), "open sesame").unwrap();
     fs::write(path("wrong"), "close sesame").unwrap();
     let disk = |key: &str| format!("file={container},format=luks,key-file={},mount=/data", path(key));
-    let write =
-        "import os; open('/data/x', 'w').write('canary-of-the-test ' * 1000); os.sync(); print(sorted(os.listdir('/data')))";
+    let write = "import os; open('/data/x', 'w').write('canary-of-the-test ' * 1000); os.sync(); print(sorted(os.listdir('/data')))";
     assert_eq!(run(&disk("key"), write).succeeded(), "['lost+found', 'x']\n");
     let bytes = fs::read(&container).unwrap();
     assert!(!bytes.windows(18).any(|window| window == b"canary-of-the-test"), "plaintext on the disk");
