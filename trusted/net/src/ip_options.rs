@@ -177,7 +177,7 @@ impl IpOptions {
                 IpAddr::V6(ip) => ip,
             };
             if self.is_on(SOL_IPV6, IPV6_RECVPKTINFO) {
-                tell(SOL_IPV6, IPV6_PKTINFO, &[&ip.octets()[..], &facts.interface.to_ne_bytes()].concat());
+                tell(SOL_IPV6, IPV6_PKTINFO, &[ip.octets().as_slice(), &facts.interface.to_ne_bytes()].concat());
             }
             if facts.local.is_ipv6() && self.is_on(SOL_IPV6, IPV6_RECVHOPLIMIT) {
                 tell(SOL_IPV6, IPV6_HOPLIMIT, &hops);
@@ -218,8 +218,8 @@ impl Asked {
                 (SOL_IP, IP_PKTINFO) => asked.take_v4(&control.data)?,
                 (SOL_IP, IP_TTL) => asked.ttl = Some(ranged(&control.data, 1)?),
                 (SOL_IP, IP_TOS) => {
-                    asked.tos = Some(match control.data[..] {
-                        [byte] => byte,
+                    asked.tos = Some(match control.data.as_slice() {
+                        [byte] => *byte,
                         _ => ranged(&control.data, 0)?,
                     });
                 }
@@ -230,7 +230,7 @@ impl Asked {
                 (SOL_IPV6, IPV6_TCLASS) if v6 && int(&control.data)? == -1 => {}
                 (SOL_IPV6, IPV6_TCLASS) if v6 => asked.tos = Some(ranged(&control.data, 0)?),
                 (SOL_UDP, UDP_SEGMENT) => {
-                    let bytes = <[u8; 2]>::try_from(&control.data[..]).map_err(|_| Errno::EINVAL)?;
+                    let bytes = <[u8; 2]>::try_from(control.data.as_slice()).map_err(|_| Errno::EINVAL)?;
                     asked.segment = Some(u16::from_ne_bytes(bytes)).filter(|segment| *segment != 0);
                 }
                 (SOL_IP | SOL_IPV6 | SOL_UDP, _) => return Err(Errno::EINVAL),
