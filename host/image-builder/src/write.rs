@@ -36,7 +36,7 @@ pub enum Compression {
 pub struct Options {
     /// How chunks are stored.
     pub compression: Compression,
-    /// Bytes of a chunk, a power of two from 64 KiB to 1 MiB.
+    /// Bytes of a chunk, a power of two from 16 KiB to 1 MiB.
     pub chunk_size: u32,
     /// Latest modification time, seconds since 1970; later ones become this one.
     pub clamp_mtime: Option<u32>,

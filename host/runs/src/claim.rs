@@ -67,6 +67,10 @@ impl Claim {
     /// # Errors
     /// If it cannot be written.
     pub fn update(&mut self, command: Vec<String>, stop_signal: i32) -> Result<()> {
+        // A file system may bring what replaces a file to the disk at once: milliseconds.
+        if (&self.record.command, self.record.stop_signal) == (&command, stop_signal) {
+            return Ok(());
+        }
         (self.record.command, self.record.stop_signal) = (command, stop_signal);
         self.write()
     }

@@ -19,11 +19,12 @@ pub const CHUNKS_MAX: u64 = 1 << 20;
 /// Longest configuration accepted, bytes.
 pub const CONFIG_MAX: u64 = 256 << 10;
 /// Smallest chunk size, bytes.
-pub const CHUNK_SIZE_MIN: u32 = 64 << 10;
+pub const CHUNK_SIZE_MIN: u32 = 16 << 10;
 /// Largest chunk size, bytes.
 pub const CHUNK_SIZE_MAX: u32 = 1 << 20;
-/// The chunk size to use without a reason for another one, bytes.
-pub const CHUNK_SIZE_DEFAULT: u32 = 128 << 10;
+/// The chunk size to use without a reason for another one, bytes: a page that is touched costs the
+/// hash of its chunk, and every chunk an entry to read at the start.
+pub const CHUNK_SIZE_DEFAULT: u32 = 32 << 10;
 
 const MAGIC: [u8; 8] = *b"RKTIMAGE";
 const VERSION: u32 = 1;
@@ -62,7 +63,7 @@ impl Superblock {
     /// area and of the whole image as stored.
     pub fn new(chunk_size: u32, tree_length: u64, data_length: u64, image_length: u64) -> Result<Self, ImageError> {
         if !chunk_size.is_power_of_two() || !(CHUNK_SIZE_MIN..=CHUNK_SIZE_MAX).contains(&chunk_size) {
-            return Err(ImageError::Superblock("chunk size is not a power of two from 64 KiB to 1 MiB"));
+            return Err(ImageError::Superblock("chunk size is not a power of two from 16 KiB to 1 MiB"));
         }
         if tree_length > TREE_MAX {
             return Err(ImageError::Superblock("tree longer than 256 MiB"));

@@ -4,6 +4,7 @@
 
 use crate::host::{self, HostError, mm, nr};
 use crate::{carrier, lockdown, map, random, shared_data, time, trap, vector};
+use alloc::boxed::Box;
 use core::arch::naked_asm;
 use rkt_log::{Encoded, Event};
 use rkt_platform::{Exit, MAX_CPUS, Region};
@@ -136,6 +137,7 @@ fn prepare(base: usize, aux: Aux) -> Result<Boot, Failure> {
     map_region(memory)?;
     // SAFETY: the image defines it; the region is mapped and zero.
     unsafe { rkt_image_heap((map::REGION, memory)) };
+    touch_first(map::REGION + memory);
     let root = map_image()?;
     trap::install(image).map_err(refused(nr::RT_SIGACTION))?;
     // SAFETY: no arguments.
@@ -200,6 +202,18 @@ fn map_region(len: usize) -> Result<(), Failure> {
     // SAFETY: advice; the region is ours.
     let _ = unsafe { host::call(nr::MADVISE, [map::REGION, len, mm::MADV_HUGEPAGE, 0, 0, 0]) };
     Ok(())
+}
+
+/// What the smallest program uses of the heap, bytes.
+const FIRST_USED: usize = 2 << 20;
+
+/// Touches what the heap hands out first: as one call it costs a fraction of the faults.
+fn touch_first(end: usize) {
+    let first = Box::<[u8; 4096]>::new_uninit();
+    let start = first.as_ptr().addr() & !4095;
+    let len = FIRST_USED.min(end.saturating_sub(start));
+    // SAFETY: advice that changes no contents; all of it is the region.
+    let _ = unsafe { host::call(nr::MADVISE, [start, len, mm::MADV_POPULATE_WRITE, 0, 0, 0]) };
 }
 
 static LOG: Mutex<Option<ByteRing>> = Mutex::new(None);
