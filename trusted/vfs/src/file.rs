@@ -46,6 +46,13 @@ pub trait Mappable: Send + Sync {
     /// `EFAULT` if the offset lies behind the page of the last byte: SIGBUS; `ENOSPC`, `EIO`.
     fn folio(&self, offset: u64) -> Result<MappedFolio>;
 
+    /// Up to where from `offset` on, but not beyond `end`, [`Mappable::folio`] has the content at
+    /// hand. An area that is small is shown at once as far as that.
+    fn present(&self, offset: u64, end: u64) -> u64 {
+        let _ = offset;
+        end
+    }
+
     /// Length in bytes.
     fn len(&self) -> u64;
 

@@ -102,19 +102,23 @@ impl View {
         }
     }
 
-    /// Makes the platform's mappings: of everything in a small area, of nothing in a large one.
-    /// Says whether pages are hidden.
+    /// Makes the platform's mappings: in a small area of all that is at hand, of nothing in a large
+    /// one. Says whether pages are hidden.
     ///
     /// # Errors
     /// `ENOMEM`, and what the file says.
     pub fn show(&mut self, place: Place) -> Result<bool> {
         self.shown.clear();
-        let behind = if place.end - place.start <= EAGER_MAX { self.file_end(place) } else { place.start };
+        let mut behind = place.start;
+        if place.end - place.start <= EAGER_MAX {
+            let len = self.file_end(place) - place.start;
+            behind += page_up(self.object.present(self.offset, self.offset + len) - self.offset);
+        }
         let mut at = place.start;
         while at < behind {
             at = self.show_at(place, at)?;
         }
-        self.hide(place, behind)
+        self.hide(place, at)
     }
 
     /// The address behind the page of the file's last byte, within the area.

@@ -218,6 +218,11 @@ impl Mappable for TmpInode {
         Ok(MappedFolio { folio, start })
     }
 
+    fn present(&self, offset: u64, end: u64) -> u64 {
+        let need = self.regular().ok().and_then(|regular| regular.pages.read().unfilled(offset, end));
+        need.map_or(end, |need| need.start.max(offset))
+    }
+
     fn len(&self) -> u64 {
         self.regular().map_or(0, |regular| regular.size.load(Ordering::Acquire))
     }
