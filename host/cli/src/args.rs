@@ -26,7 +26,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run a program of the host (`-- CMD ARGS…`) or an image (`IMAGE [CMD ARGS…]`): an rkt-io image, or
+    /// Run a program of the host (`-- CMD ARGS…`) or an image (`IMAGE [--] [CMD ARGS…]`): an rkt-io image, or
     /// a container image in an OCI layout or archive.
     Run(Run),
     /// Print the digest of the manifest that `run` would use, without running anything.
@@ -188,7 +188,7 @@ pub struct Run {
     /// The process that `-d` starts: it announces itself and goes on alone.
     #[arg(long, hide = true)]
     pub supervise: bool,
-    /// IMAGE [CMD ARGS…], or a program of the host and its arguments behind `--`.
+    /// IMAGE [--] [CMD ARGS…], or a program of the host and its arguments behind `--`.
     #[arg(trailing_var_arg = true, value_name = "COMMAND", required = true)]
     pub command: Vec<OsString>,
 }
@@ -326,7 +326,13 @@ impl Run {
         } else {
             let mut command = self.command.into_iter();
             let Some(image) = command.next() else { bail!("an image or `-- CMD` is missing") };
-            Target::Image(image.into(), command.collect())
+            let mut rest = command.as_slice();
+            if let [dashes, behind @ ..] = rest
+                && dashes == "--"
+            {
+                rest = behind;
+            }
+            Target::Image(image.into(), rest.to_vec())
         };
         Ok(Request { options, target, supervise: self.supervise })
     }

@@ -85,6 +85,7 @@ mod tests {
         assert_eq!(target("rkt-io run -- ls -l --color"), Target::Program(words("ls -l --color")));
         assert_eq!(target("rkt-io run --cpus 2 -- sh -c -- x"), Target::Program(words("sh -c -- x")));
         assert_eq!(target("rkt-io run a.rkt ls --net x"), Target::Image("a.rkt".into(), words("ls --net x")));
+        assert_eq!(target("rkt-io run a.rkt -- ls -l"), Target::Image("a.rkt".into(), words("ls -l")));
         assert_eq!(target("rkt-io run -i a.rkt sh -- x"), Target::Image("a.rkt".into(), words("sh -- x")));
         assert!(request("rkt-io run").is_err());
         assert!(request("rkt-io run --").is_err());
