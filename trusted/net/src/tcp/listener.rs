@@ -97,23 +97,23 @@ impl Listener {
     ///
     /// # Errors
     /// `ECONNREFUSED` if it does not listen any more.
-    pub fn connect(&self, from: SocketAddr, to: SocketAddr, queue: Arc<WaitQueue>) -> Result<Arc<dyn Connection>> {
+    pub fn connect(&self, from: SocketAddr, to: SocketAddr, queue: Arc<WaitQueue>) -> Arc<dyn Connection> {
         let (client, server) = loopback::pair(from, to, queue);
         {
             let mut inner = self.inner.lock();
             if !inner.open {
-                return Err(Errno::ECONNREFUSED);
+                return client;
             }
             inner.waiting.retain(|end| end.wanted());
             if !inner.has_room() {
                 inner.waiting.push_back(server);
-                return Ok(client);
+                return client;
             }
             server.establish();
             inner.ready.push_back(server);
         }
         self.queue.wake_all(POLLIN | POLLRDNORM);
-        Ok(client)
+        client
     }
 
     /// Stops listening; connections that were not accepted are reset.

@@ -127,6 +127,11 @@ pub(crate) fn pair(client: SocketAddr, server: SocketAddr, queue: Arc<WaitQueue>
     (Arc::new(End { pair: pair.clone(), accepted: false }), Arc::new(End { pair, accepted: true }))
 }
 
+/// The end that connects to where nobody listens.
+pub(crate) fn refused(client: SocketAddr, server: SocketAddr, queue: Arc<WaitQueue>) -> Arc<End> {
+    pair(client, server, queue).0
+}
+
 impl End {
     /// Runs `f` on the own and the other side; wakes the other with the `POLL*` bits that it gives.
     fn with<R>(&self, f: impl FnOnce(&mut Side, &mut Side) -> (R, u32)) -> R {

@@ -132,11 +132,13 @@ impl TcpSocket {
         if from.is_ipv4() != to.is_ipv4() {
             return Err(Errno::ENETUNREACH);
         }
-        let connection = if local {
+        let connection: Arc<dyn Connection> = if local {
             let listeners = self.net.tcp_ports.owners(to);
             let chosen = (random() as usize).checked_rem(listeners.len()).unwrap_or(0);
-            let listener = listeners.get(chosen).ok_or(Errno::ECONNREFUSED)?;
-            listener.connect(from, to, self.queue.clone())?
+            match listeners.get(chosen) {
+                Some(listener) => listener.connect(from, to, self.queue.clone()),
+                None => loopback::refused(from, to, self.queue.clone()),
+            }
         } else {
             let stack = self.net.stack().ok_or(Errno::ENETUNREACH)?;
             stack.connect(from, to, self.queue.clone(), &self.config(), &self.tcp.lock().manner(to.ip()))?
@@ -391,6 +393,11 @@ impl Socket for TcpSocket {
                 },
             }
         };
+        // The answer to a SYN is looked at when the call is over, even where the peer is this
+        // machine (Linux handles it from the socket's backlog).
+        if first && nonblocking {
+            return Err(Errno::EINPROGRESS);
+        }
         self.finish_connect(&connection, first, nonblocking)
     }
 
