@@ -269,12 +269,18 @@ impl Mappable for Node {
             content.writable_maps.fetch_add(1, Ordering::AcqRel);
             return Ok(());
         }
-        let size = content.size.load(Ordering::Acquire);
-        content.pages.write().dirty_mapped(size);
+        self.written();
         content.writable_maps.fetch_sub(1, Ordering::AcqRel);
-        self.touch_written(size);
-        self.shared.note_mapped(self);
         Ok(())
+    }
+
+    fn written(&self) {
+        if let Ok(content) = self.regular() {
+            let size = content.size.load(Ordering::Acquire);
+            content.pages.write().dirty_mapped(size);
+            self.touch_written(size);
+            self.shared.note_mapped(self);
+        }
     }
 }
 

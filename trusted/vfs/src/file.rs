@@ -66,6 +66,9 @@ pub trait Mappable: Send + Sync {
     /// # Errors
     /// `EPERM` if the file is sealed against writing.
     fn map_writable(&self, mapped: bool) -> Result<()>;
+
+    /// Stores through mappings may have changed the content: msync(2) asks for its times.
+    fn written(&self);
 }
 
 /// What an open file can do. The defaults answer as Linux does for a file without the

@@ -83,6 +83,13 @@ impl View {
             && self.offset.checked_add(len) == Some(next.offset)
     }
 
+    /// Stores of the application may have changed the file.
+    pub fn note_written(&self) {
+        if self.writes.is_some() {
+            self.object.written();
+        }
+    }
+
     /// Takes in what a view that this one continues in shows.
     pub fn join(&mut self, next: View) {
         self.shown.extend(next.shown);

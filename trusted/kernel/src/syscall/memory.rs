@@ -123,16 +123,18 @@ pub fn msync(call: &mut Call<'_>, addr: u64, len: u64, flags: u32) -> Result<u64
         return Err(Errno::EINVAL);
     }
     mapped(call, addr, len)?;
+    let mm = call.task.process.mm();
+    let files: alloc::vec::Vec<_> = {
+        let inner = mm.lock();
+        let shared = inner.overlapping(addr, addr + len).filter(|area| area.shared);
+        shared
+            .filter_map(|area| {
+                area.backing.view().inspect(|view| view.note_written());
+                area.file().map(|(file, _)| file.clone())
+            })
+            .collect()
+    };
     if flags & MS_SYNC != 0 {
-        let mm = call.task.process.mm();
-        let files: alloc::vec::Vec<_> = {
-            let inner = mm.lock();
-            inner
-                .overlapping(addr, addr + len)
-                .filter(|a| a.shared)
-                .filter_map(|a| a.file().map(|f| f.0.clone()))
-                .collect()
-        };
         for file in files {
             file.sync(true)?;
         }

@@ -241,6 +241,10 @@ impl Mappable for TmpInode {
         regular.writable_maps.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
+
+    fn written(&self) {
+        self.touch_written();
+    }
 }
 
 /// A regular file of tmpfs that is open.
@@ -256,6 +260,12 @@ impl TmpFile {
     /// The inode.
     pub fn inode(&self) -> &Arc<TmpInode> {
         &self.inode
+    }
+
+    fn accessed(&self, file: &OpenFile) {
+        if file.flags() & O_NOATIME == 0 && file.path().mount.flags() & MS_NOATIME == 0 {
+            self.inode.touch_read();
+        }
     }
 
     /// Writes at `at`, or at the end; `behind_it` becomes the offset behind.
@@ -287,9 +297,7 @@ impl FileOps for TmpFile {
     fn read(&self, file: &OpenFile, offset: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
         let moved = self.inode.read_at(*offset, into)?;
         *offset = offset.saturating_add(moved as u64);
-        if file.flags() & O_NOATIME == 0 && file.path().mount.flags() & MS_NOATIME == 0 {
-            self.inode.touch_read();
-        }
+        self.accessed(file);
         Ok(moved)
     }
 
@@ -325,7 +333,8 @@ impl FileOps for TmpFile {
         Ok(0)
     }
 
-    fn map(&self, _: &OpenFile) -> Result<Arc<dyn Mappable>> {
+    fn map(&self, file: &OpenFile) -> Result<Arc<dyn Mappable>> {
+        self.accessed(file);
         Ok(self.inode.clone())
     }
 
