@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, geteuid, getrlimit, kill_process_group, setpriority_process, setrlimit,
+};
 
 use crate::outcome::{Outcome, Status};
 use crate::program::Directive;
@@ -23,11 +25,12 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// The environment of every run; a program's own settings come on top.
 const ENVIRONMENT: [(&str, &str); 3] = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C"), ("TZ", "UTC")];
 
-/// The limits that all runs inherit: no core files from programs that die on purpose, and the usual 1,024 descriptors and 8 MiB stack.
+/// What all runs inherit: no core files from programs that die on purpose, the usual 1,024 descriptors and 8 MiB stack, and a nice value of 0.
 ///
 /// # Errors
-/// A hard limit of this process is lower.
+/// A hard limit of this process is lower, or its nice value may not be lowered.
 pub fn set_limits() -> Result<()> {
+    setpriority_process(None, 0).context("setting the nice value to 0")?;
     for (resource, current) in [(Resource::Core, 0), (Resource::Nofile, 1024), (Resource::Stack, 8 << 20)] {
         let limit = Rlimit { current: Some(current), maximum: getrlimit(resource).maximum };
         setrlimit(resource, limit).with_context(|| format!("setting {resource:?} to {current}"))?;
@@ -42,8 +45,11 @@ pub fn set_limits() -> Result<()> {
 pub fn native(program: &Path, directive: &Directive) -> Result<Outcome> {
     // tmpfs, as the enclave's /tmp is: block sizes, holes and directory sizes are the file system's own.
     let scratch = tempfile::Builder::new().prefix("rkt-diff-").tempdir_in("/dev/shm")?;
-    let mut command = Command::new(program);
-    command.args(&directive.args).current_dir(scratch.path()).env_clear().envs(ENVIRONMENT);
+    // Signals that this process ignores would stay ignored, and what a killed run leaves of System V IPC stay behind.
+    let apart: &[&str] = if geteuid().is_root() { &["/usr/bin/unshare", "--ipc"] } else { &[] };
+    let mut words = apart.iter().chain(&["/usr/bin/env", "--default-signal"]);
+    let mut command = Command::new(words.next().context("an empty command")?);
+    command.args(words).arg(program).args(&directive.args).current_dir(scratch.path()).env_clear().envs(ENVIRONMENT);
     command.env("TMPDIR", scratch.path()).envs(directive.env.iter().map(|(name, value)| (name, value)));
     watched(command, directive)
 }

@@ -199,9 +199,14 @@ fn map_region(len: usize) -> Result<(), Failure> {
     let flags = mm::MAP_SHARED | mm::MAP_NORESERVE | mm::MAP_FIXED_NOREPLACE;
     // SAFETY: an address that nothing uses (`map`).
     unsafe { host::map_fixed(map::REGION, len, prot, flags) }.map_err(|_| (Event::NoMemory, [len as u64, 0]))?;
-    // SAFETY: advice; the region is ours.
-    let _ = unsafe { host::call(nr::MADVISE, [map::REGION, len, mm::MADV_HUGEPAGE, 0, 0, 0]) };
+    advise(map::REGION, len, mm::MADV_HUGEPAGE);
     Ok(())
+}
+
+/// Advice on the region that changes no contents.
+fn advise(start: usize, len: usize, advice: usize) {
+    // SAFETY: the region is ours, and stays as it is.
+    let _ = unsafe { host::call(nr::MADVISE, [start, len, advice, 0, 0, 0]) };
 }
 
 /// What the smallest program uses of the heap, bytes.
@@ -212,8 +217,7 @@ fn touch_first(end: usize) {
     let first = Box::<[u8; 4096]>::new_uninit();
     let start = first.as_ptr().addr() & !4095;
     let len = FIRST_USED.min(end.saturating_sub(start));
-    // SAFETY: advice that changes no contents; all of it is the region.
-    let _ = unsafe { host::call(nr::MADVISE, [start, len, mm::MADV_POPULATE_WRITE, 0, 0, 0]) };
+    advise(start, len, mm::MADV_POPULATE_WRITE);
 }
 
 static LOG: Mutex<Option<ByteRing>> = Mutex::new(None);
