@@ -48,13 +48,20 @@ pub struct Mm {
 /// What the lock guards.
 pub struct Inner {
     areas: BTreeMap<u64, Area>,
-    /// Places above here in the mmap area are taken, or were; the search starts here.
-    cursor: u64,
+    full: Full,
     top: u64,
     /// Bytes mapped, without what the platform reserved.
     pub total: u64,
     /// Where things lie.
     pub layout: Layout,
+}
+
+/// What the last search learned: at and above `above`, up to the top of the mmap area, there is no
+/// gap of `len` bytes. It keeps placing cheap in a space of many areas.
+#[derive(Clone, Copy)]
+struct Full {
+    above: u64,
+    len: u64,
 }
 
 /// The host's answer as an error number.
@@ -77,7 +84,7 @@ impl Mm {
         Mm {
             space,
             users: Users::default(),
-            inner: Mutex::new(Inner { areas: BTreeMap::new(), cursor: top, top, total: 0, layout: Layout::default() }),
+            inner: Mutex::new(Inner::new(top)),
             hides: AtomicBool::new(false),
             shortened: AtomicBool::new(false),
         }
@@ -93,11 +100,11 @@ impl Mm {
         let inner = self.inner.lock();
         let space = copy_pages()?;
         let areas = inner.areas.clone();
-        let (cursor, top, total, layout) = (inner.cursor, inner.top, inner.total, inner.layout);
+        let (full, top, total, layout) = (inner.full, inner.top, inner.total, inner.layout);
         Ok(Mm {
             space,
             users: Users::default(),
-            inner: Mutex::new(Inner { areas, cursor, top, total, layout }),
+            inner: Mutex::new(Inner { areas, full, top, total, layout }),
             hides: AtomicBool::new(self.hides()),
             shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
         })
@@ -164,6 +171,10 @@ impl Mm {
 }
 
 impl Inner {
+    fn new(top: u64) -> Self {
+        Self { areas: BTreeMap::new(), full: Full { above: top, len: 0 }, top, total: 0, layout: Layout::default() }
+    }
+
     /// The area with this address.
     pub fn find(&self, addr: u64) -> Option<&Area> {
         self.areas.range(..=addr).next_back().map(|(_, area)| area).filter(|area| addr < area.end)
@@ -214,13 +225,10 @@ impl Inner {
         if hint >= USER_START && end.is_some_and(|end| end <= USER_END && self.is_free(hint, end)) {
             return Ok(hint);
         }
-        if let Some(start) = self.cursor.checked_sub(len).filter(|&start| start >= USER_START)
-            && self.is_free(start, self.cursor)
-        {
-            self.cursor = start;
-            return Ok(start);
-        }
-        self.search(self.top, len)
+        let below = if len >= self.full.len { self.full.above } else { self.top };
+        let start = self.search(below, len)?;
+        self.full = Full { above: start, len };
+        Ok(start)
     }
 
     /// The highest gap of this length below `below`.
@@ -297,10 +305,16 @@ impl Inner {
             self.total -= part.len();
             removed.push(part);
         }
-        if start <= self.cursor && end > self.cursor {
-            self.cursor = end.min(self.top);
-        }
+        self.note_gap(end);
         removed
+    }
+
+    /// What lies below `end` has become free.
+    fn note_gap(&mut self, end: u64) {
+        let gap_end = self.areas.range(end..).next().map_or(self.top, |(&next, _)| next.min(self.top));
+        if end > self.full.above {
+            self.full.above = self.full.above.max(gap_end);
+        }
     }
 
     /// Ranges of `start..end` that the platform did not reserve.
@@ -322,7 +336,7 @@ impl Inner {
     /// Forgets everything.
     pub fn clear(&mut self) -> Vec<Area> {
         self.total = 0;
-        self.cursor = self.top;
+        self.full = Full { above: self.top, len: 0 };
         core::mem::take(&mut self.areas).into_values().collect()
     }
 
@@ -339,5 +353,44 @@ impl Inner {
             dont_fork: false,
         };
         self.areas.insert(start, area);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: u64 = 4096;
+
+    fn area(start: u64, len: u64, name: &'static str) -> Area {
+        let protection = Protection::default();
+        let backing = Backing::Anonymous;
+        Area { start, end: start + len, protection, backing, name: Some(name), shared: false, dont_fork: false }
+    }
+
+    /// What is remembered of earlier searches never changes which place is found.
+    #[test]
+    fn the_highest_gap_is_found() {
+        let mut inner = Inner::new(MMAP_TOP);
+        let mut seed = 1u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) % below
+        };
+        let mut placed = Vec::new();
+        for step in 0..20_000 {
+            if random(5) < 3 || placed.is_empty() {
+                let len = (1 + random(8)) * PAGE;
+                let exact = inner.search(MMAP_TOP, len).unwrap();
+                let start = inner.place(0, len).unwrap();
+                assert_eq!(start, exact, "step {step}");
+                // Neighbours with different names stay apart.
+                inner.insert(area(start, len, if step % 2 == 0 { "a" } else { "b" })).unwrap();
+                placed.push((start, len));
+            } else {
+                let (start, len) = placed.swap_remove(random(placed.len() as u64) as usize);
+                inner.remove(start, start + len);
+            }
+        }
     }
 }
