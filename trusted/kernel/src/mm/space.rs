@@ -13,8 +13,9 @@ use rkt_vfs::Inode;
 
 /// Top of the area that mmap(2) fills downwards; the stack lies above.
 const MMAP_TOP: u64 = USER_END - (64 << 30);
-/// Most areas (vm.max_map_count).
-const MAX_AREAS: usize = 65_530;
+/// Most areas, as /proc/sys/vm/max_map_count says. The host allows 65,530 mappings by default: the rest is for files
+/// that are shown in pieces, which must not fail when a page is touched.
+const MAX_AREAS: usize = 57_344;
 
 /// Where the parts of a program lie.
 #[derive(Clone, Copy, Debug, Default)]
