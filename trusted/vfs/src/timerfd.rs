@@ -28,7 +28,8 @@ struct State {
     /// Monotonic time of the next expiration that was not read yet.
     next: Option<u64>,
     interval: u64,
-    /// Wakes those who wait at the next expiration to come.
+    /// Wakes those who wait at the next expiration. Expirations that nobody has read are counted
+    /// when somebody does: until then there is nothing more to tell.
     timer: Option<Timer>,
 }
 
@@ -129,7 +130,7 @@ impl TimerFd {
         let (due, old) = {
             let mut state = self.state.lock();
             let due = state.expirations(now) > 0;
-            let upcoming = state.upcoming(now).zip(self.me.upgrade());
+            let upcoming = state.upcoming(now).filter(|_| !due).zip(self.me.upgrade());
             let timer = upcoming.map(|(deadline, me)| Timer::arm(deadline, me));
             (due, core::mem::replace(&mut state.timer, timer))
         };
@@ -167,6 +168,7 @@ impl FileOps for TimerFd {
             None if file.nonblocking() => return Err(Errno::EAGAIN),
             None => self.readers.wait(None, || self.take()).map_err(|_| Errno::ERESTARTSYS)?,
         };
+        self.arm();
         into.put(&expirations.to_ne_bytes())
     }
 
