@@ -7,6 +7,7 @@ use crate::mm::Mm;
 use crate::signal::ProcessSignals;
 use crate::task::Task;
 use crate::tty::Tty;
+use crate::usage::Usage;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -82,10 +83,12 @@ pub struct Process {
     replacing: AtomicBool,
     /// Processes with the same number share root, working directory and umask (CLONE_FS); 0 = alone.
     place: AtomicI32,
-    /// Nanoseconds of processor time of ended tasks.
-    pub dead_ns: AtomicU64,
-    /// The same of children that were waited for.
-    pub children_ns: AtomicU64,
+    /// What ended tasks had used.
+    pub ended_usage: Mutex<Usage>,
+    /// The same of children that were waited for, and the most memory that one of them had.
+    pub children_usage: Mutex<(Usage, u64)>,
+    /// The most memory that the programs had that it ran before this one.
+    pub earlier_peak: AtomicU64,
     /// Those who wait for the process to end or to release its parent (vfork, pidfd).
     pub changed: Arc<WaitQueue>,
     /// PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG.
@@ -96,8 +99,6 @@ pub struct Process {
     pub tty: Mutex<Option<Arc<Tty>>>,
     /// Of a session's leader whose terminal hung up: the group that was in the foreground; 0 = none.
     pub old_foreground: AtomicI32,
-    /// Nice value.
-    pub nice: AtomicI32,
     /// alarm(2) and setitimer(2) ITIMER_REAL.
     pub real_timer: Mutex<Option<crate::signal::RealTimer>>,
 }
@@ -223,7 +224,6 @@ impl Process {
         let pass = |from: &AtomicI32, to: &AtomicI32| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         pass(&maker.group, &child.group);
         pass(&maker.session, &child.session);
-        pass(&maker.nice, &child.nice);
         pass(&maker.flags.oom_score_adj, &child.flags.oom_score_adj);
         child.exit_signal.store(exit_signal, Ordering::Relaxed);
         *child.ids.lock() = *maker.ids.lock();
@@ -321,8 +321,9 @@ impl Process {
             executed: AtomicBool::new(false),
             replacing: AtomicBool::new(false),
             place: AtomicI32::new(0),
-            dead_ns: AtomicU64::new(0),
-            children_ns: AtomicU64::new(0),
+            ended_usage: Mutex::default(),
+            children_usage: Mutex::default(),
+            earlier_peak: AtomicU64::new(0),
             changed: Arc::new(WaitQueue::new()),
             flags: ProcessFlags {
                 dumpable: AtomicU32::new(1),
@@ -335,7 +336,6 @@ impl Process {
             semaphore_undo: Mutex::new(Undo::new()),
             tty: Mutex::new(None),
             old_foreground: AtomicI32::new(0),
-            nice: AtomicI32::new(0),
             real_timer: Mutex::new(None),
         });
         REGISTRY.lock().processes.insert(pid, process.clone());
@@ -364,6 +364,7 @@ impl Process {
 
     /// Replaces the memory: execve.
     pub fn set_mm(&self, mm: Mm) {
+        self.earlier_peak.fetch_max(self.mm().peak(), Ordering::Relaxed);
         *self.mm.write() = Arc::new(mm);
     }
 
@@ -421,11 +422,5 @@ impl Process {
     /// Soft limit of a resource (RLIMIT_ number).
     pub fn limit(&self, resource: u32) -> u64 {
         self.limits.lock().get(resource as usize).map_or(u64::MAX, |limit| limit.0)
-    }
-
-    /// Nanoseconds of processor time of all tasks, living and dead.
-    pub fn cpu_ns(&self) -> u64 {
-        let living: u64 = self.tasks().iter().filter_map(|task| task.thread()).map(|thread| thread.ran_ns()).sum();
-        living + self.dead_ns.load(Ordering::Relaxed)
     }
 }

@@ -53,6 +53,8 @@ pub struct Inner {
     top: u64,
     /// Bytes mapped, without what the platform reserved.
     pub total: u64,
+    /// The most that was mapped at once.
+    peak: u64,
     /// Where things lie.
     pub layout: Layout,
 }
@@ -105,7 +107,7 @@ impl Mm {
         Ok(Mm {
             space,
             users: Users::default(),
-            inner: Mutex::new(Inner { areas, full, top, total, layout }),
+            inner: Mutex::new(Inner { areas, full, top, total, peak: total, layout }),
             hides: AtomicBool::new(self.hides()),
             shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
         })
@@ -149,6 +151,11 @@ impl Mm {
         }
     }
 
+    /// The most bytes that were mapped at once.
+    pub fn peak(&self) -> u64 {
+        self.inner.lock().peak
+    }
+
     /// The platform's name for the address space.
     pub fn space(&self) -> SpaceId {
         self.space
@@ -173,7 +180,7 @@ impl Mm {
 
 impl Inner {
     fn new(top: u64) -> Self {
-        Self { areas: BTreeMap::new(), full: Full { above: top, len: 0 }, top, total: 0, layout: Layout::default() }
+        Self { areas: BTreeMap::new(), full: Full { above: top, len: 0 }, top, total: 0, peak: 0, layout: Layout::default() }
     }
 
     /// The area with this address.
@@ -267,6 +274,7 @@ impl Inner {
             return Err(Errno::ENOMEM);
         }
         self.total += area.len();
+        self.peak = self.peak.max(self.total);
         if let Some((&start, before)) = self.areas.range(..area.start).next_back()
             && before.continues_in(&area)
             && let Some(before) = self.areas.remove(&start)

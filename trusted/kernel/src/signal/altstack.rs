@@ -4,8 +4,10 @@ use crate::syscall::abi::Stack;
 use rkt_linux_abi::general::{MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 use rkt_linux_abi::{Errno, Result};
 
-/// No alternate stack.
-pub const NO_STACK: Stack = Stack { sp: 0, flags: SS_DISABLE, pad: 0, size: 0 };
+/// No alternate stack, as a program starts.
+pub const NO_STACK: Stack = Stack { sp: 0, flags: 0, pad: 0, size: 0 };
+/// No alternate stack any more; frames of signals show the difference.
+pub const DISABLED: Stack = Stack { flags: SS_DISABLE, ..NO_STACK };
 
 impl Stack {
     /// Whether the stack pointer lies on this stack.

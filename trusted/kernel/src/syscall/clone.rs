@@ -167,7 +167,8 @@ fn launch(call: &Call<'_>, request: &Request, task: &Arc<Task>, space: SpaceId) 
     }
     let word = if request.has(CLONE_CHILD_SETTID) { request.child_tid } else { 0 };
     let thread = boot::prepare_task(task, space, word)?;
-    task.policy.store(call.task.policy.load(Ordering::Relaxed), Ordering::Relaxed);
+    task.set_scheduling(call.task.scheduling().of_child());
+    task.io_priority.store(call.task.io_priority.load(Ordering::Relaxed), Ordering::Relaxed);
     thread.set_affinity(call.thread.affinity());
     let parent = call.thread.with_user(|state| {
         rkt_platform::complete(state);

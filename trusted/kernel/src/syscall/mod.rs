@@ -21,6 +21,7 @@ pub mod names;
 pub mod path;
 pub mod pidfd;
 pub mod poll;
+pub mod priority;
 pub mod process;
 pub mod read_write;
 pub mod resource;
@@ -184,11 +185,11 @@ fn look_after_devices() {
 }
 
 /// The platform's upcall for the tick.
-pub fn tick(registers: &mut Registers) {
+pub fn tick(registers: &mut Registers, in_kernel: bool) {
     let _ = task::with_current(|task, thread| {
         crate::boot::poll();
         rkt_sched::kick_idle(rkt_platform::cpu());
-        rkt_sched::yield_now();
+        rkt_sched::tick(in_kernel);
         signals::tick(task);
         exit::enforce_cpu_limit(&task.process);
         if thread.interrupted() {
@@ -206,6 +207,7 @@ pub fn tick(registers: &mut Registers) {
 pub fn fault(registers: &mut Registers, fault: rkt_platform::Fault) {
     registers.orig_rax = u64::MAX;
     let _ = task::with_current(|task, thread| {
+        task.faults.store(task.faults.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         signals::raise_fault(task, &fault);
         signals::before_return(task, thread, registers);
         if task.is_dying() {

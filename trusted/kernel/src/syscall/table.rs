@@ -220,11 +220,11 @@ table! {
     135 personality(persona: Flags) = system::personality, Partial;
     137 statfs(path: PathPointer, buf: Pointer) = stat::statfs, Full;
     138 fstatfs(fd: Fd, buf: Pointer) = stat::fstatfs, Full;
-    140 getpriority(which: u32, who: i32) = sched::getpriority, Full;
-    141 setpriority(which: u32, who: i32, prio: i32) = sched::setpriority, Full;
+    140 getpriority(which: u32, who: i32) = priority::getpriority, Full;
+    141 setpriority(which: u32, who: i32, prio: i32) = priority::setpriority, Full;
     142 sched_setparam(pid: i32, param: Pointer) = sched::sched_setparam, Full;
     143 sched_getparam(pid: i32, param: Pointer) = sched::sched_getparam, Full;
-    144 sched_setscheduler(pid: i32, policy: u32, param: Pointer) = sched::sched_setscheduler, Partial;
+    144 sched_setscheduler(pid: i32, policy: i32, param: Pointer) = sched::sched_setscheduler, Full;
     145 sched_getscheduler(pid: i32) = sched::sched_getscheduler, Full;
     146 sched_get_priority_max(policy: u32) = sched::sched_get_priority_max, Full;
     147 sched_get_priority_min(policy: u32) = sched::sched_get_priority_min, Full;
@@ -238,7 +238,7 @@ table! {
     160 setrlimit(resource: u32, rlim: Pointer) = resource::setrlimit, Full;
     161 chroot(path: PathPointer) = path::chroot, Full;
     162 sync() = fd::sync, Full;
-    164 settimeofday(tv: TimevalPointer, tz: Pointer) = time::settimeofday, Partial;
+    164 settimeofday(tv: TimevalPointer, tz: ZonePointer) = time::settimeofday, Partial;
     165 mount() = path::mount, Partial;
     166 umount2() = path::mount, Partial;
     170 sethostname(name: Pointer, len: usize) = system::sethostname, Partial;
@@ -268,7 +268,7 @@ table! {
     219 restart_syscall() = system::restart_syscall, Full;
     220 semtimedop(semid: i32, sops: Pointer, nsops: usize, timeout: Pointer) = ipc::semtimedop, Full;
     221 fadvise64(fd: Fd, offset: i64, len: i64, advice: u32) = read_write::fadvise64, Full;
-    222 timer_create(clockid: i32, sevp: SigeventPointer, timerid: IntPointer) = timer::timer_create, Partial;
+    222 timer_create(clockid: i32, sevp: SigeventPointer, timerid: IntPointer) = timer::timer_create, Full;
     223 timer_settime(timerid: i32, flags: Flags, new: ItimerspecPointer, old: ItimerspecPointer) = timer::timer_settime, Full;
     224 timer_gettime(timerid: i32, value: ItimerspecPointer) = timer::timer_gettime, Full;
     225 timer_getoverrun(timerid: i32) = timer::timer_getoverrun, Full;
