@@ -6,7 +6,7 @@ use crate::process::Process;
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
     CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE,
-    CAP_MKNOD, CAP_SETGID, CAP_SETUID, S_ISGID, S_ISUID, S_IXGRP,
+    CAP_MKNOD, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE, S_ISGID, S_ISUID, S_IXGRP,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_vfs::{Credentials, OpenFile};
@@ -162,6 +162,17 @@ fn privilege(kind: Kind) -> u32 {
 }
 
 impl Process {
+    /// Whether another process may look into this one (ptrace(2), "Ptrace access mode checking").
+    pub fn may_be_inspected_by(&self, other: &Process) -> bool {
+        if self.pid == other.pid || other.credentials().capable(CAP_SYS_PTRACE) {
+            return true;
+        }
+        let (asking, ids) = (other.ids.lock().to_owned(), self.ids.lock().to_owned());
+        let all = |set: IdSet, id| set == IdSet::all(id);
+        let dumpable = self.flags.dumpable.load(core::sync::atomic::Ordering::Relaxed) == 1;
+        all(ids.user, asking.user.real) && all(ids.group, asking.group.real) && dumpable
+    }
+
     /// Changes the credentials that file access is judged by.
     pub fn change_credentials(&self, change: impl FnOnce(&mut Credentials)) {
         let mut fs = self.fs.lock();

@@ -3,7 +3,7 @@
 use crate::files::FileTable;
 use crate::identity::Ids;
 use crate::ipc::semaphore::Undo;
-use crate::mm::Mm;
+use crate::mm::{Limits, Mm};
 use crate::signal::ProcessSignals;
 use crate::task::Task;
 use crate::tty::Tty;
@@ -191,6 +191,10 @@ pub struct Birth {
     pub shares_place: bool,
 }
 
+const RLIMIT_DATA: u32 = 2;
+const RLIMIT_STACK: u32 = 3;
+const RLIMIT_AS: u32 = 9;
+
 /// Limits of a fresh system (getrlimit(2)), by RLIMIT_ number.
 fn default_limits() -> [(u64, u64); 16] {
     const INFINITY: u64 = u64::MAX;
@@ -252,6 +256,12 @@ impl Process {
             let shares = |other: &Arc<Process>| other.pid != self.pid && other.place.load(Ordering::Relaxed) == place;
             all().into_iter().filter(shares).for_each(|other| change(&mut other.fs.lock()));
         }
+    }
+
+    /// Whether both share root, working directory and umask.
+    pub fn shares_place_with(&self, other: &Process) -> bool {
+        let place = self.place.load(Ordering::Relaxed);
+        self.pid == other.pid || place != 0 && place == other.place.load(Ordering::Relaxed)
     }
 
     /// Has root, working directory and umask of its own from now on.
@@ -362,9 +372,16 @@ impl Process {
         self.mm.read().clone()
     }
 
+    /// The limits of its memory.
+    pub fn memory_limits(&self) -> Limits {
+        let [space, data, stack] = [RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK].map(|resource| self.limit(resource));
+        Limits { space, data, stack }
+    }
+
     /// Replaces the memory: execve.
     pub fn set_mm(&self, mm: Mm) {
         self.earlier_peak.fetch_max(self.mm().peak(), Ordering::Relaxed);
+        mm.set_limits(self.memory_limits());
         *self.mm.write() = Arc::new(mm);
     }
 

@@ -49,7 +49,6 @@ static void data(void) {
     T(sbrk(64 << 20) == (void *)-1);
 }
 static void data_zero(void) { limit(RLIMIT_DATA, 0); void *top = sbrk(0); T(syscall(SYS_brk, (char *)top + PAGE) == (long)top); }
-static void stack_small(void) { limit(RLIMIT_STACK, 256 << 10); deep(200); }
 static void stack_fits(void) { limit(RLIMIT_STACK, 4 << 20); N(deep(200) != 12345); }
 static void grows(void) {
     // A mapping that grows down when touched below its start, page after page.
@@ -86,7 +85,6 @@ int main(void) {
     in_child("address space", as);
     in_child("data", data);
     in_child("no data", data_zero);
-    in_child("small stack", stack_small);
     in_child("stack", stack_fits);
     in_child("growing", grows);
     in_child("brk", brks);

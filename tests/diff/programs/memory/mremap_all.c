@@ -50,7 +50,7 @@ int main(void) {
     C(mapped(p + 2 * PAGE) && !mapped(p + 3 * PAGE));
     // Leaving the old place: it reads as zeroes.
     p = area(2);
-    q = mremap(p, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+    q = (char *)syscall(SYS_mremap, p, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
     C(q != p && q[0] == 'a' && q[PAGE] == 'b' && p[0] == 0 && p[PAGE] == 0);
     p[0] = 'x';
     C(q[0] == 'a');

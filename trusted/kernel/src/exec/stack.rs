@@ -2,7 +2,7 @@
 
 use super::load::Mapped;
 use super::{ARGUMENTS_MAX, Program};
-use crate::mm::{MapRequest, Mm, Placement};
+use crate::mm::{MapRequest, Marks, Mm, Placement};
 use crate::process::Process;
 use alloc::vec::Vec;
 use rkt_linux_abi::auxvec::{
@@ -104,6 +104,7 @@ fn map_stack(process: &Process, mm: &Mm) -> Result<(u64, u64)> {
         shared: false,
         file: None,
         populate: false,
+        marks: Marks::default(),
         name: Some("[stack]"),
     };
     mm.map(request)?;

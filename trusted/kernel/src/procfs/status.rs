@@ -106,7 +106,7 @@ fn memory(text: &mut String, process: &Process) -> core::fmt::Result {
     let fields = [
         ("VmPeak", sums.total),
         ("VmSize", sums.total),
-        ("VmLck", 0),
+        ("VmLck", process.mm().lock_to_look().locked / 1024),
         ("VmPin", 0),
         ("VmHWM", sums.resident()),
         ("VmRSS", sums.resident()),

@@ -106,6 +106,11 @@ impl ProcessSignals {
         }
     }
 
+    /// The table of actions, which other processes may share.
+    pub fn table(&self) -> Arc<Actions> {
+        self.actions.read().clone()
+    }
+
     /// What a child inherits: the actions (fork(2)), or the very same ones (CLONE_SIGHAND).
     pub fn fork(&self, share: bool) -> Self {
         let actions = self.actions.read().clone();

@@ -166,7 +166,8 @@ fn launch(call: &Call<'_>, request: &Request, task: &Arc<Task>, space: SpaceId) 
         task.clear_child_tid.store(request.child_tid, Ordering::Relaxed);
     }
     let word = if request.has(CLONE_CHILD_SETTID) { request.child_tid } else { 0 };
-    let thread = boot::prepare_task(task, space, word)?;
+    let copied = (!request.has(CLONE_VM)).then(|| task.process.mm());
+    let thread = boot::prepare_task(task, space, word, copied)?;
     task.set_scheduling(call.task.scheduling().of_child());
     task.io_priority.store(call.task.io_priority.load(Ordering::Relaxed), Ordering::Relaxed);
     thread.set_affinity(call.thread.affinity());

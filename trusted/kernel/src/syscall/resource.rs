@@ -32,6 +32,8 @@ fn set(call: &Call<'_>, process: &Process, resource: u32, soft: u64, hard: u64) 
         return Err(Errno::EPERM);
     }
     *limit = (soft, hard);
+    drop(limits);
+    process.mm().set_limits(process.memory_limits());
     Ok(())
 }
 
