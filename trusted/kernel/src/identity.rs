@@ -59,6 +59,10 @@ pub struct Ids {
     pub permitted: u64,
     /// Capabilities that execve keeps for programs that inherit them.
     pub inheritable: u64,
+    /// Capabilities that execve may give (PR_CAPBSET_DROP).
+    pub bounding: u64,
+    /// Capabilities that programs without any of their own keep over execve (PR_CAP_AMBIENT).
+    pub ambient: u64,
     /// PR_SET_KEEPCAPS: giving up user 0 keeps the permitted capabilities.
     pub keep_capabilities: bool,
 }
@@ -128,6 +132,8 @@ impl Ids {
             group: IdSet::all(credentials.gid),
             permitted: credentials.capabilities & ALL_CAPABILITIES,
             inheritable: 0,
+            bounding: ALL_CAPABILITIES,
+            ambient: 0,
             keep_capabilities: false,
         }
     }
@@ -142,8 +148,11 @@ impl Ids {
 
     /// Capabilities after the user ids changed from `before`; `effective` are those until now.
     fn follow_user(&mut self, before: IdSet, effective: u64) -> u64 {
-        if before.contains(0) && !self.user.contains(0) && !self.keep_capabilities {
-            self.permitted = 0;
+        if before.contains(0) && !self.user.contains(0) {
+            self.ambient = 0;
+            if !self.keep_capabilities {
+                self.permitted = 0;
+            }
         }
         match (before.effective, self.user.effective) {
             (0, 0) => effective,
@@ -249,15 +258,19 @@ impl Process {
         ids.user.saved = ids.user.effective;
         ids.group.saved = ids.group.effective;
         ids.keep_capabilities = false;
+        let set_id = ids.user.real != ids.user.effective || ids.group.real != ids.group.effective;
+        if set_id {
+            ids.ambient = 0;
+        }
         let root = ids.user.effective == 0 || ids.user.real == 0;
-        // The bounding set is never reduced; files carry no capabilities of their own here.
-        ids.permitted = if root { ALL_CAPABILITIES } else { 0 };
-        let effective = if ids.user.effective == 0 { ids.permitted } else { 0 };
+        // Files carry no capabilities of their own here.
+        ids.permitted = if root { ids.inheritable | ids.bounding } else { ids.ambient };
+        let effective = if ids.user.effective == 0 { ids.permitted } else { ids.ambient };
         self.change_credentials(|credentials| {
             credentials.uid = ids.user.effective;
             credentials.gid = ids.group.effective;
             credentials.capabilities = effective;
         });
-        ids.user.real != ids.user.effective || ids.group.real != ids.group.effective
+        set_id
     }
 }

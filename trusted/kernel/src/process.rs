@@ -115,6 +115,8 @@ pub struct ProcessFlags {
     pub parent_death_signal: AtomicU32,
     /// PR_SET_THP_DISABLE.
     pub thp_disable: AtomicBool,
+    /// personality(2).
+    pub personality: AtomicU32,
     /// /proc/PID/oom_score_adj: kept, nothing is killed for memory here.
     pub oom_score_adj: AtomicI32,
 }
@@ -229,6 +231,7 @@ impl Process {
         pass(&maker.group, &child.group);
         pass(&maker.session, &child.session);
         pass(&maker.flags.oom_score_adj, &child.flags.oom_score_adj);
+        child.flags.personality.store(maker.flags.personality.load(Ordering::Relaxed), Ordering::Relaxed);
         child.exit_signal.store(exit_signal, Ordering::Relaxed);
         *child.ids.lock() = *maker.ids.lock();
         *child.tty.lock() = maker.tty.lock().clone();
@@ -337,6 +340,7 @@ impl Process {
             changed: Arc::new(WaitQueue::new()),
             flags: ProcessFlags {
                 dumpable: AtomicU32::new(1),
+                personality: AtomicU32::new(0),
                 no_new_privs: AtomicBool::new(false),
                 subreaper: AtomicBool::new(false),
                 parent_death_signal: AtomicU32::new(0),

@@ -28,6 +28,8 @@ pub struct Task {
     pub(crate) scheduling: Mutex<Scheduling>,
     /// Priority of its I/O (ioprio_set(2)).
     pub io_priority: AtomicU32,
+    /// Kept only: timers are as exact as the poller.
+    pub timer_slack: Slack,
     /// Name (PR_SET_NAME), padded with zeroes.
     pub name: Mutex<[u8; 16]>,
     /// User memory that needs no showing before a copy.
@@ -57,6 +59,7 @@ impl Task {
             futex: crate::futex::Waiter::default(),
             scheduling: Mutex::default(),
             io_priority: AtomicU32::new(0),
+            timer_slack: Slack::default(),
             name: Mutex::new(name),
             plain: crate::mm::PlainRanges::default(),
             calls: AtomicU64::new(0),
@@ -103,6 +106,20 @@ impl Task {
     /// Whether it is the first task of its process.
     pub fn is_leader(&self) -> bool {
         self.tid == self.process.pid
+    }
+}
+
+/// How late timers may be, in nanoseconds (PR_SET_TIMERSLACK).
+pub struct Slack {
+    /// Now.
+    pub now: AtomicU64,
+    /// What a value of 0 sets.
+    pub standard: AtomicU64,
+}
+
+impl Default for Slack {
+    fn default() -> Self {
+        Self { now: AtomicU64::new(50_000), standard: AtomicU64::new(50_000) }
     }
 }
 

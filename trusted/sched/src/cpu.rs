@@ -8,7 +8,7 @@ use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::cmp::Ordering as Order;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use rkt_platform::{MAX_CPUS, SpaceId};
 use rkt_sync::{Mutex, OnceCell};
 
@@ -35,6 +35,8 @@ pub(crate) struct Cpu {
     /// Numbers of places, for those with the same time: first come, first served.
     next: AtomicU64,
     switches: AtomicU64,
+    /// Ticks, and rounds of the idle loop: times that no application ran here.
+    turns: AtomicU64,
     own: UnsafeCell<Own>,
 }
 
@@ -84,6 +86,7 @@ static CPUS: [Cpu; MAX_CPUS] = [const {
         last: AtomicU64::new(0),
         next: AtomicU64::new(0),
         switches: AtomicU64::new(0),
+        turns: AtomicU64::new(0),
         own: UnsafeCell::new(Own { idle_sp: 0, left: None, picked: None, realtime: Throttle { since: 0, used: 0 } }),
     }
 }; MAX_CPUS];
@@ -313,9 +316,39 @@ pub fn yield_now() {
 /// somebody else's turn.
 pub fn tick(in_kernel: bool) {
     current().account().hit(in_kernel);
+    note_turn();
     if own().picked.is_some() || is_others_turn() {
         leave(Leave::Yield);
     }
+}
+
+/// No application runs on this vCPU now.
+pub(crate) fn note_turn() {
+    let turns = &cpu(rkt_platform::cpu()).turns;
+    turns.store(turns.load(Ordering::Relaxed) + 1, Ordering::Release);
+}
+
+impl Cpu {
+    fn passages(&self) -> u64 {
+        self.turns.load(Ordering::Acquire).wrapping_add(self.switches.load(Ordering::Relaxed))
+    }
+}
+
+/// How long [`wait_for_others`] waits before it looks again, in nanoseconds.
+const LOOK_AGAIN: u64 = 50_000;
+
+/// Waits until every other vCPU has been out of the application since the call: all that was written
+/// before is seen by what runs there then, and the other way round. Takes up to a tick.
+pub fn wait_for_others() {
+    fence(Ordering::SeqCst);
+    let before: [u64; MAX_CPUS] = core::array::from_fn(|index| cpu(index).passages());
+    let here = rkt_platform::cpu();
+    for (index, &before) in before.iter().enumerate().take(rkt_platform::cpus()).filter(|&(index, _)| index != here) {
+        while cpu(index).passages() == before && !rkt_platform::parked(index) {
+            let _ = crate::wait::sleep_until(rkt_platform::now().saturating_add(LOOK_AGAIN));
+        }
+    }
+    fence(Ordering::SeqCst);
 }
 
 fn is_others_turn() -> bool {

@@ -39,7 +39,7 @@ mod wait;
 mod api {
     pub use crate::account::Account;
     pub use crate::cpu::{
-        RunCounters, counters, kick_idle, move_to, ready_count, schedule, set_poller, tick, yield_now,
+        RunCounters, counters, kick_idle, move_to, ready_count, schedule, set_poller, tick, wait_for_others, yield_now,
     };
     pub use crate::idle::{Poller, idle_loop, set_spin};
     pub use crate::park_lock::{ParkGuard, ParkLock, ParkMutex};

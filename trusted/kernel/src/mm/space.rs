@@ -5,7 +5,7 @@ use crate::users::Users;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{MapError, Protection, SpaceId, USER_END, USER_START};
 use rkt_sync::{Mutex, MutexGuard};
@@ -55,6 +55,8 @@ pub struct Mm {
     /// Processes that run in it.
     pub users: Users,
     inner: Mutex<Inner>,
+    /// Commands of membarrier(2) that it was registered for.
+    pub barriers: AtomicU32,
     /// Whether pages may be hidden that the application may touch.
     hides: AtomicBool,
     /// Whether a file that is mapped here became shorter since the last [`Mm::settle`].
@@ -111,6 +113,7 @@ impl Mm {
             space,
             users: Users::default(),
             inner: Mutex::new(Inner::new(top)),
+            barriers: AtomicU32::new(0),
             hides: AtomicBool::new(false),
             shortened: AtomicBool::new(false),
         }
@@ -132,6 +135,7 @@ impl Mm {
             space,
             users: Users::default(),
             inner: Mutex::new(copy),
+            barriers: AtomicU32::new(self.barriers.load(Ordering::Relaxed)),
             hides: AtomicBool::new(self.hides()),
             shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
         })

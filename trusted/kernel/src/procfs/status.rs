@@ -135,7 +135,7 @@ fn rest(text: &mut String, process: &Process, task: Option<&Arc<Task>>) -> core:
     let ids = *process.ids.lock();
     let effective = process.credentials().capabilities & ALL_CAPABILITIES;
     writeln!(text, "CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{effective:016x}", ids.inheritable, ids.permitted)?;
-    writeln!(text, "CapBnd:\t{ALL_CAPABILITIES:016x}\nCapAmb:\t{:016x}", 0)?;
+    writeln!(text, "CapBnd:\t{:016x}\nCapAmb:\t{:016x}", ids.bounding, ids.ambient)?;
     writeln!(text, "NoNewPrivs:\t{}", u8::from(process.flags.no_new_privs.load(Ordering::Relaxed)))?;
     writeln!(text, "Seccomp:\t0\nSeccomp_filters:\t0")?;
     writeln!(text, "Cpus_allowed:\t{:x}\nCpus_allowed_list:\t{}", affinity(task), cpu_list())?;

@@ -7,6 +7,7 @@ pub mod table;
 
 pub mod adjust;
 pub mod attributes;
+pub mod barrier;
 pub mod clone;
 pub mod directory;
 pub mod events;
@@ -23,6 +24,7 @@ pub mod other_process;
 pub mod path;
 pub mod pidfd;
 pub mod poll;
+pub mod prctl;
 pub mod priority;
 pub mod process;
 pub mod read_write;

@@ -219,7 +219,7 @@ table! {
     131 sigaltstack(ss: Pointer, old_ss: Pointer) = signal::sigaltstack, Full;
     132 utime(filename: PathPointer, times: Pointer) = attributes::utime, Full;
     133 mknod(pathname: PathPointer, mode: u32, dev: u32) = names::mknod, Full;
-    135 personality(persona: Flags) = system::personality, Partial;
+    135 personality(persona: Flags) = system::personality, Full;
     137 statfs(path: PathPointer, buf: Pointer) = stat::statfs, Full;
     138 fstatfs(fd: Fd, buf: Pointer) = stat::fstatfs, Full;
     140 getpriority(which: u32, who: i32) = priority::getpriority, Full;
@@ -236,7 +236,7 @@ table! {
     152 munlockall() = memory::munlockall, Full;
     153 vhangup() = refused::not_permitted, Partial;
     155 pivot_root() = path::mount, Partial;
-    157 prctl(op: u32, arg2: u64, arg3: u64, arg4: u64, arg5: u64) = system::prctl, Partial;
+    157 prctl(op: u32, arg2: u64, arg3: u64, arg4: u64, arg5: u64) = prctl::prctl, Partial;
     158 arch_prctl(op: Flags, addr: Pointer) = system::arch_prctl, Partial;
     159 adjtimex(buf: TimexPointer) = adjust::adjtimex, Partial;
     160 setrlimit(resource: u32, rlim: Pointer) = resource::setrlimit, Full;
@@ -363,7 +363,7 @@ table! {
     321 bpf() = refused::not_permitted, Partial;
     322 execveat(dirfd: Fd, pathname: PathPointer, argv: Pointer, envp: Pointer, flags: Flags) = exec::execveat, Full;
     323 userfaultfd() = refused::not_permitted, Partial;
-    324 membarrier(cmd: u32, flags: Flags, cpu_id: i32) = system::membarrier, Partial;
+    324 membarrier(cmd: u32, flags: Flags, cpu_id: i32) = barrier::membarrier, Partial;
     325 mlock2(addr: Pointer, len: u64, flags: Flags) = memory::mlock2, Full;
     326 copy_file_range(fd_in: Fd, off_in: Pointer, fd_out: Fd, off_out: Pointer, size: usize, flags: Flags) = transfer::copy_file_range, Full;
     327 preadv2(fd: Fd, iov: Pointer, iovcnt: usize, offset: i64, offset_high: u64, flags: Flags) = read_write::preadv2, Partial;
