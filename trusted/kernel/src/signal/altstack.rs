@@ -73,10 +73,10 @@ mod tests {
         assert_eq!(stack.replace(Stack { flags: 8, ..STACK }, 0), Err(Errno::EINVAL));
         stack.replace(STACK, 0).unwrap();
         assert_eq!(stack.shown(0x1800).flags, SS_ONSTACK);
-        assert_eq!(stack.replace(NO_STACK, 0x1800), Err(Errno::EPERM));
+        assert_eq!(stack.replace(DISABLED, 0x1800), Err(Errno::EPERM));
         stack.replace(Stack { flags: SS_AUTODISARM, ..STACK }, 0x5000).unwrap();
         assert_eq!(stack.shown(0x1800).flags, SS_AUTODISARM);
-        stack.replace(NO_STACK, 0x1800).unwrap();
-        assert_eq!(stack.shown(0), NO_STACK);
+        stack.replace(DISABLED, 0x1800).unwrap();
+        assert_eq!(stack.shown(0), DISABLED);
     }
 }
