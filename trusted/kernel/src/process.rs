@@ -67,6 +67,8 @@ pub struct Process {
     pub command_line: Mutex<Vec<u8>>,
     /// Environment at the start, for /proc/PID/environ.
     pub environment: Mutex<Vec<u8>>,
+    /// What the program got as its auxiliary vector.
+    pub auxiliary_vector: Mutex<Vec<u8>>,
     /// Resource limits: soft and hard, by RLIMIT_ number.
     pub limits: Mutex<[(u64, u64); 16]>,
     /// Set by the first task that ends the whole process.
@@ -239,6 +241,7 @@ impl Process {
         *child.exe.lock() = maker.exe.lock().clone();
         *child.command_line.lock() = maker.command_line.lock().clone();
         *child.environment.lock() = maker.environment.lock().clone();
+        *child.auxiliary_vector.lock() = maker.auxiliary_vector.lock().clone();
         let pass = |from: &AtomicBool, to: &AtomicBool| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         pass(&maker.flags.no_new_privs, &child.flags.no_new_privs);
         pass(&maker.flags.thp_disable, &child.flags.thp_disable);
@@ -326,6 +329,7 @@ impl Process {
             exe: Mutex::new(None),
             command_line: Mutex::new(Vec::new()),
             environment: Mutex::new(Vec::new()),
+            auxiliary_vector: Mutex::new(Vec::new()),
             limits: Mutex::new(default_limits()),
             ended: Mutex::new(None),
             zombie: AtomicBool::new(false),

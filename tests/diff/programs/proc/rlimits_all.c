@@ -1,9 +1,20 @@
 // getrlimit, setrlimit and prlimit64: every resource, order of checks, rights.
 #include "../t.h"
 #include <sys/resource.h>
+#include <linux/capability.h>
+// diff: libc=glibc
 #define IN_CHILD(...) do { fflush(stdout); if (fork() == 0) { __VA_ARGS__; _exit(0); } wait(NULL); } while (0)
 static long pr(pid_t p, int r, void *n, void *o) { return syscall(SYS_prlimit64, p, r, n, o); }
 int main(void) {
+    // Without CAP_SYS_RESOURCE, and with the same limits everywhere.
+    struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct d[2];
+    syscall(SYS_capget, &h, d);
+    d[0].effective &= ~(1u << CAP_SYS_RESOURCE);
+    d[0].permitted = d[0].effective;
+    syscall(SYS_capset, &h, d);
+    struct rlimit start = {1000000, 2000000}, few = {500, 10000}, none = {0, 0};
+    for (int r = 0; r < 16; r++) setrlimit(r, r == RLIMIT_NICE || r == RLIMIT_RTPRIO ? &none : r == RLIMIT_NOFILE || r == RLIMIT_NPROC || r == RLIMIT_SIGPENDING ? &few : r == RLIMIT_AS || r == RLIMIT_DATA || r == RLIMIT_STACK ? &(struct rlimit){8 << 20, 1 << 30} : r == RLIMIT_MSGQUEUE || r == RLIMIT_MEMLOCK ? &(struct rlimit){1000, 2000} : &start);
     struct { uint64_t cur, max; } l = {0, 0}, o;
     T(syscall(SYS_getrlimit, 16, &l)); T(syscall(SYS_getrlimit, -1, &l)); T(syscall(SYS_getrlimit, 0, BAD)); T(syscall(SYS_setrlimit, 16, &l)); T(syscall(SYS_setrlimit, 0, BAD)); T(syscall(SYS_setrlimit, 16, BAD));
     for (int r = 0; r < 16; r++) {

@@ -78,7 +78,9 @@ pub fn build(process: &Process, mm: &Mm, program: &Program, main: &Mapped, start
     words.push(0);
     words.extend_from_slice(&envp);
     words.push(0);
-    words.extend(auxv.iter().flat_map(|(key, value)| [u64::from(*key), *value]));
+    let pairs: Vec<u64> = auxv.iter().flat_map(|(key, value)| [u64::from(*key), *value]).collect();
+    *process.auxiliary_vector.lock() = pairs.iter().flat_map(|word| word.to_le_bytes()).collect();
+    words.extend(pairs);
     let sp = (base - words.len() as u64 * 8) & !15;
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     write(sp, &bytes)?;

@@ -7,7 +7,7 @@ use crate::scheduling::{PRIORITY_MAX, Scheduling};
 use crate::task::Task;
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
-    CAP_SYS_NICE, SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_KEEP_POLICY,
+    CAP_SYS_NICE, SCHED_BATCH, SCHED_DEADLINE, SCHED_EXT, SCHED_FIFO, SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_KEEP_POLICY,
     SCHED_FLAG_RESET_ON_FORK, SCHED_IDLE, SCHED_NORMAL, SCHED_RESET_ON_FORK, SCHED_RR,
 };
 use rkt_linux_abi::{Errno, Result};
@@ -164,7 +164,7 @@ pub fn sched_setparam(call: &mut Call<'_>, tid: i32, param: u64) -> Result<u64> 
 pub fn sched_get_priority_max(_: &mut Call<'_>, policy: u32) -> Result<u64> {
     match policy {
         SCHED_FIFO | SCHED_RR => Ok(PRIORITY_MAX.into()),
-        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE => Ok(0),
+        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE | SCHED_EXT => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -173,7 +173,7 @@ pub fn sched_get_priority_max(_: &mut Call<'_>, policy: u32) -> Result<u64> {
 pub fn sched_get_priority_min(_: &mut Call<'_>, policy: u32) -> Result<u64> {
     match policy {
         SCHED_FIFO | SCHED_RR => Ok(1),
-        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE => Ok(0),
+        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE | SCHED_EXT => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -230,6 +230,7 @@ table! {
     145 sched_getscheduler(pid: i32) = sched::sched_getscheduler, Full;
     146 sched_get_priority_max(policy: u32) = sched::sched_get_priority_max, Full;
     147 sched_get_priority_min(policy: u32) = sched::sched_get_priority_min, Full;
+    148 sched_rr_get_interval(pid: i32, tp: TimespecPointer) = sched::sched_rr_get_interval, Full;
     149 mlock(addr: Pointer, len: u64) = memory::mlock, Full;
     150 munlock(addr: Pointer, len: u64) = memory::munlock, Full;
     151 mlockall(flags: Flags) = memory::mlockall, Full;
