@@ -176,7 +176,7 @@ impl Process {
         if self.pid == other.pid || other.credentials().capable(CAP_SYS_PTRACE) {
             return true;
         }
-        let (asking, ids) = (other.ids.lock().to_owned(), self.ids.lock().to_owned());
+        let (asking, ids) = (*other.ids.lock(), *self.ids.lock());
         let all = |set: IdSet, id| set == IdSet::all(id);
         let dumpable = self.flags.dumpable.load(core::sync::atomic::Ordering::Relaxed) == 1;
         all(ids.user, asking.user.real) && all(ids.group, asking.group.real) && dumpable

@@ -130,8 +130,8 @@ pub(super) fn owner_died(key: Key, word: UserPtr<u32>, found: u32) -> Result<()>
 /// FUTEX_WAIT_REQUEUE_PI: waits on a word until it is requeued to a lock, and has the lock then.
 ///
 /// # Errors
-/// `EAGAIN` if the word has another value, or if a signal came after the requeue; `EINTR` if one
-/// came before; `ETIMEDOUT`, `EFAULT`, and those of [`lock_pi`].
+/// `EAGAIN` if the word has another value, `EINTR` if a signal is pending, `ETIMEDOUT`, `EFAULT`, and
+/// those of [`lock_pi`].
 pub fn wait_requeue_pi(
     task: &Arc<Task>,
     thread: &CurrentThread,

@@ -45,14 +45,15 @@ impl Mm {
         if twice && !(area.shared && moves) {
             return Err(Errno::EINVAL);
         }
+        let in_place = target.is_none() && !twice && !stays;
+        if in_place && new_len <= end - start {
+            self.shrink(&mut inner, start + new_len, end)?;
+            return Ok(start);
+        }
         if end > area.end {
             return Err(Errno::EFAULT);
         }
-        if target.is_none() && !twice && !stays {
-            if new_len <= end - start {
-                self.shrink(&mut inner, start + new_len, end)?;
-                return Ok(start);
-            }
+        if in_place {
             may_grow(&inner, &area, new_len - (end - start), lock_limit)?;
             let grown = start.checked_add(new_len).filter(|&grown| grown <= USER_END).ok_or(Errno::ENOMEM)?;
             if area.end == end && inner.is_free(end, grown) {

@@ -10,35 +10,14 @@ use rkt_linux_abi::general::{
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// `struct timex` (linux/timex.h).
-#[repr(C)]
-#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct Timex {
-    modes: u32,
-    _pad: u32,
-    offset: i64,
-    freq: i64,
-    maxerror: i64,
-    esterror: i64,
-    status: i32,
-    _pad2: u32,
-    constant: i64,
-    precision: i64,
-    tolerance: i64,
-    time: [i64; 2],
-    tick: i64,
-    /// Pulses per second: there is no such signal.
-    pps: [i64; 9],
-    tai: i32,
-    _reserved: [u32; 11],
-}
+/// `struct timex` (linux/timex.h) as words: the modes, then as [`adjust`] fills it.
+pub type Timex = [i64; 26];
 
 /// ADJ_OFFSET_SS_READ: reads what adjtime(3) has left to do, in every other respect as well.
 const READ_OFFSET: u32 = 0xa001;
 /// STA_UNSYNC: nobody says how exact the clock is.
-const UNSYNCHRONISED: i32 = 0x40;
+const UNSYNCHRONISED: i64 = 0x40;
 /// TIME_ERROR: what is returned while the clock is not synchronised.
 const ERROR: u64 = 5;
 /// Microseconds between ticks of 100 Hz.
@@ -49,23 +28,30 @@ const ERROR_MAX: i64 = 16_000_000;
 const TOLERANCE: i64 = 500 << 16;
 
 fn adjust(from: UserPtr<Timex>) -> Result<u64> {
-    let asked = from.read()?;
-    if asked.modes != 0 && asked.modes != READ_OFFSET {
+    let modes = from.read()?[0] as u32;
+    if modes != 0 && modes != READ_OFFSET {
         return Err(Errno::EPERM);
     }
     let now = Timeval::from_ns(rkt_platform::wall());
-    from.write(&Timex {
-        modes: asked.modes,
-        maxerror: ERROR_MAX,
-        esterror: ERROR_MAX,
-        status: UNSYNCHRONISED,
-        constant: 2,
-        precision: 1,
-        tolerance: TOLERANCE,
-        time: [now.sec, now.usec],
-        tick: TICK,
-        ..Timex::default()
-    })?;
+    let [offset, frequency, constant, precision] = [0, 0, 2, 1];
+    let known = [
+        modes.into(),
+        offset,
+        frequency,
+        ERROR_MAX,
+        ERROR_MAX, // as estimated
+        UNSYNCHRONISED,
+        constant,
+        precision,
+        TOLERANCE,
+        now.sec,
+        now.usec,
+        TICK,
+    ];
+    // There is no signal of pulses, and no offset from TAI.
+    let mut all: Timex = [0; 26];
+    all.iter_mut().zip(known).for_each(|(to, value)| *to = value);
+    from.write(&all)?;
     Ok(ERROR)
 }
 

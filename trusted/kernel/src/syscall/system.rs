@@ -1,6 +1,6 @@
 //! The system as a whole: names, memory, randomness, prctl and its kin.
 
-use super::{Answer, Call, Outcome};
+use super::{Answer, Call};
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use rkt_linux_abi::{Errno, Result};
@@ -124,9 +124,4 @@ pub fn syslog(_: &mut Call<'_>, _kind: u32, _buf: u64, _len: i32) -> Result<u64>
 /// restart_syscall(2): restarts go through the registers, never through this call.
 pub fn restart_syscall(_: &mut Call<'_>) -> Answer {
     Err(Errno::EINTR)
-}
-
-/// A call that takes effect by doing nothing: the memory is all there, nothing is cached.
-pub fn nothing(_: &mut Call<'_>) -> Answer {
-    Ok(Outcome::Value(0))
 }
