@@ -74,8 +74,11 @@ impl Mm {
     }
 
     fn shrink(&self, inner: &mut Inner, start: u64, end: u64) -> Result<()> {
+        if end > USER_END {
+            return Err(Errno::EINVAL);
+        }
         let _removed = inner.remove(start, end);
-        if start < end {
+        for (start, end) in inner.unreserved(start, end) {
             rkt_platform::unmap(start, end - start).map_err(map_errno)?;
         }
         Ok(())
