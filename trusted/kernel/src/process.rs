@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
-use rkt_linux_abi::general::{POLLHUP, POLLIN};
+use rkt_linux_abi::general::{POLLHUP, POLLIN, SIGCHLD};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, RwLock};
 use rkt_vfs::{Credentials, FsContext, OpenFile, Path};
@@ -333,7 +333,7 @@ impl Process {
             limits: Mutex::new(default_limits()),
             ended: Mutex::new(None),
             zombie: AtomicBool::new(false),
-            exit_signal: AtomicU32::new(0),
+            exit_signal: AtomicU32::new(SIGCHLD),
             collected: AtomicBool::new(false),
             executed: AtomicBool::new(false),
             replacing: AtomicBool::new(false),

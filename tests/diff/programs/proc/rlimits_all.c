@@ -35,7 +35,7 @@ int main(void) {
         l.cur = 21; l.max = 21; T(pr(0, RLIMIT_NOFILE, &l, NULL));
         l.cur = 5; l.max = 10; T(pr(0, RLIMIT_NOFILE, &l, NULL));
         l.max = 20; T(pr(0, RLIMIT_NOFILE, &l, NULL));
-        l.cur = l.max = 4; T(pr(0, RLIMIT_NOFILE, &l, NULL)); T(open("/dev/null", O_RDONLY)); T(open("/dev/null", O_RDONLY));
+        l.cur = l.max = 4; T(pr(0, RLIMIT_NOFILE, &l, NULL)); T(open("/", O_RDONLY)); T(open("/", O_RDONLY));
         T(pr(getppid(), RLIMIT_NOFILE, NULL, &l));
     );
     IN_CHILD(

@@ -79,6 +79,11 @@ impl Area {
         matches!(self.backing, Backing::Anonymous)
     }
 
+    /// The same at another address.
+    pub fn moved_to(self, start: u64) -> Area {
+        Area { start, end: start + self.len(), ..self }
+    }
+
     /// Where it lies.
     pub fn place(&self) -> Place {
         Place { start: self.start, end: self.end, protection: self.protection }

@@ -95,6 +95,10 @@ impl Mm {
         if area.backing.view().is_some() {
             // Aliases are made anew.
             moved = self.show(moved)?;
+        } else if matches!(area.backing, Backing::Copy { .. }) && new_len > area.len() {
+            // What is new of a private mapping shows the file.
+            rkt_platform::move_pages(area.start, area.len(), area.len(), target).map_err(map_errno)?;
+            self.show(part_anew(&area, area.end, area.start + new_len).moved_to(target + area.len()))?;
         } else {
             rkt_platform::move_pages(area.start, area.len().min(new_len), new_len, target).map_err(map_errno)?;
         }

@@ -330,21 +330,24 @@ impl Inner {
         if end >= USER_START + len { Ok(end - len) } else { Err(Errno::ENOMEM) }
     }
 
-    /// A free place within `reach` bytes of an address, above it if possible.
+    /// A free place within `reach` bytes of an address, above it if possible, and at some distance: a
+    /// program's heap grows behind its end.
     pub fn place_near(&self, near: u64, len: u64, reach: u64) -> Option<u64> {
-        let mut start = near;
-        for area in self.overlapping(near, near.saturating_add(reach)) {
-            if area.start >= start && area.start - start >= len {
+        let end = near.saturating_add(reach).min(USER_END);
+        let apart = near.saturating_add(reach / 4) & !4095;
+        let above = self.lowest_free(apart, end, len).or_else(|| self.lowest_free(near, end, len));
+        above.or_else(|| self.search(near, len).ok().filter(|&at| near - at <= reach))
+    }
+
+    fn lowest_free(&self, from: u64, until: u64, len: u64) -> Option<u64> {
+        let mut at = from;
+        for area in self.overlapping(from, until) {
+            if area.start >= at && area.start - at >= len {
                 break;
             }
-            start = area.end;
+            at = area.end;
         }
-        // Leave a distance to the end of the program: its heap grows there.
-        let apart = start.saturating_add(reach / 4) & !4095;
-        let spread = [apart, start].into_iter().find(|&at| {
-            at.saturating_add(len) <= near.saturating_add(reach).min(USER_END) && self.is_free(at, at + len)
-        });
-        spread.or_else(|| self.search(near, len).ok().filter(|&at| near - at <= reach))
+        at.checked_add(len).filter(|&end| end <= until).map(|_| at)
     }
 
     /// Adds an area, merged with its neighbours where they are alike. The range must be free.

@@ -220,7 +220,7 @@ pub fn msync(call: &mut Call<'_>, addr: u64, len: u64, flags: u32) -> Result<u64
     if flags & !(both | MS_INVALIDATE) != 0 || !addr.is_multiple_of(4096) || flags & both == both {
         return Err(Errno::EINVAL);
     }
-    let (start, end) = range(addr, len)?;
+    let (start, end) = pages(addr, len).map_err(|_| Errno::ENOMEM)?;
     let mm = call.task.process.mm();
     let (files, covered): (Vec<_>, bool) = {
         let inner = mm.lock_to_look();
@@ -256,10 +256,11 @@ pub fn mincore(call: &mut Call<'_>, addr: u64, len: u64, vec: u64) -> Result<u64
     Ok(0)
 }
 
-/// The pages of a range, which need not begin with one.
+/// The pages of a range, which need not begin with one. As in Linux, a length that wraps around to
+/// nothing is nothing.
 fn pages(addr: u64, len: u64) -> Result<(u64, u64)> {
-    let len = len.saturating_add(addr & 4095).checked_next_multiple_of(4096).ok_or(Errno::EINVAL)?;
     let start = addr & !4095;
+    let len = len.wrapping_add(addr & 4095).wrapping_add(4095) & !4095;
     Ok((start, start.checked_add(len).ok_or(Errno::EINVAL)?))
 }
 

@@ -33,7 +33,7 @@ pub fn sysinfo(_: &mut Call<'_>, to: u64) -> Result<u64> {
     let memory = rkt_heap::REGION.stats();
     let page = 4096u64;
     let processes = crate::process::all().len() as u64;
-    let uptime = rkt_platform::now() / 1_000_000_000;
+    let uptime = rkt_platform::now().div_ceil(1_000_000_000);
     // uptime, loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap, procs + pad,
     // totalhigh, freehigh, mem_unit + pad.
     let words = [
