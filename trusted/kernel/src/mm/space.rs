@@ -460,7 +460,7 @@ mod tests {
     fn area(start: u64, len: u64, name: &'static str) -> Area {
         let protection = Protection::default();
         let backing = Backing::Anonymous;
-        Area { start, end: start + len, protection, backing, name: Some(name), shared: false, dont_fork: false }
+        Area { start, end: start + len, protection, backing, name: Some(name), shared: false, marks: Marks::default() }
     }
 
     /// What is remembered of earlier searches never changes which place is found.
