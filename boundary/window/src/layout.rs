@@ -106,8 +106,12 @@ pub const STDOUT: usize = STDIN + ring(STDIO_CAPACITY);
 pub const STDERR: usize = STDOUT + ring(STDIO_CAPACITY);
 /// Ring: enclave → host, log records.
 pub const LOG: usize = STDERR + ring(STDIO_CAPACITY);
-/// Ring: enclave → host, text that only exists with `debug = true` (strace).
+/// Ring: enclave → host, text that only exists if the manifest allows a trace (strace).
 pub const DEBUG: usize = LOG + ring(LOG_CAPACITY);
+/// Ring: enclave → host, a file of packets that only exists if the manifest allows a capture (pcapng).
+pub const CAPTURE: usize = DEBUG + ring(LOG_CAPACITY);
+/// Data bytes of the capture's ring.
+pub const CAPTURE_CAPACITY: usize = 512 << 10;
 /// Start of the area that the enclave's DMA allocator hands to drivers.
 pub const DMA: usize = 4 << 20;
 
@@ -120,5 +124,5 @@ const fn ring(capacity: usize) -> usize {
 
 const _: () = assert!(CONSOLE_DOORBELL + Doorbell::SIZE <= MANIFEST);
 const _: () = assert!(KEYS + MAX_DEVICES * KEY_LEN <= STDIN);
-const _: () = assert!(DEBUG + ring(LOG_CAPACITY) <= DMA);
+const _: () = assert!(CAPTURE + ring(CAPTURE_CAPACITY) <= DMA);
 const _: () = assert!(header::STATS + STATS * 8 <= VCPU_DOORBELLS);

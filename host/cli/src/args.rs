@@ -292,6 +292,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     #[serde(deserialize_with = "parsed")]
     pub strace: Option<Destination>,
+    /// Write the frames that the enclave's network cards send and receive to FILE (pcapng). Makes the enclave a
+    /// debuggable one.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
     /// Show counters at the end, as a table on standard error or as JSON in FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     #[serde(deserialize_with = "parsed")]

@@ -6,7 +6,7 @@ use crate::plan::{Plan, busy_poll, duplicate, open};
 use crate::root::Root;
 use crate::start;
 use crate::stats;
-use crate::values::{Target, Tee};
+use crate::values::{Destination, Target, Tee};
 use anyhow::{Context, Result};
 use rkt_backend_blk::DiskOptions;
 use rkt_log::Severity;
@@ -156,6 +156,7 @@ fn output(options: &Options) -> Result<Output> {
         stdout: Some(duplicate(stdout())?),
         stderr: Some(duplicate(stderr())?),
         debug: options.strace.as_ref().map(open).transpose()?,
+        capture: options.pcap.as_ref().map(|path| open(&Destination::File(path.clone()))).transpose()?,
         log: if options.quiet { None } else { Some(duplicate(stderr())?) },
         severity: Severity::Warning,
     })

@@ -111,7 +111,7 @@ pub fn manifest(m: &Manifest, digest: &str) -> Value {
             "tty": m.stdio.tty,
         },
         "signals": m.signals.bits(),
-        "debug": m.debug,
+        "debug": { "trace": m.debug.trace, "capture": m.debug.capture },
         "anchor": "none",
     })
 }

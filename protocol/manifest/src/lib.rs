@@ -24,7 +24,7 @@ mod model;
 
 pub use error::ManifestError;
 pub use model::{
-    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
+    Anchor, Debug, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
     User, limits,
 };
 

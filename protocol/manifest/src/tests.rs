@@ -22,7 +22,7 @@ fn minimal() -> Manifest {
         disks: vec![],
         stdio: Stdio::default(),
         signals: Signals::NONE,
-        debug: false,
+        debug: Debug::default(),
         anchor: Anchor::None,
     }
 }
@@ -63,7 +63,7 @@ fn full() -> Manifest {
         disks: vec![Disk { format: DiskFormat::Plain, read_only: true, mount: bytes("/data") }],
         stdio: Stdio { stdin: Stream::Plain, stdout: Stream::Plain, stderr: Stream::None, tty: true },
         signals: Signals::ALL,
-        debug: true,
+        debug: Debug { trace: true, capture: true },
         ..minimal()
     };
     manifest.set_env(b"PATH", b"/usr/bin");

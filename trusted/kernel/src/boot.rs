@@ -56,7 +56,7 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     let manifest = read_manifest()?;
     let manifest = MANIFEST.get_or_init(|| manifest);
     console::start(manifest.stdio);
-    syscall::strace::start(manifest.debug);
+    syscall::strace::start(manifest.debug.trace);
     let RootIdentity::Image { digest } = &manifest.root;
     let fs = rootfs::open(image, digest, manifest.memory).map_err(|event| (event, String::new()))?;
     let root = rootfs::mount(fs).map_err(|error| (Event::ImageMalformed, format!("mounting the root: {error}")))?;

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod boot;
+mod capture;
 pub mod devices;
 pub mod disks;
 pub mod exec;
