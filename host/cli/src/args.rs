@@ -44,6 +44,8 @@ pub enum Command {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Show the counters of an enclave that runs: its calls, its devices, its queues and sockets.
+    Top(Top),
     /// Ask enclaves to end, and kill those that do not.
     Stop {
         /// Their names.
@@ -65,6 +67,19 @@ pub enum Command {
         /// Where the socket lies.
         path: PathBuf,
     },
+}
+
+/// `rkt-io top`.
+#[derive(Args)]
+pub struct Top {
+    /// Its name.
+    pub name: String,
+    /// Show them once, not again and again. So it is where standard output is no terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rkt-io measure`.

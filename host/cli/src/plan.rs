@@ -6,7 +6,10 @@ use crate::start::{self, DEFAULT_PATH};
 use crate::values::{Cidr, Destination, Net, Own4, Own6, Poll, Target};
 use anyhow::{Context, Result, ensure};
 use rkt_backend_net::{PasstOptions, TapOptions, WireOptions};
-use rkt_manifest::{Anchor, Debug, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream};
+use rkt_manifest::{
+    Anchor, Debug, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio,
+    Stream,
+};
 use rkt_supervisor::Network;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};

@@ -100,7 +100,7 @@ fn start_with(
         terminals: 0,
         manifest: behaviour.as_bytes(),
     };
-    let launch = Launch { enclave, image, header, stdin, terminal, output, started: Reading::now() };
+    let launch = Launch { enclave, image, header, stdin, terminal, output, started: Reading::now(), live: false };
     supervisor.run(launch).unwrap()
 }
 
@@ -185,7 +185,8 @@ fn warnings_go_to_the_log() {
 fn a_reader_that_leaves_closes_the_ring() {
     let (reader, to) = std::io::pipe().unwrap();
     drop(reader);
-    let output = Output { stdout: writer(to), stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
+    let output =
+        Output { stdout: writer(to), stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     let report = start("until-closed", &std::env::current_exe().unwrap(), None, output);
     assert_eq!(report.outcome, Outcome::Exited(0));
 }
@@ -232,7 +233,8 @@ fn signals_are_passed_on() {
 
 fn quit_ends_what_does_not_react() {
     send_to_ourselves(Signal::QUIT);
-    let output = Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
+    let output =
+        Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     let report = start("until-killed", &std::env::current_exe().unwrap(), None, output);
     assert_eq!(report.outcome, Outcome::Signalled(3));
 }
@@ -242,7 +244,8 @@ fn the_heart_beats() {
 }
 
 fn a_missing_binary_is_told() {
-    let output = Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
+    let output =
+        Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     let report = start("hello", Path::new("/nonexistent/rkt-enclave"), None, output);
     assert_eq!(report.outcome, Outcome::NotStarted(2));
     assert!(report.outcome.message().unwrap().contains("No such file"));
@@ -271,7 +274,8 @@ fn terminal_settings_are_applied_and_restored() {
         drop(to);
     });
     let own = std::env::current_exe().unwrap();
-    let output = || Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
+    let output =
+        || Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     let null = || File::open("/dev/null").unwrap().into();
     let report = start_with("no-echo", &own, writer(stdin), output(), Some(open()), null());
     watcher.join().unwrap();

@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::ManifestError::{self, Invalid, NotAManifest, TooLong, Trailing, Truncated, UnknownVariant, Version};
 use crate::model::{
-    Anchor, Debug, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
-    User, limits,
+    Anchor, Debug, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio,
+    Stream, User, limits,
 };
 
 const MAGIC: &[u8; 8] = b"RKTMANIF";

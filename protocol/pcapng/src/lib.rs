@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn every_block_says_its_length_at_both_ends() {
-        let whole = Packet { interface: 0, direction: Direction::Inbound, at: 1, bytes: &[7; 61], whole: 61, dropped: 3 };
+        let whole =
+            Packet { interface: 0, direction: Direction::Inbound, at: 1, bytes: &[7; 61], whole: 61, dropped: 3 };
         for block in [section_header(), interface("eth0", 65_535), packet(&whole)] {
             let len = (block.len() as u32).to_le_bytes();
             assert_eq!((block.len() % 4, &block[4..8], &block[block.len() - 4..]), (0, &len[..], &len[..]));

@@ -64,6 +64,8 @@ impl Default for Namespace {
 pub fn image_of(path: &Path, programs: &[&str]) {
     let mut command = Command::new(rkt_io());
     command.args(["image", "create", "--quiet", "--out"]).arg(path);
-    programs.iter().for_each(|program| drop(command.args(["--from-program", program])));
+    for program in programs {
+        command.args(["--from-program", program]);
+    }
     finish(&mut command, b"").succeeded();
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 /// Runs a program in an enclave to its end.
 fn run(namespace: &Namespace, options: &[&str], program: &[&str]) -> Finished {
-    finish(&mut namespace.inside(options, &[&["--"], program].concat()), b"")
+    finish(&mut namespace.inside(options, &[&["--"][..], program].concat()), b"")
 }
 
 /// A folder with a file in it, and a web server for it outside.
@@ -29,12 +29,8 @@ fn curl_wget_python_and_node_fetch_a_file() {
     let url = format!("http://{OUTSIDE}:8000/file");
     let python = format!("import sys, urllib.request as u; sys.stdout.buffer.write(u.urlopen('{url}').read())");
     let node = format!("require('http').get('{url}', answer => answer.pipe(process.stdout))");
-    let clients: [&[&str]; 4] = [
-        &["curl", "-sS", &url],
-        &["wget", "-qO-", &url],
-        &["python3", "-c", &python],
-        &["node", "-e", &node],
-    ];
+    let clients: [&[&str]; 4] =
+        [&["curl", "-sS", &url], &["wget", "-qO-", &url], &["python3", "-c", &python], &["node", "-e", &node]];
     for client in clients {
         let answer = run(&namespace, &[], client);
         assert_eq!((answer.status, &answer.stderr[..]), (0, ""), "{client:?}");
@@ -51,7 +47,10 @@ fn names_are_looked_up_over_udp_and_tcp() {
     namespace.ask(&["dig", "+short", "@127.0.0.1", "name.test"], b"");
     let at = format!("@{OUTSIDE}");
     assert_eq!(run(&namespace, &[], &["dig", "+short", &at, "name.test"]).succeeded(), "10.0.3.1\n");
-    assert_eq!(run(&namespace, &[], &["dig", "+short", "+tcp", &at, "text.test", "TXT"]).succeeded(), "\"some words\"\n");
+    assert_eq!(
+        run(&namespace, &[], &["dig", "+short", "+tcp", &at, "text.test", "TXT"]).succeeded(),
+        "\"some words\"\n"
+    );
     // The C library asks the server that the run names.
     let found = run(&namespace, &["--dns", OUTSIDE], &["getent", "ahostsv4", "name.test"]).succeeded();
     assert!(found.starts_with("10.0.3.1 "), "{found}");
@@ -76,7 +75,7 @@ fn openssl_talks_to_openssl() {
     let to = format!("{OUTSIDE}:4433");
     let trusted = format!("{cert}:/cert.pem");
     let client = ["openssl", "s_client", "-connect", &to, "-CAfile", "/cert.pem", "-ign_eof", "-quiet"];
-    let mut client = namespace.inside(&["--copy", &trusted], &[&["--"], &client[..]].concat());
+    let mut client = namespace.inside(&["--copy", &trusted], &[&["--"][..], &client[..]].concat());
     // The server turns each line round, and closes when it gets this one.
     assert_eq!(finish(&mut client, b"stressed\nCLOSE\n").succeeded(), "desserts\n");
 }
@@ -117,7 +116,7 @@ fn ssh_runs_a_command_outside() {
     let options = options.map(|option| ["-o", option]).concat();
     let to = format!("root@{OUTSIDE}");
     let client = [&["ssh", "-p", "2222", "-i", "/root/user"][..], &options, &[&to, "tr a-z A-Z"]].concat();
-    let mut client = namespace.inside(&["--copy", &copy], &[&["--"], &client[..]].concat());
+    let mut client = namespace.inside(&["--copy", &copy], &[&["--"][..], &client[..]].concat());
     assert_eq!(finish(&mut client, b"over ssh").succeeded(), "OVER SSH");
 }
 
@@ -128,7 +127,8 @@ fn ping_both_ways_and_both_versions() {
     let ping = ["ping", "-n", "-c", "3", "-i", "0.2"];
     received(run(&namespace, &[], &[&ping[..], &[OUTSIDE]].concat()).succeeded());
     // The host's own address of IPv6 is there when nobody else has claimed it (RFC 4862 §5.4).
-    let mut six = namespace.inside(&[], &["--", "ping", "-n", "-c", "3", "-i", "1", "-W", "5", rkt_tests_e2e::OUTSIDE_V6]);
+    let mut six =
+        namespace.inside(&[], &["--", "ping", "-n", "-c", "3", "-i", "1", "-W", "5", rkt_tests_e2e::OUTSIDE_V6]);
     let text = String::from_utf8_lossy(&finish(&mut six, b"").stdout).into_owned();
     assert!(text.contains("bytes from"), "{text}");
     let _enclave = namespace.server(namespace.inside(&[], &["--", "sleep", "infinity"]));

@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// A server in an enclave.
 fn serve(namespace: &Namespace, options: &[&str], program: &[&str]) -> Running {
-    namespace.server(namespace.inside(options, &[&["--"], program].concat()))
+    namespace.server(namespace.inside(options, &[&["--"][..], program].concat()))
 }
 
 fn get(namespace: &Namespace, url: &str) -> Vec<u8> {
@@ -112,7 +112,8 @@ asyncio.run(main())";
 #[test]
 fn node_serves() {
     let namespace = Namespace::new();
-    let script = "require('http').createServer((request, answer) => answer.end('you asked for ' + request.url)).listen(3000)";
+    let script =
+        "require('http').createServer((request, answer) => answer.end('you asked for ' + request.url)).listen(3000)";
     let _server = serve(&namespace, &[], &["node", "-e", script]);
     assert_eq!(get(&namespace, &format!("http://{INSIDE}:3000/this")), b"you asked for /this");
 }

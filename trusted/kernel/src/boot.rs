@@ -283,11 +283,12 @@ pub fn poll() -> bool {
     let host = crate::host_signals::poll();
     let streams = console::poll();
     let devices = crate::devices::poll();
-    timers | host | streams | devices
+    let live = crate::live::poll();
+    timers | host | streams | devices | live
 }
 
 fn has_work() -> bool {
-    crate::host_signals::pending() || console::has_work() || crate::devices::has_work()
+    crate::host_signals::pending() || crate::live::pending() || console::has_work() || crate::devices::has_work()
 }
 
 /// Publishes what devices count.

@@ -21,6 +21,7 @@ pub mod host_signals;
 pub mod identity;
 pub mod ipc;
 pub mod jobs;
+mod live;
 pub mod log;
 pub mod mm;
 pub mod pidfd;

@@ -344,7 +344,11 @@ pub fn fit_option(level: u32, name: u32, mut value: Vec<u8>, room: usize) -> Res
             room
         }
         // A small number fits a byte, whatever more there is room for (ip(7)).
-        (SOL_IP, _) if (1..4).contains(&room) && is_number(name) && int(&value).is_ok_and(|n| (0..256).contains(&n)) => 1,
+        (SOL_IP, _)
+            if (1..4).contains(&room) && is_number(name) && int(&value).is_ok_and(|n| (0..256).contains(&n)) =>
+        {
+            1
+        }
         _ => room,
     };
     value.truncate(room);

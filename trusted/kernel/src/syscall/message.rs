@@ -64,7 +64,7 @@ fn check_credentials(call: &Call<'_>, of: Credentials) -> Result<Credentials> {
 /// Reads control messages: those of local sockets, and those of other levels, which the socket looks at.
 fn read_control(call: &Call<'_>, header: &MsgHdr) -> Result<(Ancillary, Vec<Control>)> {
     let (mut ancillary, mut controls) = (Ancillary::default(), Vec::new());
-    if header.control == 0 || header.control_len == 0 {
+    if header.control_len == 0 {
         return Ok((ancillary, controls));
     }
     if header.control_len > CONTROL_MAX {
@@ -161,10 +161,18 @@ impl ControlBuffer {
     }
 }
 
+/// A flag that stands for the layout of other programs is not for the caller to set.
+fn check_flags(flags: u32) -> Result<()> {
+    /// MSG_CMSG_COMPAT of linux/socket.h.
+    const COMPAT: u32 = 0x8000_0000;
+    if flags & COMPAT != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
 fn send_message(call: &Call<'_>, fd: i32, address: u64, flags: u32) -> Result<u64> {
     let (file, socket) = socket_of(call, fd)?;
+    check_flags(flags)?;
     let header = UserPtr::<MsgHdr>::new(address).read()?;
-    if header.name_len < 0 {
+    if header.name != 0 && header.name_len < 0 {
         return Err(Errno::EINVAL);
     }
     let to = match header.name {
@@ -191,8 +199,9 @@ fn receive_message(
     flags: u32,
 ) -> Result<u64> {
     let pointer = UserPtr::<MsgHdr>::new(address);
+    check_flags(flags)?;
     let mut header = pointer.read()?;
-    if header.name_len < 0 {
+    if header.name != 0 && header.name_len < 0 {
         return Err(Errno::EINVAL);
     }
     if header.iov_len > IOV_MAX {
@@ -256,6 +265,7 @@ fn each(messages: u64, count: u32, mut one: impl FnMut(u64, usize) -> Result<Opt
 
 /// sendmmsg(2).
 pub fn sendmmsg(call: &mut Call<'_>, fd: i32, messages: u64, count: u32, flags: u32) -> Result<u64> {
+    socket_of(call, fd)?;
     each(messages, count, |at, _| send_message(call, fd, at, flags).map(Some))
 }
 

@@ -160,7 +160,7 @@ pub(super) fn send(
 pub fn sendto(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, flags: u32, address: u64, len: i32) -> Result<u64> {
     let (file, socket) = socket_of(call, fd)?;
     let to = if address == 0 { None } else { Some(read_address(address, len)?) };
-    let mut source = IoSource::user(UserSlice::new(buf, count)?.limit(MAX_RW_COUNT));
+    let mut source = IoSource::user(UserSlice::new(buf, count.min(MAX_RW_COUNT))?);
     let nonblocking = file.nonblocking();
     let mut message = Outgoing { to: to.as_ref(), flags, nonblocking, ..Outgoing::default() };
     send(call, &socket, &mut source, &mut message)
@@ -177,7 +177,7 @@ pub fn recvfrom(
     len: u64,
 ) -> Result<u64> {
     let (file, socket) = socket_of(call, fd)?;
-    let mut sink = IoSink::user(UserSlice::new(buf, count)?.limit(MAX_RW_COUNT));
+    let mut sink = IoSink::user(UserSlice::new(buf, count.min(MAX_RW_COUNT))?);
     let received = socket.receive(&mut sink, flags, file.nonblocking())?;
     if address != 0 {
         match &received.from {

@@ -175,7 +175,12 @@ impl Link {
 
     /// What the card counts, over all queues.
     pub fn counters(&self) -> NetStats {
-        self.probes.iter().fold(NetStats::default(), |sum, probe| sum + probe.stats())
+        self.queues().into_iter().fold(NetStats::default(), |sum, queue| sum + queue)
+    }
+
+    /// What each pair of its queues counts.
+    pub fn queues(&self) -> Vec<NetStats> {
+        self.probes.iter().map(|probe| probe.stats()).collect()
     }
 
     /// Whether an address is its own.

@@ -95,7 +95,8 @@ impl RawSocket {
             _ => None,
         };
         let outlet = inner.memberships.outlet(to.is_ipv4());
-        manner.interface = manner.interface.or(scope).or(inner.device).or(if group { outlet } else { inner.ip.outlet(to.is_ipv4()) });
+        manner.interface =
+            manner.interface.or(scope).or(inner.device).or(if group { outlet } else { inner.ip.outlet(to.is_ipv4()) });
         let from = match asked.source.or(inner.bound) {
             Some(own) => own,
             None => self.net.source(to.ip(), manner.interface)?,

@@ -502,6 +502,10 @@ impl Socket for TcpSocket {
     }
 
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
+        if flags & MSG_ERRQUEUE != 0 {
+            // Errors of a connection are told by the calls themselves: none waits.
+            return Err(Errno::EAGAIN);
+        }
         let (connection, read_shut) = match &*self.state.lock() {
             State { role: Role::Connecting(connection) | Role::Connected(connection), read_shut, .. } => {
                 (connection.clone(), *read_shut)
@@ -512,9 +516,6 @@ impl Socket for TcpSocket {
         if flags & MSG_OOB != 0 {
             return receive_urgent(&*connection, sink, flags);
         }
-        if sink.is_full() {
-            return Ok(Received::default());
-        }
         let peek = flags & MSG_PEEK != 0;
         let all = flags & MSG_WAITALL != 0 && !peek;
         let timeout = self.options.lock().receive_timeout;
@@ -524,6 +525,10 @@ impl Socket for TcpSocket {
                     return Ok(());
                 }
                 let status = connection.status();
+                if status.readable > 0 && sink.is_full() {
+                    // Who asks for no bytes waits for some.
+                    return Ok(());
+                }
                 if status.readable > 0 {
                     continue; // came between the two looks
                 }

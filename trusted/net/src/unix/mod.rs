@@ -5,8 +5,8 @@ mod calls;
 mod inbox;
 mod names;
 
-pub(crate) use names::Names;
 use names::Name;
+pub(crate) use names::Names;
 pub use names::UnixNode;
 
 use crate::NetStack;
