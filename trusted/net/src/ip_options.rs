@@ -159,11 +159,11 @@ impl IpOptions {
         Self { kind, values }
     }
 
-    /// setsockopt(2) at SOL_IP and SOL_IPV6; `exists` says whether there is an interface with a number.
+    /// setsockopt(2) at SOL_IP and SOL_IPV6; `interfaces` are the numbers of those that there are.
     ///
     /// # Errors
     /// `ENOPROTOOPT`, `EINVAL`, `EADDRNOTAVAIL` for an interface that there is not.
-    pub fn set(&mut self, level: u32, name: u32, value: &[u8], exists: &dyn Fn(u32) -> bool) -> Result<()> {
+    pub fn set(&mut self, level: u32, name: u32, value: &[u8], interfaces: &[u32]) -> Result<()> {
         let &(.., default, values, least, owners) = known(level, name)?;
         match owners {
             NoStreams(error) if self.kind == Kind::Stream => return Err(error),
@@ -183,7 +183,9 @@ impl IpOptions {
             Range(..) if (level, name, value) == (SOL_IP, IP_TTL, 0) => return Err(Errno::EINVAL),
             Range(..) if value == -1 => default,
             Size if value != 0 && value < MIN_MTU => return Err(Errno::EINVAL),
-            Interface if value != 0 && !exists(u32::from_be(value as u32)) => return Err(Errno::EADDRNOTAVAIL),
+            Interface if value != 0 && !interfaces.contains(&u32::from_be(value as u32)) => {
+                return Err(Errno::EADDRNOTAVAIL);
+            }
             Boolean | Range(..) | Size | Interface => value,
         };
         self.put(level, name, value);

@@ -75,9 +75,14 @@ impl NetStack {
         self.stack().ok_or(Errno::ENETUNREACH)?.path_mtu(to).map(u32::from)
     }
 
-    /// Whether there is an interface with this number.
-    pub(crate) fn has_interface(&self, index: u32) -> bool {
-        self.interfaces().iter().any(|interface| interface.index == index)
+    /// The numbers of the interfaces, for an option that names one; none for others, which need not know.
+    pub(crate) fn interfaces_for(&self, level: u32, name: u32) -> Vec<u32> {
+        match (level, name) {
+            (SOL_IP, IP_UNICAST_IF) | (SOL_IPV6, IPV6_UNICAST_IF) => {
+                self.interfaces().iter().map(|interface| interface.index).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The interface that SO_BINDTODEVICE names; none: any.

@@ -77,13 +77,14 @@ impl RawSocket {
     }
 
     fn change_ip(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        self.net.check_privilege(level, name, value)?;
+        let interfaces = self.net.interfaces_for(level, name);
         let mut inner = self.queue.inner.lock();
         match inner.memberships.set(&self.net, level, name, value) {
             Err(Errno::ENOPROTOOPT) => {}
             outcome => return outcome,
         }
-        self.net.check_privilege(level, name, value)?;
-        inner.ip.set(level, name, value, &|index| self.net.has_interface(index))
+        inner.ip.set(level, name, value, &interfaces)
     }
 
     /// getsockopt(2).

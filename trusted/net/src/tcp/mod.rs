@@ -317,7 +317,8 @@ impl TcpSocket {
 
     fn change_tcp(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
         self.net.check_privilege(level, name, value)?;
-        self.tcp.lock().set(level, name, value, &|index| self.net.has_interface(index))
+        let interfaces = self.net.interfaces_for(level, name);
+        self.tcp.lock().set(level, name, value, &interfaces)
     }
 
     /// IP_MTU and IPV6_MTU: of the path to the peer.
@@ -376,6 +377,8 @@ impl Socket for TcpSocket {
     }
 
     fn bind(&self, to: &Address) -> Result<()> {
+        let free = self.tcp.lock().binds_freely();
+        let device = self.options.lock().device;
         let mut state = self.state.lock();
         let to = self.net.bindable(
             to,
@@ -383,9 +386,9 @@ impl Socket for TcpSocket {
                 v6: self.v6,
                 stream: true,
                 v6_only: state.v6_only,
-                free: self.tcp.lock().binds_freely(),
+                free,
                 bound: state.binding.is_some() || !matches!(state.role, Role::Idle),
-                device: self.options.lock().device,
+                device,
             },
         )?;
         let binding = self.net.tcp_ports.bind(to, self.sharing(&state))?;

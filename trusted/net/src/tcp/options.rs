@@ -194,9 +194,9 @@ impl TcpOptions {
     ///
     /// # Errors
     /// `ENOPROTOOPT`, `EINVAL`, `ENOENT` for an unknown TCP_CONGESTION.
-    pub fn set(&mut self, level: u32, name: u32, value: &[u8], exists: &dyn Fn(u32) -> bool) -> Result<()> {
+    pub fn set(&mut self, level: u32, name: u32, value: &[u8], interfaces: &[u32]) -> Result<()> {
         if level != SOL_TCP {
-            return self.ip.set(level, name, value, exists);
+            return self.ip.set(level, name, value, interfaces);
         }
         if name == TCP_CONGESTION {
             if value.is_empty() {

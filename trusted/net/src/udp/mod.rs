@@ -1,5 +1,6 @@
 //! UDP sockets (udp(7)). Datagrams between two sockets of the enclave do not touch the stack.
 
+mod cork;
 mod options;
 mod queue;
 
@@ -13,13 +14,14 @@ use crate::ip_options::Asked;
 use crate::options::{Kind, Options};
 use crate::patience::Patience;
 use crate::ports::{Binding, Sharing};
-use crate::socket::{Outgoing, Received, Shutdown, Socket};
-use crate::stack::{Fragmentation, Guard, Incoming, Manner, Undelivered};
+use crate::socket::{Control, Outgoing, Received, Shutdown, Socket};
+use crate::stack::{Guard, Incoming, Manner, Undelivered};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use cork::{Pending, taken};
 use queue::{Datagram, Queue};
 use rkt_linux_abi::{Errno, Result, general::*, net::*};
 use rkt_sched::WaitQueue;
@@ -48,6 +50,9 @@ struct State {
     read_shut: bool,
     write_shut: bool,
     v6_only: bool,
+    /// UDP_CORK, and the datagram that waits for more.
+    cork: bool,
+    pending: Option<Pending>,
     /// UDP_SEGMENT and UDP_GRO.
     segment: u16,
     gro: bool,
@@ -83,6 +88,8 @@ impl UdpSocket {
             read_shut: false,
             write_shut: false,
             v6_only: false,
+            cork: false,
+            pending: None,
             segment: 0,
             gro: false,
         };
@@ -265,6 +272,10 @@ impl UdpSocket {
     fn received(&self, datagram: &Datagram, stored: usize, flags: u32) -> Received {
         let whole = datagram.payload.len();
         let mut controls: Vec<_> = self.options.lock().timestamp(datagram.at).into_iter().collect();
+        if datagram.lost > 0 && self.options.lock().kept(SO_RXQ_OVFL) != 0 {
+            let data = datagram.lost.to_ne_bytes().to_vec();
+            controls.push(Control { level: SOL_SOCKET, kind: SO_RXQ_OVFL, data });
+        }
         controls.extend(self.queue.inner.lock().ip.controls(&datagram.facts, self.v6));
         Received {
             len: if flags & MSG_TRUNC != 0 { whole } else { stored },
@@ -296,6 +307,7 @@ impl Socket for UdpSocket {
             let state = self.state.lock();
             (state.read_shut, state.write_shut)
         };
+        let marks_errors = self.options.lock().kept(SO_SELECT_ERR_QUEUE) != 0;
         let inner = self.queue.inner.lock();
         let mut events = POLLOUT | POLLWRNORM | POLLWRBAND;
         if !inner.datagrams.is_empty() || read_shut {
@@ -304,10 +316,13 @@ impl Socket for UdpSocket {
         events |= if read_shut { POLLRDHUP } else { 0 };
         events |= if read_shut && write_shut { POLLHUP } else { 0 };
         events |= if inner.error.is_some() || !inner.errors.is_empty() { POLLERR } else { 0 };
-        events
+        // Errors in the queue are urgent for who wants select(2) to tell them apart (SO_SELECT_ERR_QUEUE).
+        events | if marks_errors && !inner.errors.is_empty() { POLLPRI } else { 0 }
     }
 
     fn bind(&self, to: &Address) -> Result<()> {
+        let free = self.queue.inner.lock().ip.binds_freely();
+        let device = self.options.lock().device;
         let mut state = self.state.lock();
         let to = self.net.bindable(
             to,
@@ -315,9 +330,9 @@ impl Socket for UdpSocket {
                 v6: self.v6,
                 stream: false,
                 v6_only: state.v6_only,
-                free: self.queue.inner.lock().ip.binds_freely(),
+                free,
                 bound: state.binding.is_some(),
-                device: self.options.lock().device,
+                device,
             },
         )?;
         self.bind_to(&mut state, (to.ip(), to.port()).into())?;
@@ -361,6 +376,10 @@ impl Socket for UdpSocket {
         if message.flags & MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP);
         }
+        let more = message.flags & MSG_MORE != 0 || self.state.lock().cork;
+        if let Some(outcome) = self.append(source, more) {
+            return outcome;
+        }
         if let Some(error) = self.take_error() {
             return Err(error);
         }
@@ -392,15 +411,12 @@ impl Socket for UdpSocket {
             let free = bound.ip().is_unspecified() || bound.ip().is_multicast() || asked.source.is_some();
             if free { (from, bound.port()).into() } else { bound }
         };
-        let mut payload = vec![0; len];
-        if source.take(&mut payload)? < len {
-            return Err(Errno::EFAULT);
+        let pending = Pending { from, to, manner, payload: taken(source)? };
+        if more {
+            self.state.lock().pending = Some(pending);
+            return Ok(len);
         }
-        let outcome = self.deliver(from, to, payload, &manner);
-        if outcome == Err(Errno::EMSGSIZE) && manner.fragmentation == Fragmentation::Never {
-            self.too_long(from, to);
-        }
-        outcome.map(|()| len)
+        self.dispatch(pending).map(|()| len)
     }
 
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use rkt_linux_abi::net::*;
 use rkt_linux_abi::{Errno, Result};
 
-/// UDP_GRO of linux/udp.h.
+/// UDP_CORK and UDP_GRO of linux/udp.h.
+const UDP_CORK: u32 = 1;
 const UDP_GRO: u32 = 104;
 
 impl UdpSocket {
@@ -34,6 +35,7 @@ impl UdpSocket {
                 self.state.lock().v6_only = value != 0;
                 Ok(())
             }
+            (SOL_UDP, UDP_CORK) => self.set_cork(int(value)? != 0),
             (SOL_UDP, UDP_SEGMENT) => {
                 self.state.lock().segment = u16::try_from(int(value)?).map_err(|_| Errno::EINVAL)?;
                 Ok(())
@@ -50,13 +52,14 @@ impl UdpSocket {
     }
 
     fn change_ip(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        self.net.check_privilege(level, name, value)?;
+        let interfaces = self.net.interfaces_for(level, name);
         let mut inner = self.queue.inner.lock();
         match inner.memberships.set(&self.net, level, name, value) {
             Err(Errno::ENOPROTOOPT) => {}
             outcome => return outcome,
         }
-        self.net.check_privilege(level, name, value)?;
-        inner.ip.set(level, name, value, &|index| self.net.has_interface(index))?;
+        inner.ip.set(level, name, value, &interfaces)?;
         if matches!((level, name), (SOL_IP, IP_RECVERR) | (SOL_IPV6, IPV6_RECVERR)) && !inner.ip.is_on(level, name) {
             inner.errors.clear();
         }
@@ -77,6 +80,7 @@ impl UdpSocket {
             (SOL_IPV6, IPV6_MTU) if self.v6 => self.mtu(),
             (SOL_IP, _) => self.read_ip(level, name),
             (SOL_IPV6, _) if self.v6 => self.read_ip(level, name),
+            (SOL_UDP, UDP_CORK) => Ok(from_int(self.state.lock().cork)),
             (SOL_UDP, UDP_SEGMENT) => Ok(from_int(self.state.lock().segment)),
             (SOL_UDP, UDP_GRO) => Ok(from_int(self.state.lock().gro)),
             (SOL_UDP, _) => Err(Errno::ENOPROTOOPT),

@@ -30,6 +30,8 @@ pub(super) struct Datagram {
     pub facts: Facts,
     /// When it came: nanoseconds since 1970, 0 if nobody wants to know.
     pub at: u64,
+    /// How many were lost before it.
+    pub lost: u32,
 }
 
 impl Datagram {
@@ -53,6 +55,8 @@ pub(super) struct Inner {
     pub device: Option<u32>,
     /// Arrivals are stamped with the time.
     pub stamps: bool,
+    /// Datagrams that found no room (SO_RXQ_OVFL).
+    pub lost: u32,
     pub reuse_port: bool,
     pub socket_filter: Filter,
 }
@@ -76,6 +80,7 @@ impl Queue {
             memberships: Memberships::new(),
             device: None,
             stamps: false,
+            lost: 0,
             reuse_port: false,
             socket_filter: Filter::default(),
         };
@@ -87,6 +92,7 @@ impl Queue {
         {
             let mut inner = self.inner.lock();
             if inner.used >= inner.limit {
+                inner.lost = inner.lost.wrapping_add(1);
                 return;
             }
             let Incoming { local, from, interface, ttl, tos, .. } = *what;
@@ -95,7 +101,7 @@ impl Queue {
                 return;
             }
             let at = if inner.stamps { rkt_platform::wall() } else { 0 };
-            let datagram = Datagram { from, payload: what.payload.clone(), facts, at };
+            let datagram = Datagram { from, payload: what.payload.clone(), facts, at, lost: inner.lost };
             inner.used += datagram.cost();
             inner.datagrams.push_back(datagram);
         }
