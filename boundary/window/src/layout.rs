@@ -45,8 +45,6 @@ pub mod header {
     pub const POLL: usize = 96;
     /// u32: number of device slots in use.
     pub const DEVICES: usize = 100;
-    /// u32: the host changes it when it wants [`super::LIVE`] written anew.
-    pub const LIVE_ASKED: usize = 104;
     /// 36 bytes + pad: `struct termios` of the kernel ABI.
     pub const TERMIOS: usize = 128;
     /// u64 each: host-visible counters for `--stats`, [`super::STATS`] of them.
@@ -108,25 +106,8 @@ pub const STDOUT: usize = STDIN + ring(STDIO_CAPACITY);
 pub const STDERR: usize = STDOUT + ring(STDIO_CAPACITY);
 /// Ring: enclave → host, log records.
 pub const LOG: usize = STDERR + ring(STDIO_CAPACITY);
-/// Ring: enclave → host, text that only exists if the manifest allows a trace (strace).
+/// Ring: enclave → host, text that only exists with `debug = true` (strace).
 pub const DEBUG: usize = LOG + ring(LOG_CAPACITY);
-/// Ring: enclave → host, a file of packets that only exists if the manifest allows a capture (pcapng).
-pub const CAPTURE: usize = DEBUG + ring(LOG_CAPACITY);
-/// Data bytes of the capture's ring.
-pub const CAPTURE_CAPACITY: usize = 512 << 10;
-/// What the enclave's network counts, for `--stats` and `top`: text, a line a queue and a line a socket.
-pub const LIVE: usize = CAPTURE + ring(CAPTURE_CAPACITY);
-/// Bytes at [`LIVE`].
-pub const LIVE_LEN: usize = 128 << 10;
-/// What lies there.
-pub mod live {
-    /// u32: the value of [`super::header::LIVE_ASKED`] that this answers, stored last.
-    pub const ANSWERED: usize = 0;
-    /// u32: bytes of text.
-    pub const LEN: usize = 4;
-    /// The text.
-    pub const TEXT: usize = 8;
-}
 /// Start of the area that the enclave's DMA allocator hands to drivers.
 pub const DMA: usize = 4 << 20;
 
@@ -139,5 +120,5 @@ const fn ring(capacity: usize) -> usize {
 
 const _: () = assert!(CONSOLE_DOORBELL + Doorbell::SIZE <= MANIFEST);
 const _: () = assert!(KEYS + MAX_DEVICES * KEY_LEN <= STDIN);
-const _: () = assert!(LIVE + LIVE_LEN <= DMA);
+const _: () = assert!(DEBUG + ring(LOG_CAPACITY) <= DMA);
 const _: () = assert!(header::STATS + STATS * 8 <= VCPU_DOORBELLS);

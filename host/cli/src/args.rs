@@ -44,8 +44,6 @@ pub enum Command {
         #[arg(short, long)]
         follow: bool,
     },
-    /// Show the counters of an enclave that runs: its calls, its devices, its queues and sockets.
-    Top(Top),
     /// Ask enclaves to end, and kill those that do not.
     Stop {
         /// Their names.
@@ -67,19 +65,6 @@ pub enum Command {
         /// Where the socket lies.
         path: PathBuf,
     },
-}
-
-/// `rkt-io top`.
-#[derive(Args)]
-pub struct Top {
-    /// Its name.
-    pub name: String,
-    /// Show them once, not again and again. So it is where standard output is no terminal.
-    #[arg(long)]
-    pub once: bool,
-    /// As JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `rkt-io measure`.
@@ -307,10 +292,6 @@ pub struct Options {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     #[serde(deserialize_with = "parsed")]
     pub strace: Option<Destination>,
-    /// Write the frames that the enclave's network cards send and receive to FILE (pcapng). Makes the enclave a
-    /// debuggable one.
-    #[arg(long, value_name = "FILE")]
-    pub pcap: Option<PathBuf>,
     /// Show counters at the end, as a table on standard error or as JSON in FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     #[serde(deserialize_with = "parsed")]

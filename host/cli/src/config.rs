@@ -48,7 +48,6 @@ impl Options {
             poll: self.poll.or(file.poll),
             tee: self.tee.or(file.tee),
             strace: self.strace.or(file.strace),
-            pcap: self.pcap.or(file.pcap),
             stats: self.stats.or(file.stats),
             quiet: self.quiet || file.quiet,
         }

@@ -7,8 +7,7 @@ use crate::values::{Cidr, Destination, Net, Own4, Own6, Poll, Target};
 use anyhow::{Context, Result, ensure};
 use rkt_backend_net::{PasstOptions, TapOptions, WireOptions};
 use rkt_manifest::{
-    Anchor, Debug, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio,
-    Stream,
+    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
 };
 use rkt_supervisor::Network;
 use std::fs::File;
@@ -70,7 +69,7 @@ impl Plan {
                 tty: options.tty,
             },
             signals: Signals::ALL,
-            debug: Debug { trace: options.strace.is_some(), capture: options.pcap.is_some() },
+            debug: options.strace.is_some(),
             anchor: Anchor::None,
         };
         start::environment(options, &root.config, &root.account, &mut manifest)?;

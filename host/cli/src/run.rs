@@ -6,8 +6,7 @@ use crate::plan::{Plan, busy_poll, duplicate, open};
 use crate::root::Root;
 use crate::start;
 use crate::stats;
-use crate::top::Teller;
-use crate::values::{Destination, Target, Tee};
+use crate::values::{Target, Tee};
 use anyhow::{Context, Result};
 use rkt_backend_blk::DiskOptions;
 use rkt_log::Severity;
@@ -18,7 +17,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs a request and returns the status to exit with.
@@ -59,7 +57,6 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
         let how = DiskOptions { path: disk.file.clone(), read_only: disk.read_only };
         devices.add_disk(&how, key.as_deref())?;
     }
-    let control = claim.as_ref().map(Claim::control);
     let detached = claim.take_if(|_| request.supervise).map(Detached::announce).transpose()?;
     let launch = Launch {
         enclave: &enclave,
@@ -76,22 +73,8 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
         terminal: options.tty.then(|| duplicate(stdin())).transpose()?,
         output: output(options)?,
         started,
-        live: options.stats.is_some(),
     };
-    let (done, observer, devices) = (AtomicBool::new(false), supervisor.observer(), &devices);
-    let status = std::thread::scope(|scope| {
-        let started = control.map(|path| Teller::start(scope, path, &done, observer, devices)).transpose();
-        // An enclave runs without being looked at, too.
-        let teller = started.unwrap_or_else(|error| {
-            if !options.quiet {
-                eprintln!("rkt-io: `rkt-io top` will not show this run: {error:#}");
-            }
-            None
-        });
-        let report = supervisor.run(launch);
-        drop(teller);
-        report.and_then(|report| finish(options, devices, &report))
-    });
+    let status = supervisor.run(launch).and_then(|report| finish(options, &devices, &report));
     match detached {
         Some(detached) => detached.end(status),
         None => status,
@@ -173,7 +156,6 @@ fn output(options: &Options) -> Result<Output> {
         stdout: Some(duplicate(stdout())?),
         stderr: Some(duplicate(stderr())?),
         debug: options.strace.as_ref().map(open).transpose()?,
-        capture: options.pcap.as_ref().map(|path| open(&Destination::File(path.clone()))).transpose()?,
         log: if options.quiet { None } else { Some(duplicate(stderr())?) },
         severity: Severity::Warning,
     })

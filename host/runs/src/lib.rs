@@ -6,7 +6,6 @@
 //!   .lock                 held while records come and go
 //!   NAME/lock             held by the supervisor as long as it lives, however it ends (flock(2))
 //!   NAME/record.json      what runs
-//!   NAME/control          a socket that tells its counters to who connects
 //!   NAME/log, log.1       its output, if it is detached; the older half is dropped
 //! ```
 //! All of it is the host's, for people: nothing in an enclave believes it.

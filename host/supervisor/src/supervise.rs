@@ -3,7 +3,6 @@
 use crate::bell::Bell;
 use crate::clock::Reading;
 use crate::console::{Console, Output, ring};
-use crate::live::{self, Live};
 use crate::outcome::{Death, Outcome};
 use crate::stats::Stats;
 use crate::sys::{self, Enclave, Handover};
@@ -50,8 +49,6 @@ pub struct Launch<'a> {
     pub output: Output,
     /// A reading of the clock from when the command started.
     pub started: Reading,
-    /// The report shall tell queues and sockets.
-    pub live: bool,
 }
 
 /// What is known after a run.
@@ -61,34 +58,6 @@ pub struct Report {
     pub outcome: Outcome,
     /// The counters.
     pub stats: Stats,
-    /// Queues and sockets, as the enclave told them last.
-    pub live: Live,
-}
-
-/// Looks at an enclave that runs, from other threads.
-#[derive(Clone, Copy)]
-pub struct Observer {
-    window: Region,
-}
-
-impl Observer {
-    /// The counters now. Queues and sockets are those of a moment ago, if the enclave does not answer.
-    ///
-    /// # Errors
-    /// If the window is none.
-    pub fn look(&self) -> Result<(Stats, Live)> {
-        /// Times that an answer is waited for, and how long each.
-        const PATIENCE: (u32, Duration) = (100, Duration::from_millis(2));
-        live::ask(&self.window)?;
-        Bell::vcpu0(&self.window)?.ring();
-        for _ in 0..PATIENCE.0 {
-            if live::is_answered(&self.window)? {
-                break;
-            }
-            std::thread::sleep(PATIENCE.1);
-        }
-        Ok((Stats::read(&self.window)?, live::read(&self.window)?))
-    }
 }
 
 /// A window and the right to the signals of this process.
@@ -112,11 +81,6 @@ impl Supervisor {
     /// The window, for devices.
     pub fn window(&self) -> Region {
         self.window.region()
-    }
-
-    /// Who looks at the enclave while it runs.
-    pub fn observer(&self) -> Observer {
-        Observer { window: self.window.region() }
     }
 
     /// A descriptor of the window, for devices in other processes.
@@ -157,7 +121,7 @@ impl Supervisor {
         })?;
 
         let (vcpu, bell) = (Bell::vcpu0(&window)?, Bell::console(&window)?);
-        let mut heart = Heart { window, next: Instant::now(), live: launch.live };
+        let mut heart = Heart { window, next: Instant::now() };
         let death = loop {
             heart.beat()?;
             let signal = sys::wait_for_signal(&HANDLED, heart.next.saturating_duration_since(Instant::now()));
@@ -165,8 +129,7 @@ impl Supervisor {
                 // When the program is gone, whoever ends us does not read its last words.
                 let ends = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP].contains(&signal);
                 if signal == libc::SIGQUIT || ends && processes.death.is_some() {
-                    let outcome = Outcome::Signalled(signal as u8);
-                    return Ok(Report { outcome, stats: Stats::read(&window)?, live: live::read(&window)? });
+                    return Ok(Report { outcome: Outcome::Signalled(signal as u8), stats: Stats::read(&window)? });
                 }
                 forward(&window, signal, terminal.as_ref())?;
                 vcpu.ring();
@@ -187,7 +150,7 @@ impl Supervisor {
             failure,
             exec_error(report),
         );
-        Ok(Report { outcome, stats: Stats::read(&window)?, live: live::read(&window)? })
+        Ok(Report { outcome, stats: Stats::read(&window)? })
     }
 
     fn start(&self, enclave: &Path, image: &OwnedFd) -> Result<(PipeReader, Enclave)> {
@@ -245,8 +208,6 @@ fn feeder(window: &Region, stdin: Option<File>) -> Result<Option<std::thread::Th
 struct Heart {
     window: Region,
     next: Instant,
-    /// The enclave is asked for its counters at each beat.
-    live: bool,
 }
 
 impl Heart {
@@ -255,9 +216,6 @@ impl Heart {
         if now >= self.next {
             self.window.atomic_u64(header::HEARTBEAT)?.fetch_add(1, Ordering::Relaxed);
             self.next = now + HEARTBEAT;
-            if self.live {
-                live::ask(&self.window)?;
-            }
         }
         Ok(())
     }

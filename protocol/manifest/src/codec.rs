@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::ManifestError::{self, Invalid, NotAManifest, TooLong, Trailing, Truncated, UnknownVariant, Version};
 use crate::model::{
-    Anchor, Debug, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio,
-    Stream, User, limits,
+    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
+    User, limits,
 };
 
 const MAGIC: &[u8; 8] = b"RKTMANIF";
@@ -148,19 +148,6 @@ impl Field for u8 {
     }
     fn get(from: &mut &[u8], name: &'static str) -> Result<Self, ManifestError> {
         Field::get(from, name).map(|[byte]: [u8; 1]| byte)
-    }
-}
-
-/// A byte: what is traced is bit 0, and what is captured bit 1.
-impl Field for Debug {
-    fn put(&self, to: &mut Vec<u8>) {
-        to.push(u8::from(self.trace) | u8::from(self.capture) << 1);
-    }
-    fn get(from: &mut &[u8], name: &'static str) -> Result<Self, ManifestError> {
-        match u8::get(from, name)? {
-            bits @ 0..=3 => Ok(Self { trace: bits & 1 != 0, capture: bits & 2 != 0 }),
-            _ => Err(UnknownVariant(name)),
-        }
     }
 }
 

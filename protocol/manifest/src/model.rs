@@ -58,26 +58,10 @@ pub struct Manifest {
     pub stdio: Stdio,
     /// Signals that the host may send.
     pub signals: Signals,
-    /// What shows the program's data to the host.
-    pub debug: Debug,
+    /// Whether tracing and dumps, which show the program's data, may be asked for.
+    pub debug: bool,
     /// What keeps sealed disks fresh.
     pub anchor: Anchor,
-}
-
-/// What shows the program's data to the host because its owner wants to see it there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Debug {
-    /// Its system calls, as text.
-    pub trace: bool,
-    /// The frames that its network cards send and receive.
-    pub capture: bool,
-}
-
-impl Debug {
-    /// Whether there is anything.
-    pub fn any(self) -> bool {
-        self.trace || self.capture
-    }
 }
 
 impl Manifest {

@@ -22,7 +22,7 @@ fn minimal() -> Manifest {
         disks: vec![],
         stdio: Stdio::default(),
         signals: Signals::NONE,
-        debug: Debug::default(),
+        debug: false,
         anchor: Anchor::None,
     }
 }
@@ -63,7 +63,7 @@ fn full() -> Manifest {
         disks: vec![Disk { format: DiskFormat::Plain, read_only: true, mount: bytes("/data") }],
         stdio: Stdio { stdin: Stream::Plain, stdout: Stream::Plain, stderr: Stream::None, tty: true },
         signals: Signals::ALL,
-        debug: Debug { trace: true, capture: true },
+        debug: true,
         ..minimal()
     };
     manifest.set_env(b"PATH", b"/usr/bin");

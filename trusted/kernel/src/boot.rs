@@ -56,7 +56,7 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     let manifest = read_manifest()?;
     let manifest = MANIFEST.get_or_init(|| manifest);
     console::start(manifest.stdio);
-    syscall::strace::start(manifest.debug.trace);
+    syscall::strace::start(manifest.debug);
     let RootIdentity::Image { digest } = &manifest.root;
     let fs = rootfs::open(image, digest, manifest.memory).map_err(|event| (event, String::new()))?;
     let root = rootfs::mount(fs).map_err(|error| (Event::ImageMalformed, format!("mounting the root: {error}")))?;
@@ -283,12 +283,11 @@ pub fn poll() -> bool {
     let host = crate::host_signals::poll();
     let streams = console::poll();
     let devices = crate::devices::poll();
-    let live = crate::live::poll();
-    timers | host | streams | devices | live
+    timers | host | streams | devices
 }
 
 fn has_work() -> bool {
-    crate::host_signals::pending() || crate::live::pending() || console::has_work() || crate::devices::has_work()
+    crate::host_signals::pending() || console::has_work() || crate::devices::has_work()
 }
 
 /// Publishes what devices count.

@@ -57,7 +57,7 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
     for (slot, interface) in manifest.network.iter().enumerate() {
         cards.push(start_card(interface, &manifest.hostname, slot, &mut arena)?);
     }
-    let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks), crate::capture::start(manifest)));
+    let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks)));
     for (nth, disk) in manifest.disks.iter().enumerate() {
         crate::disks::add(start_disk(nth, disk.format, manifest.network.len() + nth, &mut arena)?);
     }

@@ -10,7 +10,6 @@
 extern crate alloc;
 
 pub mod boot;
-mod capture;
 pub mod devices;
 pub mod disks;
 pub mod exec;
@@ -21,7 +20,6 @@ pub mod host_signals;
 pub mod identity;
 pub mod ipc;
 pub mod jobs;
-mod live;
 pub mod log;
 pub mod mm;
 pub mod pidfd;

@@ -59,8 +59,6 @@ pub struct Interface {
     pub loopback: bool,
     /// What its card counts. What goes over the loopback are no packets, and is not counted.
     pub counters: NetStats,
-    /// And what each pair of its queues does.
-    pub queues: Vec<NetStats>,
 }
 
 impl Assigned {
@@ -115,7 +113,6 @@ impl Interface {
             up: true,
             loopback: true,
             counters,
-            queues: Vec::new(),
         }
     }
 

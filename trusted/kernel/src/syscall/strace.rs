@@ -1,5 +1,5 @@
 //! `--strace`: every call in strace's own format, through the debug ring, if the manifest allows
-//! it (`debug.trace`).
+//! it (`debug = true`).
 
 use super::table::{self, Entry};
 use super::{Answer, Call, Outcome};
@@ -17,8 +17,8 @@ static RING: Mutex<Option<ByteRing>> = Mutex::new(None);
 const SHOWN: usize = 32;
 
 /// Opens the debug ring.
-pub fn start(wanted: bool) {
-    if !wanted {
+pub fn start(debug: bool) {
+    if !debug {
         return;
     }
     let region = rkt_platform::window().sub(layout::DEBUG, ByteRing::region_len(layout::LOG_CAPACITY));

@@ -79,6 +79,5 @@ pub(super) fn describe(link: &Link) -> Interface {
         up: link.is_up(),
         loopback: false,
         counters: link.counters(),
-        queues: link.queues(),
     }
 }

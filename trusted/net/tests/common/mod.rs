@@ -202,7 +202,7 @@ impl Hooks for Kernel {
 
 /// The network without a card.
 pub fn loopback() -> Arc<NetStack> {
-    NetStack::new(Vec::new(), Arc::new(Kernel::default()), None)
+    NetStack::new(Vec::new(), Arc::new(Kernel::default()))
 }
 
 /// Two networks joined by a wire: 10.0.0.1 and 10.0.0.2.
@@ -234,7 +234,7 @@ pub fn joined(wire: Wire) -> Joined {
         let (dhcp, slaac, host_name) = (false, false, Vec::new());
         let card = Card { device, name: "eth0".into(), addresses, gateways, dhcp, slaac, host_name };
         let kernel = Kernel { root: AtomicBool::new(wire.privileged), ..Kernel::default() };
-        NetStack::new(vec![card], Arc::new(kernel), None)
+        NetStack::new(vec![card], Arc::new(kernel))
     };
     let a = stack(1, &ab, &ba, broken.clone());
     let b = stack(2, &ba, &ab, Arc::new(AtomicBool::new(false)));
