@@ -174,6 +174,14 @@ impl FileTable {
 }
 
 impl Slots {
+    /// The lowest free number that is at least `from`.
+    fn lowest_free(&self, from: usize, limit: u64) -> Result<usize> {
+        let start = from.max(self.first_free);
+        let free = (start..self.slots.len()).find(|&at| self.slots.get(at).is_some_and(Option::is_none));
+        let at = free.unwrap_or(self.slots.len().max(start));
+        if at as u64 >= limit || at > i32::MAX as usize { Err(Errno::EMFILE) } else { Ok(at) }
+    }
+
     fn put(&mut self, at: usize, slot: Slot) -> Result<Option<Slot>> {
         if at >= self.slots.len() {
             let more = at + 1 - self.slots.len();

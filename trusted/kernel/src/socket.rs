@@ -107,6 +107,8 @@ impl Mappable for RingPages {
     fn map_writable(&self, _: bool) -> Result<()> {
         Ok(())
     }
+
+    fn written(&self) {}
 }
 
 /// Bytes of `struct ifreq`.
