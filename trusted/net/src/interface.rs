@@ -10,8 +10,8 @@ use rkt_netdev::NetStats;
 /// Bytes of `ifr_name`.
 const NAME_LEN: usize = 16;
 /// ARP hardware types (`sa_family` of SIOCGIFHWADDR).
-const ARPHRD_ETHER: u16 = 1;
-const ARPHRD_LOOPBACK: u16 = 772;
+pub(crate) const ARPHRD_ETHER: u16 = 1;
+pub(crate) const ARPHRD_LOOPBACK: u16 = 772;
 /// `IFF_*` (netdevice(7)).
 const IFF_UP: u16 = 1;
 const IFF_BROADCAST: u16 = 2;
