@@ -1,7 +1,7 @@
 //! Pairs of runs, and the figures that they make.
 
-use crate::measure::Summary;
-use crate::report::{Cost, Figure, Report, Unit};
+use crate::measure::{Summary, median_is_at_least};
+use crate::report::{Cost, Figure, Report, Sides, Unit};
 use anyhow::{Error, Result};
 
 /// What one run found out about one measure.
@@ -18,10 +18,14 @@ pub struct Reading {
 }
 
 /// What figures of a series have in common.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Setting {
     /// Of what, in messages.
     pub name: String,
+    /// The chart that the figures belong to.
+    pub chart: String,
+    /// What each side is.
+    pub sides: Sides,
     /// `--cpus`.
     pub cpus: u32,
     /// Who ran where.
@@ -93,14 +97,19 @@ fn figure(setting: &Setting, like: &Reading, pairs: &[Pair]) -> Option<Figure> {
     let subject = || found.iter().filter_map(|(subject, _)| subject.as_ref());
     let baseline = || found.iter().filter_map(|(_, baseline)| baseline.as_ref());
     let speeds = found.iter().filter_map(|(s, b)| like.unit.speed(s.as_ref()?.value, b.as_ref()?.value));
+    let speeds: Vec<f64> = speeds.collect();
     Some(Figure {
+        chart: setting.chart.clone(),
         name: like.name.clone(),
         unit: like.unit,
         cpus: setting.cpus,
         pinning: setting.pinning.clone(),
+        sides: setting.sides.clone(),
         enclave: Summary::of(subject().map(|r| r.value))?,
         native: Summary::of(baseline().map(|r| r.value)),
-        speed: Summary::of(speeds),
+        gvisor: None,
+        speed: Summary::of(speeds.iter().copied()),
+        speed_at_least: median_is_at_least(speeds),
         cost: Cost {
             enclave: Summary::of(subject().filter_map(|r| r.cost)),
             native: Summary::of(baseline().filter_map(|r| r.cost)),
@@ -114,7 +123,7 @@ mod tests {
     use anyhow::bail;
 
     fn setting() -> Setting {
-        Setting { name: "test".into(), cpus: 1, pinning: "none".into() }
+        Setting { name: "test".into(), cpus: 1, ..Setting::default() }
     }
 
     fn reading(name: &str, value: f64) -> Reading {

@@ -67,17 +67,37 @@ impl Places {
     /// # Errors
     /// If its image cannot be made.
     pub fn prepare(&self, program: &Path) -> Result<(Ready, Ready)> {
-        Ok((self.subject.prepare(program, &self.folder)?, self.baseline.prepare(program, &self.folder)?))
+        self.prepare_with(program, &[])
+    }
+
+    /// The same, with these folders of the host at the same path.
+    ///
+    /// # Errors
+    /// If its image cannot be made.
+    pub fn prepare_with(&self, program: &Path, folders: &[&Path]) -> Result<(Ready, Ready)> {
+        let prepare = |place: &Place| place.prepare(program, folders, &self.folder);
+        Ok((prepare(&self.subject)?, prepare(&self.baseline)?))
+    }
+
+    /// How the enclave waits, in a word; natively nobody polls.
+    pub fn poll(&self) -> &'static str {
+        match &self.subject {
+            Place::Native => "none",
+            Place::Enclave { poll, .. } => poll.name(),
+        }
     }
 }
 
 impl Place {
-    fn prepare(&self, program: &Path, folder: &Path) -> Result<Ready> {
+    fn prepare(&self, program: &Path, copies: &[&Path], folder: &Path) -> Result<Ready> {
         let Self::Enclave { rkt_io, poll } = self else { return Ok(Ready::Native(program.into())) };
         let name = program.file_name().context("a program without a name")?;
         let image = folder.join(name).with_extension("rkt");
         let mut create = Command::new(rkt_io);
         create.args(["image", "create", "--out"]).arg(&image).arg("--from-program").arg(program);
+        for copy in copies {
+            create.arg(format!("--copy={0}:{0}", copy.display()));
+        }
         let mut inside = None;
         lines(&mut create, None, IMAGE_LIMIT, |line| {
             // The path may differ from what was asked for, as links and shims are followed.
@@ -97,14 +117,14 @@ impl Place {
 
 impl Ready {
     /// A command that runs the program with as many vCPUs and these options of `rkt-io run` for
-    /// its network, which mean nothing natively. Arguments of the program can be appended.
-    pub fn command(&self, cpus: u32, network: &[String]) -> Command {
+    /// its devices, which mean nothing natively. Arguments of the program can be appended.
+    pub fn command(&self, cpus: u32, options: &[String]) -> Command {
         match self {
             Self::Native(program) => Command::new(program),
             Self::Image { rkt_io, poll, image, program } => {
                 let mut command = Command::new(rkt_io);
                 command.args(["run", "--quiet", "--tee", "none", "--poll", poll.name(), "--cpus", &cpus.to_string()]);
-                command.args(network).arg(image).arg(program);
+                command.args(options).arg(image).arg(program);
                 command
             }
         }
@@ -124,19 +144,32 @@ pub fn no_network() -> Vec<String> {
     vec!["--net".into(), "none".into()]
 }
 
+/// A program that a measurement needs and that is not there.
+#[derive(Debug)]
+pub struct Missing {
+    program: String,
+    package: String,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is needed and not installed: `apt-get install {}`", self.program, self.package)
+    }
+}
+
+impl std::error::Error for Missing {}
+
 /// Finds a program that a measurement needs.
 ///
 /// # Errors
-/// Names the program and Debian's package of it.
+/// [`Missing`], with the program and Debian's package of it.
 pub fn require(program: &str, package: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
     // Debian's own first: a shim on PATH would be measured with what it starts.
     let found = system.into_iter().chain(std::env::split_paths(&path)).map(|dir| dir.join(program));
-    found
-        .into_iter()
-        .find(|file| file.is_file())
-        .with_context(|| format!("{program} is needed and not installed: `apt-get install {package}`"))
+    let missing = || Missing { program: program.into(), package: package.into() };
+    Ok(found.into_iter().find(|file| file.is_file()).ok_or_else(missing)?)
 }
 
 /// Runs a program of the system to its success.
