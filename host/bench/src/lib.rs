@@ -3,7 +3,7 @@
 //! Every figure is a ratio: the same program runs in an enclave and natively, in turn, several
 //! pairs in one run, and medians are given with their spread. Beside each figure stands what it
 //! cost the whole machine in processor time, as an enclave has threads of the host working for
-//! it. What is measured is in `syscalls`, `startup`, `redis`, `net` and `disk`; how it is shown, in `report`.
+//! it. What is measured is in `syscalls`, `startup`, `redis`, `net`, `disk` and `processes`; how it is shown, in `report`.
 #![forbid(unsafe_code)]
 
 mod conditions;
@@ -18,6 +18,7 @@ mod pairs;
 mod pinning;
 mod place;
 mod process;
+mod processes;
 mod programs;
 mod redis;
 mod report;
@@ -44,7 +45,9 @@ pub enum Command {
     Redis(redis::Options),
     /// TCP, UDP, nginx and Redis over a TAP and between enclaves, beside Linux over a veth pair (needs root).
     Net(net::Options),
-    /// fio, files and SQLite on a disk, beside Linux's ext4 over a loop device (needs root).
+    /// fork, exec, a shell, make and PostgreSQL, beside Linux.
+    Processes(processes::Options),
+    /// fio, files, SQLite and MariaDB on a disk, beside Linux's ext4 over a loop device (needs root).
     Disk(disk::Options),
     /// The paper's figures, at this machine: all of net and disk (needs root).
     Figures(Common),
@@ -109,14 +112,22 @@ pub fn run(command: &Command, rkt_io: &Path) -> Result<()> {
         Command::Redis(options) => &options.common,
         Command::Net(options) => &options.common,
         Command::Disk(options) => &options.common,
+        Command::Processes(options) => &options.common,
         Command::Figures(common) => common,
     };
     let folder = Folder::new()?;
-    let places = match std::env::var_os(SELF_VARIABLE) {
+    let mut places = match std::env::var_os(SELF_VARIABLE) {
         Some(_) => Places::native_twice(folder.path()),
         None => Places::new(rkt_io, common.poll, folder.path()),
     };
     let mut report = Report::new(conditions::of_machine(common, &places)?);
+    match place::require("runsc", "runsc") {
+        Ok(runsc) => {
+            report.condition("gVisor", format!("{}, beside what needs no device", runsc.display()));
+            places.gvisor = Some(runsc);
+        }
+        Err(missing) => report.not_measured("gVisor", &missing),
+    }
     match command {
         Command::Syscalls(options) => {
             syscalls::run(options, &places, &mut report)?;
@@ -125,6 +136,7 @@ pub fn run(command: &Command, rkt_io: &Path) -> Result<()> {
         Command::Redis(options) => redis::run(options, &places, &mut report)?,
         Command::Net(options) => net::run(options, &places, &mut report),
         Command::Disk(options) => disk::run(options, &places, &mut report),
+        Command::Processes(options) => processes::run(options, &places, &mut report),
         Command::Figures(common) => {
             net::run(&net::Options::all(common), &places, &mut report);
             disk::run(&disk::Options::all(common), &places, &mut report);

@@ -1,5 +1,6 @@
-//! The two places where a program runs: natively, and in an enclave.
+//! The places where a program runs: natively, in an enclave, and, beside the two, in gVisor's sandbox.
 
+use crate::pairs::Side;
 use crate::process::lines;
 use crate::{Poll, process};
 use anyhow::{Context, Result};
@@ -16,8 +17,47 @@ pub struct Places {
     pub subject: Place,
     /// What Linux does.
     pub baseline: Place,
+    /// gVisor's command, where it is installed: it is measured beside the two in what needs no device.
+    pub gvisor: Option<PathBuf>,
     /// A folder for files of this run.
     pub folder: PathBuf,
+}
+
+/// What a program needs in its image besides its own files.
+#[derive(Default)]
+pub struct Beside {
+    /// Programs that it starts.
+    pub programs: Vec<PathBuf>,
+    /// Files and folders of the host, at the same path.
+    pub copies: Vec<PathBuf>,
+}
+
+impl Beside {
+    /// A folder and nothing else.
+    pub fn folder(folder: &Path) -> Self {
+        Self { copies: vec![folder.into()], ..Self::default() }
+    }
+}
+
+/// A program that is ready on all sides.
+pub struct Everywhere {
+    subject: Ready,
+    baseline: Ready,
+    sandbox: Option<Ready>,
+}
+
+impl Everywhere {
+    /// The program on this side.
+    ///
+    /// # Errors
+    /// If there is no such side.
+    pub fn on(&self, side: Side) -> Result<&Ready> {
+        match side {
+            Side::Subject => Ok(&self.subject),
+            Side::Baseline => Ok(&self.baseline),
+            Side::Sandbox => self.sandbox.as_ref().context("gVisor is not installed"),
+        }
+    }
 }
 
 /// Where a program runs.
@@ -48,18 +88,25 @@ pub enum Ready {
         /// The program's path within it.
         program: String,
     },
+    /// A program for gVisor.
+    Sandboxed {
+        /// The command that runs sandboxes.
+        runsc: PathBuf,
+        /// The program.
+        program: PathBuf,
+    },
 }
 
 impl Places {
     /// An enclave beside the host.
     pub fn new(rkt_io: &Path, poll: Poll, folder: &Path) -> Self {
         let subject = Place::Enclave { rkt_io: rkt_io.into(), poll };
-        Self { subject, baseline: Place::Native, folder: folder.into() }
+        Self { subject, baseline: Place::Native, gvisor: None, folder: folder.into() }
     }
 
     /// The host beside itself, to test the measurement.
     pub fn native_twice(folder: &Path) -> Self {
-        Self { subject: Place::Native, baseline: Place::Native, folder: folder.into() }
+        Self { subject: Place::Native, baseline: Place::Native, gvisor: None, folder: folder.into() }
     }
 
     /// Makes a program ready in both places: as subject and as baseline.
@@ -67,16 +114,26 @@ impl Places {
     /// # Errors
     /// If its image cannot be made.
     pub fn prepare(&self, program: &Path) -> Result<(Ready, Ready)> {
-        self.prepare_with(program, &[])
+        self.prepare_with(program, &Beside::default())
     }
 
-    /// The same, with these folders of the host at the same path.
+    /// The same, with what it needs beside it.
     ///
     /// # Errors
     /// If its image cannot be made.
-    pub fn prepare_with(&self, program: &Path, folders: &[&Path]) -> Result<(Ready, Ready)> {
-        let prepare = |place: &Place| place.prepare(program, folders, &self.folder);
+    pub fn prepare_with(&self, program: &Path, beside: &Beside) -> Result<(Ready, Ready)> {
+        let prepare = |place: &Place| place.prepare(program, beside, &self.folder);
         Ok((prepare(&self.subject)?, prepare(&self.baseline)?))
+    }
+
+    /// Makes a program that needs no device ready on all sides.
+    ///
+    /// # Errors
+    /// If its image cannot be made.
+    pub fn prepare_everywhere(&self, program: &Path, beside: &Beside) -> Result<Everywhere> {
+        let (subject, baseline) = self.prepare_with(program, beside)?;
+        let sandbox = self.gvisor.clone().map(|runsc| Ready::Sandboxed { runsc, program: program.into() });
+        Ok(Everywhere { subject, baseline, sandbox })
     }
 
     /// How the enclave waits, in a word; natively nobody polls.
@@ -89,13 +146,16 @@ impl Places {
 }
 
 impl Place {
-    fn prepare(&self, program: &Path, copies: &[&Path], folder: &Path) -> Result<Ready> {
+    fn prepare(&self, program: &Path, beside: &Beside, folder: &Path) -> Result<Ready> {
         let Self::Enclave { rkt_io, poll } = self else { return Ok(Ready::Native(program.into())) };
         let name = program.file_name().context("a program without a name")?;
         let image = folder.join(name).with_extension("rkt");
         let mut create = Command::new(rkt_io);
         create.args(["image", "create", "--out"]).arg(&image).arg("--from-program").arg(program);
-        for copy in copies {
+        for other in &beside.programs {
+            create.arg("--from-program").arg(other);
+        }
+        for copy in &beside.copies {
             create.arg(format!("--copy={0}:{0}", copy.display()));
         }
         let mut inside = None;
@@ -127,6 +187,11 @@ impl Ready {
                 command.args(options).arg(image).arg(program);
                 command
             }
+            Self::Sandboxed { runsc, program } => {
+                let mut command = Command::new(runsc);
+                command.args(["--network=none", "do", "-quiet"]).arg(program);
+                command
+            }
         }
     }
 
@@ -134,7 +199,8 @@ impl Ready {
     pub fn tmpfs(&self) -> &'static str {
         match self {
             Self::Native(_) => "/dev/shm",
-            Self::Image { .. } => "/tmp",
+            // runsc's overlay lies in memory, too.
+            Self::Image { .. } | Self::Sandboxed { .. } => "/tmp",
         }
     }
 }
@@ -196,6 +262,8 @@ mod tests {
         let image = Ready::Image { rkt_io, poll: Poll::Busy, image, program: "/usr/bin/true".into() };
         let expected = "run --quiet --tee none --poll busy --cpus 2 --net none /i.rkt /usr/bin/true";
         assert_eq!(args(&image).join(" "), expected);
+        let sandboxed = Ready::Sandboxed { runsc: "/runsc".into(), program: "/p".into() };
+        assert_eq!(args(&sandboxed).join(" "), "--network=none do -quiet /p");
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub const MEMORY: Source = Source { name: "memory", text: include_str!("../progr
 pub const LOOPBACK: Source = Source { name: "loopback", text: include_str!("../programs/loopback.c") };
 /// Datagrams to somewhere.
 pub const UDP: Source = Source { name: "udp", text: include_str!("../programs/udp.c") };
+/// fork, exec, and a pipe between processes.
+pub const PROCESSES: Source = Source { name: "processes", text: include_str!("../programs/processes.c") };
+/// Any command, once.
+pub const TIMED: Source = Source { name: "timed", text: include_str!("../programs/timed.c") };
 /// Files on a disk.
 pub const DISK: Source = Source { name: "disk", text: include_str!("../programs/disk.c") };
 
@@ -126,7 +130,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path().to_str().unwrap();
         // The discard port: nobody listens there.
-        let cases: [(Source, &[&str]); 8] = [
+        let cases: [(Source, &[&str]); 9] = [
             (CALLS, &[]),
             (FILES, &[here]),
             (PINGPONG, &["across"]),
@@ -135,6 +139,7 @@ mod tests {
             (LOOPBACK, &[]),
             (UDP, &["127.0.0.1", "9"]),
             (DISK, &[here, "10"]),
+            (PROCESSES, &["/bin/true", "1"]),
         ];
         for (source, arguments) in cases {
             let program = source.compile(folder.path()).unwrap();
@@ -144,6 +149,21 @@ mod tests {
             assert!(readings.len() >= 2, "{}: {readings:?}", source.name);
             assert!(readings.iter().all(|r| r.value > 0.0), "{readings:?}");
         }
+    }
+
+    #[test]
+    fn a_command_is_timed_and_its_failure_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = TIMED.compile(folder.path()).unwrap();
+        let timed = |script: &str| {
+            let mut readings = Vec::new();
+            let mut command = Command::new(&program);
+            let result =
+                measure(command.args(["a name", "/bin/sh", "-c", script]), None, LIMIT, &mut readings, &mut vec![]);
+            result.map(|()| readings.into_iter().map(|reading| reading.name).collect::<Vec<_>>())
+        };
+        assert_eq!(timed("echo not for the reader").unwrap(), ["a name"]);
+        assert!(timed("exit 3").unwrap_err().to_string().contains("the command failed"));
     }
 
     #[test]

@@ -6,12 +6,12 @@ use crate::place::Ready;
 use crate::process::Process;
 use anyhow::{Context, Result, bail, ensure};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// What a server still does when its last client has gone is not waiting.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -56,9 +56,23 @@ impl Server {
         how.link.settle()?;
         let mut command = how.ready.command(how.cpus, &[how.link.options().as_slice(), how.options].concat());
         let mut command = how.link.wrap(command.args(how.args))?;
-        let process = Process::spawn(command.stdout(Stdio::null()), how.cpu)?;
-        let mut server = Self { process, address: how.link.server() };
-        let deadline = Instant::now() + START_LIMIT;
+        Self::of(&mut command, how.link.server(), how.cpu, START_LIMIT, ask)
+    }
+
+    /// Starts this command and waits until `ask` has an answer.
+    ///
+    /// # Errors
+    /// If it has none in time; with the server's last words.
+    pub fn of(
+        command: &mut Command,
+        address: Ipv4Addr,
+        cpu: Option<usize>,
+        limit: Duration,
+        ask: impl Fn(Ipv4Addr) -> Result<()>,
+    ) -> Result<Self> {
+        let process = Process::spawn(command.stdout(Stdio::null()), cpu)?;
+        let mut server = Self { process, address };
+        let deadline = Instant::now() + limit;
         loop {
             match ask(server.address) {
                 Ok(()) => return Ok(server),

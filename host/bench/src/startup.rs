@@ -44,6 +44,7 @@ fn one(
         sides: in_memory(),
         cpus: 1,
         pinning: "none".into(),
+        ..Setting::default()
     };
     interleave(common.pairs(), &setting, report, |side, readings| {
         let ready = if side == Side::Subject { &subject } else { &baseline };

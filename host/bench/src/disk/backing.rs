@@ -44,7 +44,8 @@ impl Backing {
         fill(&plain, mib).with_context(|| format!("cannot write {} MiB to {}", mib, plain.display()))?;
         let path = plain.to_string_lossy();
         let now = "lazy_itable_init=0,lazy_journal_init=0,nodiscard";
-        let args = ["-q", "-F", "-t", "ext4", "-N", &inodes.to_string(), "-E", now, &path];
+        // The container's sectors are no smaller than the blocks.
+        let args = ["-q", "-F", "-t", "ext4", "-b", "4096", "-N", &inodes.to_string(), "-E", now, &path];
         process::run(Command::new(mke2fs).args(args), MKFS_LIMIT)?;
         container::encrypt(&plain, &backing.container(), &backing.key())?;
         backing.native = Native::find(&plain, &backing.point);

@@ -17,7 +17,7 @@ pub fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let count = bench.options.file_count();
     let budget = bench.options.time() * 1000 / PART;
     let args = [budget.to_string(), bench.backing.point().display().to_string(), count.to_string()];
-    let task = Task { ready: (&ready.0, &ready.1), args: &args };
+    let task = Task { ready: (&ready.0, &ready.1), args: &args, link: None };
     let setting = bench.setting(&format!("Files: page cache, fsync, {count} files made, looked at and removed"));
     let mut notes = Vec::new();
     interleave(bench.options.common.pairs(), &setting, report, |side, readings| {
@@ -27,6 +27,6 @@ pub fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
             Ok(found)
         })
     });
-    notes.into_iter().for_each(|note| report.condition("note", note));
+    report.notes(notes);
     Ok(())
 }

@@ -103,7 +103,7 @@ pub fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
             for job in jobs {
                 let enclave = side == Side::Subject;
                 let args = job.arguments(bench, enclave);
-                let task = Task { ready: (&ready.0, &ready.1), args: &args };
+                let task = Task { ready: (&ready.0, &ready.1), args: &args, link: None };
                 bench.side(side, protections, &task, readings, |command| Ok(vec![job.once(bench, command)?]))?;
             }
             Ok(())

@@ -4,12 +4,14 @@ mod backing;
 mod container;
 mod files;
 mod fio;
+mod mariadb;
 mod mount;
 mod sqlite;
 
 use crate::Common;
+use crate::link::Link;
 use crate::pairs::{Reading, Setting, Side};
-use crate::place::{Place, Places, Ready};
+use crate::place::{Place, Places, Ready, no_network};
 use crate::report::{Report, Sides};
 use anyhow::{Result, ensure};
 use backing::Backing;
@@ -53,6 +55,8 @@ pub enum Part {
     Files,
     /// SQLite (figure 7a).
     Sqlite,
+    /// MariaDB under sysbench, with TLS and without (figure 7f).
+    Mariadb,
 }
 
 impl Options {
@@ -99,6 +103,7 @@ fn on(folder: &Path, options: &Options, places: &Places, report: &mut Report) ->
             Part::Fio => ("fio", fio::run(&bench, report)),
             Part::Files => ("files", files::run(&bench, report)),
             Part::Sqlite => ("SQLite", sqlite::run(&bench, report)),
+            Part::Mariadb => ("MariaDB", mariadb::run(&bench, report)),
         };
         if let Err(error) = result {
             report.not_measured(&format!("{name} in {}", folder.display()), &error);
@@ -147,6 +152,8 @@ const PROTECTIONS: [Protection; 2] = [Protection::Luks, Protection::Plain];
 struct Task<'a> {
     ready: (&'a Ready, &'a Ready),
     args: &'a [String],
+    /// The way to a server.
+    link: Option<&'a Link>,
 }
 
 impl Bench<'_> {
@@ -165,12 +172,14 @@ impl Bench<'_> {
             sides: Sides { enclave, native },
             cpus: self.options.cpus,
             pinning: "none".into(),
+            ..Setting::default()
         }
     }
 
     /// The command for a task in the enclave, with its disk.
     fn enclosed(&self, task: &Task<'_>, protection: Protection) -> Command {
-        let mut options = vec!["--net=none".into(), format!("--memory={MEMORY}")];
+        let mut options = task.link.map_or_else(no_network, Link::options);
+        options.push(format!("--memory={MEMORY}"));
         options.push(format!("--disk={}", self.backing.disk(protection != Protection::Plain)));
         if protection == Protection::LuksInSoftware {
             options.push("--without=aes".into());
@@ -198,14 +207,24 @@ impl Bench<'_> {
         if native {
             let mounted = self.backing.mount()?;
             let mut command = task.ready.1.command(self.options.cpus, &[]);
-            let found = once(&mut mounted.wrap(command.args(task.args))?)?;
+            let command = mounted.wrap(command.args(task.args))?;
+            let found = once(&mut linked(task, command)?)?;
             mounted.unmount()?;
             protections.iter().for_each(|protection| readings.extend(named(&found, *protection)));
         } else {
             for &protection in protections {
-                readings.extend(named(&once(&mut self.enclosed(task, protection))?, protection));
+                let mut command = linked(task, self.enclosed(task, protection))?;
+                readings.extend(named(&once(&mut command)?, protection));
             }
         }
         Ok(())
+    }
+}
+
+/// The command at the other end of the task's link.
+fn linked(task: &Task<'_>, command: Command) -> Result<Command> {
+    match task.link {
+        Some(link) => link.wrap(&command),
+        None => Ok(command),
     }
 }

@@ -4,7 +4,7 @@
 use super::{Bench, PROTECTIONS, Task};
 use crate::cpu;
 use crate::pairs::{Reading, interleave};
-use crate::place::require;
+use crate::place::{Beside, require};
 use crate::process;
 use crate::report::{Report, Unit};
 use anyhow::{Context, Result, ensure};
@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_secs(600);
 const ROWS: u32 = 50_000;
 /// Transactions of one row each.
 const COMMITS: u32 = 200;
+/// Begins a line with the name and the time of a mark.
+const MARK: &str = "mark ";
 const JOURNALS: [&str; 2] = ["DELETE", "WAL"];
 
 /// Runs the script and adds its figures.
@@ -28,12 +30,12 @@ pub fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     for journal in JOURNALS {
         std::fs::write(folder.join(journal), script(journal, rows))?;
     }
-    let ready = bench.places.prepare_with(&sqlite, &[&folder])?;
+    let ready = bench.places.prepare_with(&sqlite, &Beside::folder(&folder))?;
     for journal in JOURNALS {
         let database = bench.backing.point().join(format!("{journal}.db"));
         let read = format!(".read {}", folder.join(journal).display());
         let args = ["-batch".into(), database.display().to_string(), read];
-        let task = Task { ready: (&ready.0, &ready.1), args: &args };
+        let task = Task { ready: (&ready.0, &ready.1), args: &args, link: None };
         let setting = bench.setting(&format!("SQLite, journal {journal}, synchronous=FULL (figure 7a)"));
         interleave(bench.options.common.pairs(), &setting, report, |side, readings| {
             bench.side(side, &PROTECTIONS, &task, readings, once)
@@ -46,7 +48,8 @@ pub fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
 fn once(command: &mut Command) -> Result<Vec<Reading>> {
     let (mut marks, before) = (Vec::new(), cpu::machine()?);
     process::lines(command, None, LIMIT, |line| {
-        if let Some((name, time)) = line.text.rsplit_once('|') {
+        // Other lines are what the queries found.
+        if let Some((name, time)) = line.text.strip_prefix(MARK).and_then(|mark| mark.split_once('|')) {
             marks.push((name.to_owned(), time.parse::<f64>().with_context(|| format!("unexpected: {}", line.text))?));
         }
         Ok(())
@@ -68,7 +71,7 @@ fn script(journal: &str, rows: u32) -> String {
     );
     let mut part = |name: &str, body: String| {
         sql.push_str(&body);
-        let _ = writeln!(sql, "SELECT '{name}', printf('%.6f', (julianday('now') - 2440587.5) * 86400.0);");
+        let _ = writeln!(sql, "SELECT '{MARK}{name}', printf('%.6f', (julianday('now') - 2440587.5) * 86400.0);");
     };
     let many = |count: u32, statement: &dyn Fn(u32) -> String| (1..=count).map(statement).collect::<String>();
     let one = |body: String| format!("BEGIN;\n{body}COMMIT;\n");

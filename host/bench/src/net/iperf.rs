@@ -77,6 +77,7 @@ fn one(
         sides: sides(places, variant.offloads.0, variant.offloads.1),
         cpus: options.cpus,
         pinning: "none".into(),
+        ..Setting::default()
     };
     let without: Vec<String> = variant.without.map(|what| format!("--without={what}")).into_iter().collect();
     interleave(options.common.pairs(), &setting, report, |side, readings| {
@@ -112,7 +113,7 @@ pub fn between_enclaves(options: &Options, places: &Places, report: &mut Report)
         };
         let pinning = "server on CPU 0, client on CPU 1".into();
         let chart = "iperf3 between two enclaves".into();
-        let setting = Setting { name, chart, sides, cpus: options.cpus, pinning };
+        let setting = Setting { name, chart, sides, cpus: options.cpus, pinning, ..Setting::default() };
         interleave(options.common.pairs(), &setting, report, |side, readings| {
             let wire = Wire { path: places.folder.join("wire"), options, variant };
             for &streams in variant.streams {

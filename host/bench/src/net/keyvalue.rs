@@ -2,7 +2,7 @@
 
 use super::{OFFLOADS, Options, links, sides};
 use crate::pairs::{Setting, Side, interleave};
-use crate::place::{Places, require};
+use crate::place::{Beside, Places, require};
 use crate::redis::client::Load;
 use crate::redis::server::{ping, program, server_arguments};
 use crate::redis::{PIPELINES, TESTS, WARM_UP, of_load};
@@ -21,7 +21,7 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
     let folder = places.folder.join("redis");
     std::fs::create_dir_all(&folder)?;
     let identity = Identity::new(&folder)?;
-    let (subject, baseline) = places.prepare_with(&program()?, &[&folder])?;
+    let (subject, baseline) = places.prepare_with(&program()?, &Beside::folder(&folder))?;
     let args = server_arguments(Some(&identity));
     let requests = REQUESTS * u64::from(options.time());
     report.condition(
@@ -37,6 +37,7 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
             sides: sides(places, OFFLOADS.0, OFFLOADS.1),
             cpus: options.cpus,
             pinning: "none".into(),
+            ..Setting::default()
         };
         interleave(options.common.pairs(), &setting, report, |side, readings| {
             let (ready, link) = if side == Side::Subject { (&subject, &links.0) } else { (&baseline, &links.1) };

@@ -77,13 +77,16 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) {
 }
 
 /// The two ways to a server; their numbers are `number` and the next.
-fn links(places: &Places, number: u32) -> Result<(Link, Link)> {
+///
+/// # Errors
+/// Without the right to make one, or the tools.
+pub fn links(places: &Places, number: u32) -> Result<(Link, Link)> {
     let link = |place: &Place, number| if place.is_enclave() { Ok(Link::tap(number)) } else { Link::veth(number) };
     Ok((link(&places.subject, number)?, link(&places.baseline, number + 1)?))
 }
 
 /// What both sides are, with these words about their offloads.
-fn sides(places: &Places, of_tap: &str, of_veth: &str) -> Sides {
+pub fn sides(places: &Places, of_tap: &str, of_veth: &str) -> Sides {
     let side = |place: &Place| match place.is_enclave() {
         true => format!("own stack on a TAP, MTU {MTU}, {of_tap}, --poll {}, no tunnel", places.poll()),
         false => format!("Linux over veth, MTU {MTU}, {of_veth}, {CONGESTION_CONTROL}"),
@@ -91,4 +94,5 @@ fn sides(places: &Places, of_tap: &str, of_veth: &str) -> Sides {
     Sides { enclave: side(&places.subject), native: side(&places.baseline) }
 }
 
-const OFFLOADS: (&str, &str) = ("checksum and segmentation offload", "default offloads");
+/// Of either side, if nothing is switched off.
+pub const OFFLOADS: (&str, &str) = ("checksum and segmentation offload", "default offloads");

@@ -3,7 +3,7 @@
 use super::{OFFLOADS, Options, links, sides};
 use crate::cpu;
 use crate::pairs::{Reading, Setting, Side, interleave};
-use crate::place::{Places, require};
+use crate::place::{Beside, Places, require};
 use crate::process;
 use crate::report::{Report, Unit};
 use crate::server::{Server, Start, connect};
@@ -52,7 +52,7 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
     let (nginx, wrk) = (require("nginx", "nginx-light")?, require("wrk", "wrk")?);
     for (number, mode) in [(0, Mode::Single), (2, Mode::Workers(options.cpus))] {
         let site = Site::new(&places.folder, mode)?;
-        let (subject, baseline) = places.prepare_with(&nginx, &[&site.folder])?;
+        let (subject, baseline) = places.prepare_with(&nginx, &Beside::folder(&site.folder))?;
         let links = links(places, number)?;
         let setting = Setting {
             name: format!("nginx, {}", mode.shown()),
@@ -60,6 +60,7 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
             sides: sides(places, OFFLOADS.0, OFFLOADS.1),
             cpus: options.cpus,
             pinning: "none".into(),
+            ..Setting::default()
         };
         let load = format!("wrk -t{THREADS} -c{CONNECTIONS} -d{}s, keep-alive", options.time());
         report.condition("load of nginx", format!("{load}; {}", mode.shown()));

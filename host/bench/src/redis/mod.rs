@@ -67,11 +67,13 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
         sides: sides(places),
         cpus: options.cpus,
         pinning: options.pin.to_string(),
+        ..Setting::default()
     };
     interleave(options.common.pairs(), &setting, report, |side, readings| {
-        let (ready, link, place) = match side {
-            Side::Subject => (&subject, &links.0, &places.subject),
-            Side::Baseline => (&baseline, &links.1, &places.baseline),
+        let (ready, link, place) = if side == Side::Subject {
+            (&subject, &links.0, &places.subject)
+        } else {
+            (&baseline, &links.1, &places.baseline)
         };
         let start = Start { ready, args: &args, options: &[], cpus: options.cpus, link, cpu: options.pin.server };
         let server = Server::start(&start, ping)?;

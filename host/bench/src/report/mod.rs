@@ -48,6 +48,8 @@ pub struct Figure {
     pub speed: Option<Summary>,
     /// What the median of `speed` is at least, with 95 % confidence; of five pairs or more.
     pub speed_at_least: Option<f64>,
+    /// What `speed` is to be at least, where that was set.
+    pub target: Option<f64>,
     /// What the whole machine spent on one operation.
     pub cost: Cost,
 }
@@ -134,6 +136,11 @@ impl Report {
         self.conditions.push((name.into(), value.into()));
     }
 
+    /// Adds what programs noted.
+    pub fn notes(&mut self, notes: Vec<String>) {
+        notes.into_iter().for_each(|note| self.condition("note", note));
+    }
+
     /// A part could not be measured: something is not installed, or it failed.
     pub fn not_measured(&mut self, part: &str, error: &anyhow::Error) {
         let list = if error.is::<Missing>() { &mut self.skipped } else { &mut self.failures };
@@ -213,6 +220,7 @@ mod tests {
             gvisor: None,
             speed: Summary::of([5.0]),
             speed_at_least: None,
+            target: Some(0.5),
             cost: Cost { enclave: Some(enclave), native: None },
         }
     }

@@ -4,11 +4,11 @@ use super::{Figure, Report, seconds};
 use crate::measure::Summary;
 use std::fmt::{self, Display, Formatter};
 
-const HEADINGS: [&str; 9] =
-    ["measure", "enclave", "(min-max)", "native", "(min-max)", "speed", "(min-max, n)", "CPU/op", "native"];
+const HEADINGS: [&str; 10] =
+    ["measure", "enclave", "(min-max)", "native", "(min-max)", "speed", "(min-max, n)", "target", "CPU/op", "native"];
 
 impl Figure {
-    fn cells(&self) -> [String; 9] {
+    fn cells(&self) -> [String; 10] {
         let show = |value| self.unit.show(value);
         let spread = |s: Summary| format!("{}-{}", show(s.min), show(s.max));
         let cost = |s: Option<Summary>| s.map_or("-".into(), |s| seconds(s.median));
@@ -21,6 +21,7 @@ impl Figure {
             self.native.map_or_else(dash, spread),
             self.speed.map_or_else(dash, |s| format!("{:.2}", s.median)),
             self.speed.map_or_else(dash, |s| format!("{:.2}-{:.2}, {}", s.min, s.max, s.n)),
+            self.target.map_or_else(dash, |target| format!("{target:.2}")),
             cost(self.cost.enclave),
             cost(self.cost.native),
         ]
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(lines[0], "--poll: adaptive");
         assert_eq!(lines[2..5], ["calls", "--cpus 1; pinning: none", "enclave: one way; native: another"]);
         let words: Vec<&str> = lines[6].split_whitespace().collect();
-        let expected = "getpid 20.0 ns 10.0 ns-30.0 ns 100 ns 100 ns-100 ns 5.00 5.00-5.00, 1 20.0 ns -";
+        let expected = "getpid 20.0 ns 10.0 ns-30.0 ns 100 ns 100 ns-100 ns 5.00 5.00-5.00, 1 0.50 20.0 ns -";
         assert_eq!(words.join(" "), expected);
         assert!(text.contains("\nskipped: nginx: not installed\n"));
         assert_eq!(lines.last(), Some(&"failed: clock: no time"));
