@@ -45,6 +45,8 @@ pub mod header {
     pub const POLL: usize = 96;
     /// u32: number of device slots in use.
     pub const DEVICES: usize = 100;
+    /// u32: `--without`: bits of [`super::without`].
+    pub const WITHOUT: usize = 104;
     /// 36 bytes + pad: `struct termios` of the kernel ABI.
     pub const TERMIOS: usize = 128;
     /// u64 each: host-visible counters for `--stats`, [`super::STATS`] of them.
@@ -64,6 +66,17 @@ pub mod exit_state {
     pub const SIGNALLED: u32 = 2;
     /// The enclave refused to start or gave up: the reason is in the log ring.
     pub const FAILED: u32 = 3;
+}
+
+/// Bits of [`header::WITHOUT`]: what the enclave is not to use though it could, to measure what that is
+/// worth. They change how fast it is and nothing else, so the host may choose.
+pub mod without {
+    /// Checksum and segmentation offload of network cards.
+    pub const OFFLOADS: u32 = 1;
+    /// Copies straight between the window and where the bytes of a frame belong.
+    pub const DIRECT_COPY: u32 = 2;
+    /// Instructions of the processor for AES.
+    pub const AES: u32 = 4;
 }
 
 /// Most vCPUs.

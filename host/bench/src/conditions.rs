@@ -25,18 +25,27 @@ pub fn of_machine(common: &Common, places: &Places) -> Result<Vec<(String, Strin
     let mut conditions = vec![
         ("subject", subject.to_owned()),
         ("rkt-io", format!("{}, {build}", env!("CARGO_PKG_VERSION"))),
-        ("machine", format!("{cpus} x {}", field(&cpuinfo, "model name").unwrap_or("unknown"))),
+        ("machine", field(&cpuinfo, "model name").unwrap_or("unknown").to_owned()),
+        ("cores", cpus.to_string()),
         ("Linux", read("/proc/sys/kernel/osrelease")?.trim().to_owned()),
         ("unix time", seconds.to_string()),
         ("--poll", common.poll.name().to_owned()),
-        ("pairs", common.pairs.to_string()),
-        ("storage", "tmpfs on both sides, no encryption, no anchor".to_owned()),
+        ("pairs", common.pairs().to_string()),
     ];
-    let load = load(&read("/proc/loadavg")?).context("/proc/loadavg is not understood")?;
+    let load = load_average()?;
+    conditions.push(("load average at the start", load.to_string()));
     if load > BUSY {
         conditions.push(("warning", format!("the machine is not idle (load {load}): do not quote these figures")));
     }
     Ok(conditions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// Runnable threads, averaged over the last minute.
+///
+/// # Errors
+/// If the machine does not tell.
+pub fn load_average() -> Result<f64> {
+    load(&read("/proc/loadavg")?).context("/proc/loadavg is not understood")
 }
 
 fn read(path: &str) -> Result<String> {

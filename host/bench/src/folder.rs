@@ -18,14 +18,22 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes one in the system's folder for temporary files, after clearing that of stale ones.
+    /// Makes one in the system's folder for temporary files.
     ///
     /// # Errors
     /// If it cannot be made.
     pub fn new() -> Result<Self> {
-        let parent = std::env::temp_dir();
-        sweep(&parent, STALE);
-        let dir = Builder::new().prefix(PREFIX).tempdir_in(parent).context("cannot make a temporary folder")?;
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// Makes one in `parent`, after clearing that of stale ones.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn within(parent: &Path) -> Result<Self> {
+        sweep(parent, STALE);
+        let dir = Builder::new().prefix(PREFIX).tempdir_in(parent);
+        let dir = dir.with_context(|| format!("cannot make a temporary folder in {}", parent.display()))?;
         let lock = File::open(dir.path())?;
         flock(&lock, FlockOperation::LockExclusive).context("cannot lock a temporary folder")?;
         Ok(Self { dir, _lock: lock })

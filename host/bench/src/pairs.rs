@@ -1,7 +1,7 @@
 //! Pairs of runs, and the figures that they make.
 
-use crate::measure::Summary;
-use crate::report::{Cost, Figure, Report, Unit};
+use crate::measure::{Summary, median_is_at_least};
+use crate::report::{Cost, Figure, Report, Sides, Unit};
 use anyhow::{Error, Result};
 
 /// What one run found out about one measure.
@@ -18,30 +18,41 @@ pub struct Reading {
 }
 
 /// What figures of a series have in common.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Setting {
     /// Of what, in messages.
     pub name: String,
+    /// The chart that the figures belong to.
+    pub chart: String,
+    /// What each side is.
+    pub sides: Sides,
     /// `--cpus`.
     pub cpus: u32,
     /// Who ran where.
     pub pinning: String,
+    /// Names of measures and how many times as fast as native each is to be at least.
+    pub targets: &'static [(&'static str, f64)],
+    /// Whether gVisor's sandbox is measured, too.
+    pub gvisor: bool,
 }
 
-/// Which of the two.
+/// Which of the two, or of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// rkt-io.
     Subject,
     /// Linux.
     Baseline,
+    /// gVisor.
+    Sandbox,
 }
 
-/// Readings of one pair.
+/// Readings of one pair, and of gVisor in its company.
 #[derive(Default)]
 struct Pair {
     subject: Vec<Reading>,
     baseline: Vec<Reading>,
+    sandbox: Vec<Reading>,
 }
 
 /// Runs `pairs` pairs, whose order changes from one to the next so that neither side always
@@ -56,12 +67,14 @@ pub fn interleave(
     let mut all = Vec::new();
     let mut error = None;
     for number in 0..pairs {
+        eprintln!("rkt-io: measuring {}, {} of {pairs}", setting.name, number + 1);
         let mut pair = Pair::default();
         let order = if number % 2 == 0 { [Side::Baseline, Side::Subject] } else { [Side::Subject, Side::Baseline] };
-        for side in order {
+        for side in order.into_iter().chain(setting.gvisor.then_some(Side::Sandbox)) {
             let (readings, name) = match side {
                 Side::Subject => (&mut pair.subject, "enclave"),
                 Side::Baseline => (&mut pair.baseline, "native"),
+                Side::Sandbox => (&mut pair.sandbox, "gVisor"),
             };
             if let Err(e) = run(side, readings) {
                 error = Some(failure(setting, name, &e));
@@ -93,14 +106,20 @@ fn figure(setting: &Setting, like: &Reading, pairs: &[Pair]) -> Option<Figure> {
     let subject = || found.iter().filter_map(|(subject, _)| subject.as_ref());
     let baseline = || found.iter().filter_map(|(_, baseline)| baseline.as_ref());
     let speeds = found.iter().filter_map(|(s, b)| like.unit.speed(s.as_ref()?.value, b.as_ref()?.value));
+    let speeds: Vec<f64> = speeds.collect();
     Some(Figure {
+        chart: setting.chart.clone(),
         name: like.name.clone(),
         unit: like.unit,
         cpus: setting.cpus,
         pinning: setting.pinning.clone(),
+        sides: setting.sides.clone(),
         enclave: Summary::of(subject().map(|r| r.value))?,
         native: Summary::of(baseline().map(|r| r.value)),
-        speed: Summary::of(speeds),
+        gvisor: Summary::of(pairs.iter().filter_map(|pair| Some(find(&pair.sandbox)?.value))),
+        speed: Summary::of(speeds.iter().copied()),
+        speed_at_least: median_is_at_least(speeds),
+        target: setting.targets.iter().find(|(name, _)| *name == like.name).map(|(_, target)| *target),
         cost: Cost {
             enclave: Summary::of(subject().filter_map(|r| r.cost)),
             native: Summary::of(baseline().filter_map(|r| r.cost)),
@@ -114,7 +133,7 @@ mod tests {
     use anyhow::bail;
 
     fn setting() -> Setting {
-        Setting { name: "test".into(), cpus: 1, pinning: "none".into() }
+        Setting { name: "test".into(), cpus: 1, ..Setting::default() }
     }
 
     fn reading(name: &str, value: f64) -> Reading {
@@ -126,7 +145,8 @@ mod tests {
         let mut report = Report::new(vec![]);
         let mut order = Vec::new();
         let mut value = 0.0;
-        interleave(3, &setting(), &mut report, |side, readings| {
+        let setting = Setting { targets: &[("b", 0.1), ("a", 0.9)], ..setting() };
+        interleave(3, &setting, &mut report, |side, readings| {
             order.push(side);
             value += 1.0;
             readings.push(reading("a", value));
@@ -138,7 +158,7 @@ mod tests {
         // Subject: 2, 3, 6. Baseline: 1, 4, 5.
         assert_eq!((figure.enclave.median, figure.native.unwrap().median), (3.0, 4.0));
         assert_eq!(figure.speed, Summary::of([1.0 / 2.0, 4.0 / 3.0, 5.0 / 6.0]));
-        assert_eq!(figure.cost.enclave.unwrap().median, 1.5);
+        assert_eq!((figure.cost.enclave.unwrap().median, figure.target), (1.5, Some(0.9)));
         assert!(report.failures.is_empty());
     }
 
@@ -158,6 +178,23 @@ mod tests {
         assert_eq!(runs, 2);
         assert_eq!(report.figures.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(report.failures, ["test (enclave, --cpus 1): no luck"]);
+    }
+
+    #[test]
+    fn gvisor_is_asked_for() {
+        let mut report = Report::new(vec![]);
+        let mut order = Vec::new();
+        interleave(2, &Setting { gvisor: true, ..setting() }, &mut report, |side, readings| {
+            order.push(side);
+            readings.push(reading("a", if side == Side::Sandbox { 9.0 } else { 1.0 }));
+            Ok(())
+        });
+        use Side::{Baseline as B, Sandbox as G, Subject as S};
+        assert_eq!(order, [B, S, G, S, B, G]);
+        assert_eq!(
+            (report.figures[0].gvisor, report.figures[0].native),
+            (Summary::of([9.0, 9.0]), Summary::of([1.0, 1.0]))
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The two places where a program runs: natively, and in an enclave.
+//! The places where a program runs: natively, in an enclave, and, beside the two, in gVisor's sandbox.
 
+use crate::pairs::Side;
 use crate::process::lines;
 use crate::{Poll, process};
 use anyhow::{Context, Result};
@@ -16,8 +17,47 @@ pub struct Places {
     pub subject: Place,
     /// What Linux does.
     pub baseline: Place,
+    /// gVisor's command, where it is installed: it is measured beside the two in what needs no device.
+    pub gvisor: Option<PathBuf>,
     /// A folder for files of this run.
     pub folder: PathBuf,
+}
+
+/// What a program needs in its image besides its own files.
+#[derive(Default)]
+pub struct Beside {
+    /// Programs that it starts.
+    pub programs: Vec<PathBuf>,
+    /// Files and folders of the host, at the same path.
+    pub copies: Vec<PathBuf>,
+}
+
+impl Beside {
+    /// A folder and nothing else.
+    pub fn folder(folder: &Path) -> Self {
+        Self { copies: vec![folder.into()], ..Self::default() }
+    }
+}
+
+/// A program that is ready on all sides.
+pub struct Everywhere {
+    subject: Ready,
+    baseline: Ready,
+    sandbox: Option<Ready>,
+}
+
+impl Everywhere {
+    /// The program on this side.
+    ///
+    /// # Errors
+    /// If there is no such side.
+    pub fn on(&self, side: Side) -> Result<&Ready> {
+        match side {
+            Side::Subject => Ok(&self.subject),
+            Side::Baseline => Ok(&self.baseline),
+            Side::Sandbox => self.sandbox.as_ref().context("gVisor is not installed"),
+        }
+    }
 }
 
 /// Where a program runs.
@@ -48,18 +88,25 @@ pub enum Ready {
         /// The program's path within it.
         program: String,
     },
+    /// A program for gVisor.
+    Sandboxed {
+        /// The command that runs sandboxes.
+        runsc: PathBuf,
+        /// The program.
+        program: PathBuf,
+    },
 }
 
 impl Places {
     /// An enclave beside the host.
     pub fn new(rkt_io: &Path, poll: Poll, folder: &Path) -> Self {
         let subject = Place::Enclave { rkt_io: rkt_io.into(), poll };
-        Self { subject, baseline: Place::Native, folder: folder.into() }
+        Self { subject, baseline: Place::Native, gvisor: None, folder: folder.into() }
     }
 
     /// The host beside itself, to test the measurement.
     pub fn native_twice(folder: &Path) -> Self {
-        Self { subject: Place::Native, baseline: Place::Native, folder: folder.into() }
+        Self { subject: Place::Native, baseline: Place::Native, gvisor: None, folder: folder.into() }
     }
 
     /// Makes a program ready in both places: as subject and as baseline.
@@ -67,17 +114,50 @@ impl Places {
     /// # Errors
     /// If its image cannot be made.
     pub fn prepare(&self, program: &Path) -> Result<(Ready, Ready)> {
-        Ok((self.subject.prepare(program, &self.folder)?, self.baseline.prepare(program, &self.folder)?))
+        self.prepare_with(program, &Beside::default())
+    }
+
+    /// The same, with what it needs beside it.
+    ///
+    /// # Errors
+    /// If its image cannot be made.
+    pub fn prepare_with(&self, program: &Path, beside: &Beside) -> Result<(Ready, Ready)> {
+        let prepare = |place: &Place| place.prepare(program, beside, &self.folder);
+        Ok((prepare(&self.subject)?, prepare(&self.baseline)?))
+    }
+
+    /// Makes a program that needs no device ready on all sides.
+    ///
+    /// # Errors
+    /// If its image cannot be made.
+    pub fn prepare_everywhere(&self, program: &Path, beside: &Beside) -> Result<Everywhere> {
+        let (subject, baseline) = self.prepare_with(program, beside)?;
+        let sandbox = self.gvisor.clone().map(|runsc| Ready::Sandboxed { runsc, program: program.into() });
+        Ok(Everywhere { subject, baseline, sandbox })
+    }
+
+    /// How the enclave waits, in a word; natively nobody polls.
+    pub fn poll(&self) -> &'static str {
+        match &self.subject {
+            Place::Native => "none",
+            Place::Enclave { poll, .. } => poll.name(),
+        }
     }
 }
 
 impl Place {
-    fn prepare(&self, program: &Path, folder: &Path) -> Result<Ready> {
+    fn prepare(&self, program: &Path, beside: &Beside, folder: &Path) -> Result<Ready> {
         let Self::Enclave { rkt_io, poll } = self else { return Ok(Ready::Native(program.into())) };
         let name = program.file_name().context("a program without a name")?;
         let image = folder.join(name).with_extension("rkt");
         let mut create = Command::new(rkt_io);
         create.args(["image", "create", "--out"]).arg(&image).arg("--from-program").arg(program);
+        for other in &beside.programs {
+            create.arg("--from-program").arg(other);
+        }
+        for copy in &beside.copies {
+            create.arg(format!("--copy={0}:{0}", copy.display()));
+        }
         let mut inside = None;
         lines(&mut create, None, IMAGE_LIMIT, |line| {
             // The path may differ from what was asked for, as links and shims are followed.
@@ -97,14 +177,19 @@ impl Place {
 
 impl Ready {
     /// A command that runs the program with as many vCPUs and these options of `rkt-io run` for
-    /// its network, which mean nothing natively. Arguments of the program can be appended.
-    pub fn command(&self, cpus: u32, network: &[String]) -> Command {
+    /// its devices, which mean nothing natively. Arguments of the program can be appended.
+    pub fn command(&self, cpus: u32, options: &[String]) -> Command {
         match self {
             Self::Native(program) => Command::new(program),
             Self::Image { rkt_io, poll, image, program } => {
                 let mut command = Command::new(rkt_io);
                 command.args(["run", "--quiet", "--tee", "none", "--poll", poll.name(), "--cpus", &cpus.to_string()]);
-                command.args(network).arg(image).arg(program);
+                command.args(options).arg(image).arg(program);
+                command
+            }
+            Self::Sandboxed { runsc, program } => {
+                let mut command = Command::new(runsc);
+                command.args(["--network=none", "do", "-quiet"]).arg(program);
                 command
             }
         }
@@ -114,7 +199,8 @@ impl Ready {
     pub fn tmpfs(&self) -> &'static str {
         match self {
             Self::Native(_) => "/dev/shm",
-            Self::Image { .. } => "/tmp",
+            // runsc's overlay lies in memory, too.
+            Self::Image { .. } | Self::Sandboxed { .. } => "/tmp",
         }
     }
 }
@@ -124,19 +210,32 @@ pub fn no_network() -> Vec<String> {
     vec!["--net".into(), "none".into()]
 }
 
+/// A program that a measurement needs and that is not there.
+#[derive(Debug)]
+pub struct Missing {
+    program: String,
+    package: String,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is needed and not installed: `apt-get install {}`", self.program, self.package)
+    }
+}
+
+impl std::error::Error for Missing {}
+
 /// Finds a program that a measurement needs.
 ///
 /// # Errors
-/// Names the program and Debian's package of it.
+/// [`Missing`], with the program and Debian's package of it.
 pub fn require(program: &str, package: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
     // Debian's own first: a shim on PATH would be measured with what it starts.
     let found = system.into_iter().chain(std::env::split_paths(&path)).map(|dir| dir.join(program));
-    found
-        .into_iter()
-        .find(|file| file.is_file())
-        .with_context(|| format!("{program} is needed and not installed: `apt-get install {package}`"))
+    let missing = || Missing { program: program.into(), package: package.into() };
+    Ok(found.into_iter().find(|file| file.is_file()).ok_or_else(missing)?)
 }
 
 /// Runs a program of the system to its success.
@@ -163,6 +262,8 @@ mod tests {
         let image = Ready::Image { rkt_io, poll: Poll::Busy, image, program: "/usr/bin/true".into() };
         let expected = "run --quiet --tee none --poll busy --cpus 2 --net none /i.rkt /usr/bin/true";
         assert_eq!(args(&image).join(" "), expected);
+        let sandboxed = Ready::Sandboxed { runsc: "/runsc".into(), program: "/p".into() };
+        assert_eq!(args(&sandboxed).join(" "), "--network=none do -quiet /p");
     }
 
     #[test]

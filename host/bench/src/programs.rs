@@ -31,6 +31,17 @@ pub const THREADS: Source = Source { name: "threads", text: include_str!("../pro
 /// Memory and faults.
 pub const MEMORY: Source = Source { name: "memory", text: include_str!("../programs/memory.c") };
 
+/// TCP within one machine.
+pub const LOOPBACK: Source = Source { name: "loopback", text: include_str!("../programs/loopback.c") };
+/// Datagrams to somewhere.
+pub const UDP: Source = Source { name: "udp", text: include_str!("../programs/udp.c") };
+/// fork, exec, and a pipe between processes.
+pub const PROCESSES: Source = Source { name: "processes", text: include_str!("../programs/processes.c") };
+/// Any command, once.
+pub const TIMED: Source = Source { name: "timed", text: include_str!("../programs/timed.c") };
+/// Files on a disk.
+pub const DISK: Source = Source { name: "disk", text: include_str!("../programs/disk.c") };
+
 impl Source {
     /// Compiles the program, linked dynamically to the C library of this system.
     ///
@@ -117,15 +128,42 @@ mod tests {
     #[test]
     fn programs_compile_and_report() {
         let folder = tempfile::tempdir().unwrap();
-        for source in [CALLS, FILES, PINGPONG, THREADS, MEMORY] {
+        let here = folder.path().to_str().unwrap();
+        // The discard port: nobody listens there.
+        let cases: [(Source, &[&str]); 9] = [
+            (CALLS, &[]),
+            (FILES, &[here]),
+            (PINGPONG, &["across"]),
+            (THREADS, &[]),
+            (MEMORY, &[]),
+            (LOOPBACK, &[]),
+            (UDP, &["127.0.0.1", "9"]),
+            (DISK, &[here, "10"]),
+            (PROCESSES, &["/bin/true", "1"]),
+        ];
+        for (source, arguments) in cases {
             let program = source.compile(folder.path()).unwrap();
-            let argument = if source.name == "files" { folder.path().to_str().unwrap() } else { "across" };
             let (mut readings, mut notes) = (Vec::new(), Vec::new());
             let mut command = Command::new(program);
-            measure(command.args(["0.1", argument]), None, LIMIT, &mut readings, &mut notes).unwrap();
+            measure(command.arg("0.1").args(arguments), None, LIMIT, &mut readings, &mut notes).unwrap();
             assert!(readings.len() >= 2, "{}: {readings:?}", source.name);
             assert!(readings.iter().all(|r| r.value > 0.0), "{readings:?}");
         }
+    }
+
+    #[test]
+    fn a_command_is_timed_and_its_failure_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = TIMED.compile(folder.path()).unwrap();
+        let timed = |script: &str| {
+            let mut readings = Vec::new();
+            let mut command = Command::new(&program);
+            let result =
+                measure(command.args(["a name", "/bin/sh", "-c", script]), None, LIMIT, &mut readings, &mut vec![]);
+            result.map(|()| readings.into_iter().map(|reading| reading.name).collect::<Vec<_>>())
+        };
+        assert_eq!(timed("echo not for the reader").unwrap(), ["a name"]);
+        assert!(timed("exit 3").unwrap_err().to_string().contains("the command failed"));
     }
 
     #[test]

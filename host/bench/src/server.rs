@@ -1,27 +1,36 @@
-//! A Redis server on either side.
+//! A server on either side, from start to end.
 
-use crate::net::Link;
+use crate::cpu;
+use crate::link::Link;
 use crate::place::Ready;
 use crate::process::Process;
-use crate::{cpu, place};
 use anyhow::{Context, Result, bail, ensure};
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Redis's own.
-pub const PORT: u16 = 6379;
 const START_LIMIT: Duration = Duration::from_secs(30);
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// What a server still does when its last client has gone is not waiting.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// No persistence, open to the network; nothing else differs from Redis's defaults.
-const ARGUMENTS: [&str; 10] =
-    ["--save", "", "--appendonly", "no", "--protected-mode", "no", "--bind", "0.0.0.0", "--port", "6379"];
+/// How a server is started.
+pub struct Start<'a> {
+    /// Its program.
+    pub ready: &'a Ready,
+    /// The program's arguments.
+    pub args: &'a [String],
+    /// Options of the enclave besides those of its network.
+    pub options: &'a [String],
+    /// vCPUs of the enclave.
+    pub cpus: u32,
+    /// The way to it.
+    pub link: &'a Link,
+    /// The processor that it is kept on.
+    pub cpu: Option<usize>,
+}
 
 /// A server that answers.
 pub struct Server {
@@ -39,22 +48,36 @@ pub struct Idle {
 }
 
 impl Server {
-    /// Starts one and waits until it answers.
+    /// Starts one and waits until `ask` has an answer.
     ///
     /// # Errors
-    /// If it does not; with its last words.
-    pub fn start(ready: &Ready, cpus: u32, link: &Link, cpu: Option<usize>) -> Result<Self> {
-        link.settle()?;
-        let mut command = ready.command(cpus, &link.options());
-        let mut command = link.wrap(command.args(ARGUMENTS))?;
+    /// If it has none; with the server's last words.
+    pub fn start(how: &Start<'_>, ask: impl Fn(Ipv4Addr) -> Result<()>) -> Result<Self> {
+        how.link.settle()?;
+        let mut command = how.ready.command(how.cpus, &[how.link.options().as_slice(), how.options].concat());
+        let mut command = how.link.wrap(command.args(how.args))?;
+        Self::of(&mut command, how.link.server(), how.cpu, START_LIMIT, ask)
+    }
+
+    /// Starts this command and waits until `ask` has an answer.
+    ///
+    /// # Errors
+    /// If it has none in time; with the server's last words.
+    pub fn of(
+        command: &mut Command,
+        address: Ipv4Addr,
+        cpu: Option<usize>,
+        limit: Duration,
+        ask: impl Fn(Ipv4Addr) -> Result<()>,
+    ) -> Result<Self> {
         let process = Process::spawn(command.stdout(Stdio::null()), cpu)?;
-        let mut server = Self { process, address: link.server() };
-        let deadline = Instant::now() + START_LIMIT;
+        let mut server = Self { process, address };
+        let deadline = Instant::now() + limit;
         loop {
-            match ping(server.address) {
+            match ask(server.address) {
                 Ok(()) => return Ok(server),
                 Err(e) if Instant::now() > deadline || server.process.has_ended() => {
-                    bail!("redis-server does not answer: {e:#}{}", server.process.quoted());
+                    bail!("the server does not answer: {e:#}{}", server.process.quoted());
                 }
                 Err(_) => sleep(Duration::from_millis(10)),
             }
@@ -88,23 +111,17 @@ impl Server {
     }
 }
 
-/// One PING (Redis serialization protocol, inline command).
-fn ping(address: Ipv4Addr) -> Result<()> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((address, PORT)), ANSWER_LIMIT)?;
-    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-    stream.write_all(b"PING\r\n")?;
-    let mut answer = [0; 7];
-    stream.read_exact(&mut answer)?;
-    if &answer != b"+PONG\r\n" {
-        bail!("{address}:{PORT} is no Redis");
-    }
-    Ok(())
-}
-
-/// The server's program.
+/// A connection to a port of a server, in a short time.
 ///
 /// # Errors
-/// If it is not installed.
-pub fn program() -> Result<std::path::PathBuf> {
-    place::require("redis-server", "redis-server")
+/// If there is none.
+pub fn connect(address: Ipv4Addr, port: u16) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&SocketAddr::from((address, port)), ANSWER_LIMIT)?;
+    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+    Ok(stream)
+}
+
+/// Arguments as a command has them.
+pub fn arguments<const N: usize>(args: [&str; N]) -> Vec<String> {
+    args.map(str::to_owned).to_vec()
 }

@@ -5,6 +5,7 @@ use crate::pairs::{Reading, Setting, Side, interleave};
 use crate::place::{Places, Ready, no_network, require};
 use crate::process::Process;
 use crate::report::{Report, Unit};
+use crate::syscalls::in_memory;
 use crate::{Common, cpu};
 use anyhow::{Context, Result};
 use std::process::Stdio;
@@ -20,7 +21,7 @@ const PROGRAMS: [(&str, &str, &[&str]); 2] = [("true", "coreutils", &[]), ("pyth
 pub fn run(common: &Common, places: &Places, report: &mut Report) {
     for (program, package, args) in PROGRAMS {
         if let Err(e) = one(common, places, report, program, package, args) {
-            report.failures.push(format!("start-up of {program}: {e:#}"));
+            report.not_measured(&format!("start-up of {program}"), &e);
         }
     }
 }
@@ -37,8 +38,15 @@ fn one(
     let name = format!("start-up, {}", [&[program], args].concat().join(" "));
     // The first of each reads files that later ones find in memory.
     start(&subject, args).and_then(|_| start(&baseline, args))?;
-    let setting = Setting { name: name.clone(), cpus: 1, pinning: "none".into() };
-    interleave(common.pairs, &setting, report, |side, readings| {
+    let setting = Setting {
+        name: name.clone(),
+        chart: "Start-up of a command".into(),
+        sides: in_memory(),
+        cpus: 1,
+        pinning: "none".into(),
+        ..Setting::default()
+    };
+    interleave(common.pairs(), &setting, report, |side, readings| {
         let ready = if side == Side::Subject { &subject } else { &baseline };
         let before = cpu::machine()?;
         let times = (0..STARTS).map(|_| start(ready, args)).collect::<Result<Vec<f64>>>()?;

@@ -1,10 +1,10 @@
 //! `rkt-io bench syscalls`: what system calls, threads and memory cost.
 
 use crate::Common;
-use crate::pairs::{Setting, Side, interleave};
-use crate::place::{Places, no_network};
+use crate::pairs::{Setting, interleave};
+use crate::place::{Beside, Places, no_network};
 use crate::programs::{CALLS, FILES, MEMORY, PINGPONG, Source, THREADS, measure};
-use crate::report::Report;
+use crate::report::{Report, Sides};
 use anyhow::Result;
 use clap::Args;
 use std::time::Duration;
@@ -61,6 +61,12 @@ impl Series {
     }
 }
 
+/// No devices on either side.
+pub fn in_memory() -> Sides {
+    let side = "no network; files in a tmpfs, not encrypted".to_owned();
+    Sides { enclave: side.clone(), native: side }
+}
+
 /// Runs all programs and adds their figures.
 ///
 /// # Errors
@@ -72,10 +78,18 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
     for series in SERIES {
         let (cpu, pinning) = series.pinning();
         let program = series.source.compile(&places.folder)?;
-        let (subject, baseline) = places.prepare(&program)?;
-        let setting = Setting { name: series.source.name.into(), cpus: series.cpus, pinning: pinning.into() };
-        interleave(options.common.pairs, &setting, report, |side, readings| {
-            let ready = if side == Side::Subject { &subject } else { &baseline };
+        let ready = places.prepare_everywhere(&program, &Beside::default())?;
+        let setting = Setting {
+            name: series.source.name.into(),
+            chart: "System calls, threads and memory".into(),
+            sides: in_memory(),
+            cpus: series.cpus,
+            pinning: pinning.into(),
+            gvisor: places.gvisor.is_some(),
+            ..Setting::default()
+        };
+        interleave(options.common.pairs(), &setting, report, |side, readings| {
+            let ready = ready.on(side)?;
             let mut command = ready.command(series.cpus, &no_network());
             command.arg(&budget);
             match series.argument {
@@ -86,6 +100,6 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
             measure(&mut command, cpu, limit, readings, &mut notes)
         });
     }
-    notes.into_iter().for_each(|note| report.condition("note", note));
+    report.notes(notes);
     Ok(())
 }

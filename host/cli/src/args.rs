@@ -2,8 +2,8 @@
 
 use crate::config;
 use crate::values::{
-    Copy, Destination, Disk, Format, Inside, Memory, Net, Own4, Own6, Poll, Target, Tee, Variable, Volume, parsed,
-    parsed_list, publish,
+    Copy, Destination, Disk, Format, Inside, Memory, Net, Own4, Own6, Poll, Target, Tee, Variable, Volume, Without,
+    parsed, parsed_list, publish,
 };
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -285,6 +285,9 @@ pub struct Options {
     /// How the enclave waits for its devices [default: adaptive].
     #[arg(long, value_enum)]
     pub poll: Option<Poll>,
+    /// Do without what makes it fast, to measure what that is worth (repeatable).
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub without: Vec<Without>,
     /// The trusted execution environment [default: auto].
     #[arg(long, value_enum)]
     pub tee: Option<Tee>,

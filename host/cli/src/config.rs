@@ -46,6 +46,7 @@ impl Options {
             name: self.name.or(file.name),
             detach: self.detach || file.detach,
             poll: self.poll.or(file.poll),
+            without: list(self.without, file.without),
             tee: self.tee.or(file.tee),
             strace: self.strace.or(file.strace),
             stats: self.stats.or(file.stats),

@@ -65,6 +65,7 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
             vcpus: plan.manifest.cpus,
             memory: plan.manifest.memory,
             busy_poll: busy_poll(options),
+            without: options.without.iter().fold(0, |bits, without| bits | without.bit()),
             devices: devices.count(),
             terminals: if options.tty { terminals() } else { 0 },
             manifest: &manifest,

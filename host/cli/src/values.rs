@@ -1,6 +1,7 @@
 //! The values of options: what each may be, and what is said when it is something else.
 
 use rkt_backend_net::Publish;
+use rkt_window::layout::without;
 use serde::{Deserialize, Deserializer};
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -308,6 +309,29 @@ pub enum Poll {
     Adaptive,
     /// Never sleep.
     Busy,
+}
+
+/// `--without`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Without {
+    /// Checksum and segmentation offload of network cards.
+    Offloads,
+    /// Copies straight between devices' memory and buffers of sockets: one more on the way.
+    DirectCopy,
+    /// Instructions of the processor for AES.
+    Aes,
+}
+
+impl Without {
+    /// What the enclave is told.
+    pub fn bit(self) -> u32 {
+        match self {
+            Self::Offloads => without::OFFLOADS,
+            Self::DirectCopy => without::DIRECT_COPY,
+            Self::Aes => without::AES,
+        }
+    }
 }
 
 /// `--tee`.

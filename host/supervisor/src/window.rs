@@ -19,6 +19,8 @@ pub struct Header<'a> {
     pub memory: u64,
     /// Poll busily instead of adaptively.
     pub busy_poll: bool,
+    /// Bits of [`layout::without`].
+    pub without: u32,
     /// Number of device slots in use.
     pub devices: u32,
     /// Bit n set: stream n is a terminal.
@@ -85,6 +87,7 @@ impl SharedWindow {
         w.write_u64(header::TSC_HZ, clock.tsc_hz)?;
         w.write_u32(header::TTYS, header.terminals)?;
         w.write_u32(header::POLL, header.busy_poll.into())?;
+        w.write_u32(header::WITHOUT, header.without)?;
         w.write_u32(header::DEVICES, header.devices)?;
         w.write(layout::MANIFEST, header.manifest)?;
         w.write_u32(header::MANIFEST_LEN, header.manifest.len() as u32)?;

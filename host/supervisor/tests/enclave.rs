@@ -96,6 +96,7 @@ fn start_with(
         vcpus: 1,
         memory: 1 << 30,
         busy_poll: false,
+        without: 0,
         devices: 0,
         terminals: 0,
         manifest: behaviour.as_bytes(),

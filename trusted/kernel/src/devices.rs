@@ -18,13 +18,15 @@ use rkt_log::{Event, Stat};
 use rkt_luks::Limits;
 use rkt_manifest::{DiskFormat, Interface, Ipv4, Ipv6, Manifest};
 use rkt_net::{Card, NetStack};
-use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, RSS_KEY_LEN, Steering};
+use rkt_netdev::{Bounced, Capabilities, Down, NetDevice, NetQueue, NetStats, RSS_KEY_LEN, Steering};
 use rkt_nvme_driver::NvmeDriver;
 use rkt_nvme_transport::WindowRegisters;
 use rkt_sync::{Mutex, OnceCell};
+use rkt_virtio::net::features;
 use rkt_virtio_net::{Options, VirtioNet};
 use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
+use rkt_window::layout::without;
 use rkt_window::{OutOfBounds, layout};
 use zeroize::Zeroizing;
 
@@ -87,7 +89,7 @@ fn start_disk(
             let opening = Opening {
                 passphrase: &key,
                 limits: Limits::DEFAULT,
-                kernel: Kernel::detect(),
+                kernel: if is_without(without::AES) { Kernel::portable() } else { Kernel::detect() },
                 discard: Discard::Refuse,
                 patience: u32::MAX,
             };
@@ -110,6 +112,11 @@ fn take_key(slot: usize) -> Result<Zeroizing<Vec<u8>>, OutOfBounds> {
     window.read(place + 4, &mut key)?;
     window.write(place, &[0; layout::KEY_LEN])?;
     Ok(key)
+}
+
+/// Whether the host asks to do without something that only makes it faster.
+fn is_without(bit: u32) -> bool {
+    rkt_platform::window().read_u32(layout::header::WITHOUT).is_ok_and(|bits| bits & bit != 0)
 }
 
 fn wake(word: &'static AtomicU32) {
@@ -138,10 +145,16 @@ fn start_card(interface: &Interface, host_name: &[u8], slot: usize, arena: &mut 
     let mut looks = 0;
     let mut options =
         Options { pairs: rkt_platform::cpus() as u16, rss_key: [0; RSS_KEY_LEN], without: 0, polls: POLLS };
+    if is_without(without::OFFLOADS) {
+        // Everything else that a card offloads builds on these (§5.1.3.1).
+        options.without = features::CSUM | features::GUEST_CSUM;
+    }
     rkt_platform::random(&mut options.rss_key);
     let device = VirtioNet::new(regs, arena, &options, &mut || wait(&mut looks))
         .map_err(|error| refuse(format!("{name}: {error}")))?;
-    let device = Box::new(Watched { device, slot, told: false });
+    let device = Watched { device, slot, told: false };
+    let device: Box<dyn NetDevice> =
+        if is_without(without::DIRECT_COPY) { Box::new(Bounced::new(device)) } else { Box::new(device) };
     let (mut addresses, mut gateways) = (Vec::new(), Vec::new());
     if let Ipv4::Static { address, prefix, gateway } = interface.ipv4 {
         addresses.push((IpAddr::V4(address), prefix));

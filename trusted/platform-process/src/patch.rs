@@ -34,7 +34,7 @@ const OTHERS_MAX: usize = 128;
 const TEXT_MAX: usize = 8;
 
 static SITES: AtomicU64 = AtomicU64::new(0);
-/// Whether `State::moved` has entries, to look at without the lock.
+/// Whether `MOVED` has entries, to look at without the lock.
 static ANY_MOVED: AtomicBool = AtomicBool::new(false);
 
 /// Sites rewritten so far.
@@ -59,12 +59,13 @@ struct Moved {
     to: u64,
 }
 
-struct State {
-    pages: Vec<Page>,
-    moved: Vec<Moved>,
-}
+/// All pages of trampolines. Held while sites are rewritten, across upcalls, which lock the areas of
+/// the address space.
+static PAGES: Mutex<Vec<Page>> = Mutex::new(Vec::new());
 
-static STATE: Mutex<State> = Mutex::new(State { pages: Vec::new(), moved: Vec::new() });
+/// Held for moments, and under the lock of the areas: a fork copies what belongs to the text that it
+/// copies.
+static MOVED: Mutex<Vec<Moved>> = Mutex::new(Vec::new());
 
 /// What to do with a site.
 struct Plan {
@@ -108,18 +109,18 @@ impl<const N: usize> ArrayBuf<N> {
 /// Looks at the site whose trap is being served; `after` is the address behind its `syscall`. Other
 /// sites of the same file that were proven before are rewritten with it.
 pub fn consider(upcalls: &Upcalls, after: u64) {
-    let mut state = STATE.lock();
+    let mut pages = PAGES.lock();
     let Some(first) = plan(after) else { return };
     let mut others = [0; OTHERS_MAX];
     let count = (upcalls.prove)(after, &mut others).min(OTHERS_MAX);
     let mut edits: Vec<Edit> = Vec::with_capacity(count + 1);
     let others = others.iter().take(count).filter_map(|&after| plan(after));
-    edits.extend(others.chain([first]).filter_map(|plan| Edit::prepare(&mut state, upcalls, plan)));
+    edits.extend(others.chain([first]).filter_map(|plan| Edit::prepare(&mut pages, upcalls, plan)));
     edits.sort_unstable_by_key(|edit| edit.start);
     let mut rest = edits.as_slice();
     while let Some(run) = run_of_pages(rest) {
         let (now, later) = rest.split_at(run);
-        apply(&mut state, upcalls, now);
+        apply(upcalls, now);
         rest = later;
     }
 }
@@ -133,8 +134,8 @@ struct Edit {
 
 impl Edit {
     /// Writes the trampoline.
-    fn prepare(state: &mut State, upcalls: &Upcalls, plan: Plan) -> Option<Self> {
-        let trampoline = write_trampoline(state, upcalls, &plan)?;
+    fn prepare(pages: &mut Vec<Page>, upcalls: &Upcalls, plan: Plan) -> Option<Self> {
+        let trampoline = write_trampoline(pages, upcalls, &plan)?;
         let mut text = plan.text;
         // The jump's target: e9 rel32.
         text.bytes.get_mut(1..5)?.copy_from_slice(&distance(plan.start + 5, trampoline)?.to_le_bytes());
@@ -164,19 +165,24 @@ fn run_of_pages(edits: &[Edit]) -> Option<usize> {
 }
 
 /// Changes the text of sites that lie on a run of pages.
-fn apply(state: &mut State, upcalls: &Upcalls, edits: &[Edit]) {
+fn apply(upcalls: &Upcalls, edits: &[Edit]) {
     let (Some(first), Some(last)) = (edits.first(), edits.last()) else { return };
     let page = first.first_page();
     let len = last.end_page() - page;
-    let mut done = false;
-    (upcalls.patch)(page, len, &mut || done = replace(page, len as usize, edits));
-    if !done {
-        return;
-    }
+    (upcalls.patch)(page, len, &mut || {
+        if replace(page, len as usize, edits) {
+            note(edits);
+        }
+    });
+}
+
+/// Counts what has been rewritten.
+fn note(edits: &[Edit]) {
     SITES.fetch_add(edits.len() as u64, Ordering::Relaxed);
-    for moved in edits.iter().filter_map(|edit| edit.moved) {
+    let mut moved = MOVED.lock();
+    moved.extend(edits.iter().filter_map(|edit| edit.moved));
+    if !moved.is_empty() {
         ANY_MOVED.store(true, Ordering::Release);
-        state.moved.push(moved);
     }
 }
 
@@ -235,19 +241,19 @@ const fn entry_len() -> usize {
     7 + 8
 }
 
-fn write_trampoline(state: &mut State, upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
+fn write_trampoline(pages: &mut Vec<Page>, upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
     let space = carrier::me().space;
     let fits = |page: &Page| {
         page.space == space && page.used + TRAMPOLINE_MAX <= PAGE as usize && page.user.abs_diff(plan.start) < 1 << 30
     };
-    let at = match state.pages.iter().position(fits) {
+    let at = match pages.iter().position(fits) {
         Some(at) => at,
         None => {
-            state.pages.push(new_page(space, upcalls, plan.start)?);
-            state.pages.len() - 1
+            pages.push(new_page(space, upcalls, plan.start)?);
+            pages.len() - 1
         }
     };
-    let page = state.pages.get_mut(at)?;
+    let page = pages.get_mut(at)?;
     let start = page.user + page.used as u64;
     let mut code: ArrayBuf<TRAMPOLINE_MAX> = ArrayBuf::new();
     code.push(plan.prologue.as_slice());
@@ -313,26 +319,21 @@ pub fn translate(rip: u64) -> u64 {
     if !ANY_MOVED.load(Ordering::Acquire) {
         return rip;
     }
-    let state = STATE.lock();
     let space = carrier::me().space;
-    state.moved.iter().find(|moved| moved.space == space && moved.from == rip).map_or(rip, |moved| moved.to)
+    let moved = MOVED.lock();
+    moved.iter().find(|moved| moved.space == space && moved.from == rip).map_or(rip, |moved| moved.to)
 }
 
 /// A copy of an address space has the same trampolines; it adds new ones on pages of its own.
 pub fn fork(parent: SpaceId, child: SpaceId) {
-    let mut state = STATE.lock();
-    let moved: Vec<Moved> = state
-        .moved
-        .iter()
-        .filter(|moved| moved.space == parent)
-        .map(|moved| Moved { space: child, ..*moved })
-        .collect();
-    state.moved.extend(moved);
+    let mut moved = MOVED.lock();
+    let own = moved.iter().filter(|moved| moved.space == parent);
+    let copies: Vec<Moved> = own.map(|moved| Moved { space: child, ..*moved }).collect();
+    moved.extend(copies);
 }
 
 /// Forgets an address space.
 pub fn forget(space: SpaceId) {
-    let mut state = STATE.lock();
-    state.pages.retain(|page| page.space != space);
-    state.moved.retain(|moved| moved.space != space);
+    PAGES.lock().retain(|page| page.space != space);
+    MOVED.lock().retain(|moved| moved.space != space);
 }

@@ -13,11 +13,13 @@
 
 extern crate alloc;
 
+mod bounce;
 mod frame;
 mod meta;
 mod stats;
 mod steering;
 
+pub use bounce::Bounced;
 pub use frame::{HEAD_LEN, RxFrame, TrustedFrame};
 pub use meta::{Checksum, Gso, GsoKind, RxMeta, TxMeta};
 pub use stats::{Counter, Counters, NetStats};

@@ -1,16 +1,20 @@
 //! `rkt-io bench redis`: Debian's redis-server in an enclave on a TAP, and natively in a network
 //! namespace on a veth pair, under the same redis-benchmark in this namespace.
 
+pub mod client;
+pub mod server;
+
 use crate::Common;
-use crate::client::{Found, Load};
-use crate::net::{CONGESTION_CONTROL, Link, MTU};
+use crate::link::{CONGESTION_CONTROL, Link, MTU};
 use crate::pairs::{Reading, Setting, Side, interleave};
 use crate::pinning::Pinning;
 use crate::place::{Place, Places, require};
-use crate::report::{Report, Unit};
-use crate::server::{Server, program};
+use crate::report::{Report, Sides, Unit};
+use crate::server::{Server, Start};
 use anyhow::Result;
 use clap::Args;
+use client::{Found, Load};
+use server::{ping, program, server_arguments};
 use std::time::Duration;
 
 /// `rkt-io bench redis`.
@@ -41,10 +45,11 @@ fn pinning(text: &str) -> Result<Pinning, String> {
 }
 
 /// `-P`, and how many times `--requests` are sent.
-const PIPELINES: [(u32, u64); 2] = [(1, 1), (16, 10)];
-const TESTS: [&str; 2] = ["set", "get"];
+pub(crate) const PIPELINES: [(u32, u64); 2] = [(1, 1), (16, 10)];
+/// Commands of Redis.
+pub(crate) const TESTS: [&str; 2] = ["set", "get"];
 /// Requests before anything is measured: code and data are then where they stay.
-const WARM_UP: u64 = 2_000;
+pub(crate) const WARM_UP: u64 = 2_000;
 
 /// Runs all pairs and adds their figures.
 ///
@@ -54,18 +59,28 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
     let benchmark = require("redis-benchmark", "redis-tools")?;
     let (subject, baseline) = places.prepare(&program()?)?;
     let links = (link(&places.subject, 0)?, link(&places.baseline, 1)?);
-    conditions(options, places, report)?;
-    let setting = Setting { name: "redis".into(), cpus: options.cpus, pinning: options.pin.to_string() };
-    interleave(options.common.pairs, &setting, report, |side, readings| {
-        let (ready, link, place) = match side {
-            Side::Subject => (&subject, &links.0, &places.subject),
-            Side::Baseline => (&baseline, &links.1, &places.baseline),
+    conditions(options, report)?;
+    let args = server_arguments(None);
+    let setting = Setting {
+        name: "redis".into(),
+        chart: "Redis, 3-byte values".into(),
+        sides: sides(places),
+        cpus: options.cpus,
+        pinning: options.pin.to_string(),
+        ..Setting::default()
+    };
+    interleave(options.common.pairs(), &setting, report, |side, readings| {
+        let (ready, link, place) = if side == Side::Subject {
+            (&subject, &links.0, &places.subject)
+        } else {
+            (&baseline, &links.1, &places.baseline)
         };
-        let server = Server::start(ready, options.cpus, link, options.pin.server)?;
+        let start = Start { ready, args: &args, options: &[], cpus: options.cpus, link, cpu: options.pin.server };
+        let server = Server::start(&start, ping)?;
         for (pipeline, times) in PIPELINES {
             let (clients, client) = (options.clients, options.pin.client);
             for test in TESTS {
-                let load = Load { test, pipeline, requests: options.requests * times, clients };
+                let load = Load { test, pipeline, requests: options.requests * times, clients, tls: false };
                 Load { requests: WARM_UP, ..load }.run(&benchmark, server.address, client)?;
                 let (found, cost) = load.run(&benchmark, server.address, client)?;
                 readings.extend(of_load(&load, &found, cost));
@@ -84,14 +99,16 @@ fn link(place: &Place, number: u32) -> Result<Link> {
     if place.is_enclave() { Ok(Link::tap(number)) } else { Link::veth(number) }
 }
 
-fn conditions(options: &Options, places: &Places, report: &mut Report) -> Result<()> {
-    let own = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")?;
+fn sides(places: &Places) -> Sides {
     let kind = |place: &Place| match place.is_enclave() {
-        true => "TAP with virtio header (checksum and TCP segmentation offload)",
-        false => "veth (default offloads)",
+        true => format!("TAP with virtio header (checksum and TCP segmentation offload), MTU {MTU}, no encryption"),
+        false => format!("veth (default offloads), MTU {MTU}, no encryption"),
     };
-    let links = format!("{}; native: {}; MTU {MTU}; no encryption", kind(&places.subject), kind(&places.baseline));
-    report.condition("network", links);
+    Sides { enclave: kind(&places.subject), native: kind(&places.baseline) }
+}
+
+fn conditions(options: &Options, report: &mut Report) -> Result<()> {
+    let own = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")?;
     report.condition(
         "congestion control",
         format!("native server {CONGESTION_CONTROL}, client of both {}; enclave: its stack's own", own.trim()),
@@ -103,7 +120,8 @@ fn conditions(options: &Options, places: &Places, report: &mut Report) -> Result
     Ok(())
 }
 
-fn of_load(load: &Load, found: &Found, cost: f64) -> [Reading; 3] {
+/// What a load found, as readings.
+pub(crate) fn of_load(load: &Load, found: &Found, cost: f64) -> [Reading; 3] {
     let name = format!("{} -P {}", load.test.to_uppercase(), load.pipeline);
     let latency = |which, value| Reading { name: format!("{name}, {which}"), unit: Unit::Seconds, value, cost: None };
     [
@@ -135,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_load_makes_a_rate_and_two_latencies() {
-        let load = Load { test: "set", pipeline: 16, requests: 10, clients: 1 };
+        let load = Load { test: "set", pipeline: 16, requests: 10, clients: 1, tls: false };
         let readings = of_load(&load, &Found { rate: 5.0, p50: 1.0, p99: 2.0 }, 0.5);
         let names = readings.clone().map(|r| r.name);
         assert_eq!(names, ["SET -P 16", "SET -P 16, p50", "SET -P 16, p99"]);

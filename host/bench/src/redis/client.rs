@@ -1,6 +1,6 @@
 //! redis-benchmark, and how it reports.
 
-use crate::server::PORT;
+use super::server::{PORT, TLS_PORT};
 use crate::{cpu, process};
 use anyhow::{Context, Result, ensure};
 use std::net::Ipv4Addr;
@@ -23,6 +23,8 @@ pub struct Load {
     pub requests: u64,
     /// Connections (`-c`).
     pub clients: u32,
+    /// Under TLS.
+    pub tls: bool,
 }
 
 /// What a run found.
@@ -43,7 +45,11 @@ impl Load {
     /// If redis-benchmark fails, takes too long or prints something else than known.
     pub fn run(&self, benchmark: &Path, server: Ipv4Addr, cpu: Option<usize>) -> Result<(Found, f64)> {
         let mut command = Command::new(benchmark);
-        command.args(["-q", "--csv", "-h", &server.to_string(), "-p", &PORT.to_string(), "-t", self.test]);
+        let port = if self.tls { TLS_PORT } else { PORT };
+        command.args(["-q", "--csv", "-h", &server.to_string(), "-p", &port.to_string(), "-t", self.test]);
+        if self.tls {
+            command.args(["--tls", "--insecure"]);
+        }
         command.args(["-n", &self.requests.to_string(), "-c", &self.clients.to_string()]);
         command.args(["-P", &self.pipeline.to_string(), "--precision", "3"]);
         let limit = OVERHEAD + Duration::from_secs(self.requests / SLOWEST);

@@ -1,16 +1,15 @@
 //! A network between this namespace and a server: a veth pair into a namespace of the server's
 //! own, or a TAP into an enclave.
 //!
-//! Nothing has a name that could outlive us. The namespace is held by a process that the kernel
-//! kills when we die (prctl(2), PR_SET_PDEATHSIG), its end of the pair dies with it, and with
-//! that end the other; the TAP is rkt-io's, which dies with us in the same way.
+//! Nothing has a name that could outlive us. The namespace goes with us, its end of the pair dies with it,
+//! and with that end the other; the TAP is rkt-io's, which dies with us in the same way.
 
+use crate::namespace::{Kind, Namespace, mortal};
 use crate::place::{require, tool};
-use crate::process::Process;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Both ends of every link.
@@ -21,9 +20,8 @@ pub const CONGESTION_CONTROL: &str = "cubic";
 /// for each link, chosen by process id so that two runs at a time do not meet.
 const BENCHMARKS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
 const PREFIX: u8 = 30;
-const LINKS_A_RUN: u32 = 2;
-const RUNS: u32 = 1 << 14;
-const NAMESPACE_LIMIT: Duration = Duration::from_secs(5);
+const LINKS_A_RUN: u32 = 8;
+const RUNS: u32 = 1 << 12;
 const INTERFACE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The addresses and the host's interface of a link.
@@ -34,7 +32,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// For link 0 or 1 of the run of this process.
+    /// For one of the links of the run of this process.
     fn new(pid: u32, number: u32) -> Self {
         let network = BENCHMARKS.to_bits() + ((pid % RUNS * LINKS_A_RUN + number) << (32 - PREFIX));
         let [host, server] = [1, 2].map(|n| Ipv4Addr::from_bits(network + n));
@@ -63,12 +61,6 @@ impl Drop for Link {
     }
 }
 
-/// A network namespace and the process that holds it.
-struct Namespace {
-    holder: Process,
-    nsenter: PathBuf,
-}
-
 impl Link {
     /// A TAP, which comes up with the enclave.
     pub fn tap(number: u32) -> Self {
@@ -82,8 +74,8 @@ impl Link {
     pub fn veth(number: u32) -> Result<Self> {
         let plan = Plan::new(std::process::id(), number);
         let ip = require("ip", "iproute2")?;
-        let namespace = Namespace::new().context("cannot make a network namespace (are you root?)")?;
-        let (name, mtu, holder) = (plan.interface.as_str(), MTU.to_string(), namespace.holder.id().to_string());
+        let namespace = Namespace::new(Kind::Network).context("cannot make a network namespace (are you root?)")?;
+        let (name, mtu, holder) = (plan.interface.as_str(), MTU.to_string(), namespace.holder().to_string());
         let address = |of: Ipv4Addr| format!("{of}/{PREFIX}");
         let peer = ["mtu", &mtu, "type", "veth", "peer", "name", "eth0", "mtu", &mtu, "netns", &holder];
         tool(&ip, &[["link", "add", name].as_slice(), &peer].concat())?;
@@ -96,6 +88,20 @@ impl Link {
         let from = ["src", &plan.server.to_string(), "congctl", CONGESTION_CONTROL];
         namespace.run(&ip, &[connected.as_slice(), &from].concat())?;
         Ok(Self { plan, namespace: Some(namespace) })
+    }
+
+    /// Switches checksum and segmentation off at both ends of a veth pair.
+    ///
+    /// # Errors
+    /// Without ethtool.
+    pub fn without_offloads(self) -> Result<Self> {
+        if let Some(namespace) = &self.namespace {
+            let ethtool = require("ethtool", "ethtool")?;
+            let off = |interface| ["-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "off"];
+            tool(&ethtool, &off(&self.plan.interface))?;
+            namespace.run(&ethtool, &off("eth0"))?;
+        }
+        Ok(self)
     }
 
     /// Options of `rkt-io run` for an enclave at the other end.
@@ -120,6 +126,11 @@ impl Link {
         Ok(())
     }
 
+    /// The address at this end.
+    pub fn host(&self) -> Ipv4Addr {
+        self.plan.host
+    }
+
     /// The server's address.
     pub fn server(&self) -> Ipv4Addr {
         self.plan.server
@@ -130,66 +141,28 @@ impl Link {
     /// # Errors
     /// If a tool is missing.
     pub fn wrap(&self, server: &Command) -> Result<Command> {
-        let mut command = mortal()?;
-        if let Some(namespace) = &self.namespace {
-            command.arg(&namespace.nsenter).arg(namespace.path()).arg("--");
+        match &self.namespace {
+            Some(namespace) => namespace.wrap(server),
+            None => mortal(server),
         }
-        command.arg(server.get_program()).args(server.get_args());
-        Ok(command)
     }
-}
-
-impl Namespace {
-    fn new() -> Result<Self> {
-        let [unshare, nsenter] = ["unshare", "nsenter"].map(|name| require(name, "util-linux"));
-        let mut command = mortal()?;
-        command.arg(unshare?).args(["--net", "--", "sleep", "infinity"]).stdout(Stdio::null());
-        let mut namespace = Self { holder: Process::spawn(&mut command, None)?, nsenter: nsenter? };
-        let own = std::fs::read_link("/proc/self/ns/net").context("no network namespaces here")?;
-        let theirs = PathBuf::from(format!("/proc/{}/ns/net", namespace.holder.id()));
-        let deadline = Instant::now() + NAMESPACE_LIMIT;
-        // It is ready when the holder has moved.
-        while std::fs::read_link(&theirs).ok().is_none_or(|theirs| theirs == own) {
-            if Instant::now() > deadline || namespace.holder.has_ended() {
-                bail!("unshare --net failed{}", namespace.holder.quoted());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(namespace)
-    }
-
-    /// The argument by which nsenter(1) finds it.
-    fn path(&self) -> String {
-        format!("--net=/proc/{}/ns/net", self.holder.id())
-    }
-
-    fn run(&self, program: &Path, args: &[&str]) -> Result<()> {
-        let program = program.to_str().context("a path that is not UTF-8")?;
-        tool(&self.nsenter, &[[&self.path(), "--", program].as_slice(), args].concat())
-    }
-}
-
-/// The start of a command that is killed when the thread that starts it ends.
-fn mortal() -> Result<Command> {
-    let mut command = Command::new(require("setpriv", "util-linux")?);
-    command.args(["--pdeathsig", "KILL", "--"]);
-    Ok(command)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::process::lines;
+    use std::path::PathBuf;
 
     #[test]
     fn links_have_networks_of_their_own() {
         let plan = Plan::new(5, 1);
-        assert_eq!((plan.host.to_string(), plan.server.to_string()), ("198.18.0.45".into(), "198.18.0.46".into()));
-        let last = Plan::new(RUNS - 1, 1);
+        assert_eq!((plan.host.to_string(), plan.server.to_string()), ("198.18.0.165".into(), "198.18.0.166".into()));
+        let last = Plan::new(RUNS - 1, LINKS_A_RUN - 1);
         assert_eq!(last.server.to_string(), "198.19.255.254");
         assert!(Plan::new(4_194_304, 1).interface.len() <= 15);
         let options = Link { plan, namespace: None }.options().join(" ");
-        assert_eq!(options, "--net tap=rktb5n1 --ip 198.18.0.46/30 --gateway 198.18.0.45");
+        assert_eq!(options, "--net tap=rktb5n1 --ip 198.18.0.166/30 --gateway 198.18.0.165");
     }
 
     #[test]
