@@ -1,6 +1,6 @@
 //! Open file descriptions: what open(2) makes and descriptors refer to.
 
-use crate::attr::{Metadata, SetAttributes};
+use crate::attr::Metadata;
 use crate::cred::Credentials;
 use crate::epoll::Watchers;
 use crate::inode::{EntrySink, Inode};
@@ -323,8 +323,22 @@ impl OpenFile {
         check_end(at, into.remaining())?;
         let result = self.ops.read(self, &mut at, into);
         self.position.store(at, Ordering::Relaxed);
-        notify::accessed(&self.path);
+        self.note_read(&result);
         result
+    }
+
+    /// Tells watchers of a read that gave something.
+    fn note_read(&self, result: &Result<usize>) {
+        if matches!(result, Ok(1..)) {
+            notify::accessed(&self.path);
+        }
+    }
+
+    /// Tells watchers of a write that took something.
+    fn note_written(&self, result: &Result<usize>) {
+        if matches!(result, Ok(1..)) {
+            notify::modified(&self.path);
+        }
     }
 
     /// write(2) and writev(2).
@@ -344,7 +358,7 @@ impl OpenFile {
         check_end(at, from.remaining())?;
         let result = self.ops.write(self, &mut at, from);
         self.position.store(at, Ordering::Relaxed);
-        notify::modified(&self.path);
+        self.note_written(&result);
         result
     }
 
@@ -366,7 +380,7 @@ impl OpenFile {
         }
         check_end(offset, into.remaining())?;
         let result = self.ops.read(self, &mut offset, into);
-        notify::accessed(&self.path);
+        self.note_read(&result);
         result
     }
 
@@ -388,7 +402,7 @@ impl OpenFile {
         }
         check_end(offset, from.remaining())?;
         let result = self.ops.write(self, &mut offset, from);
-        notify::modified(&self.path);
+        self.note_written(&result);
         result
     }
 
@@ -409,7 +423,7 @@ impl OpenFile {
         if by_position {
             self.position.store(at, Ordering::Relaxed);
         }
-        notify::modified(&self.path);
+        self.note_written(&result);
         result
     }
 
@@ -444,6 +458,9 @@ impl OpenFile {
         let mut at = self.position.load(Ordering::Relaxed);
         let result = self.ops.read_dir(self, &mut at, emit);
         self.position.store(at, Ordering::Relaxed);
+        if result.is_ok() {
+            notify::accessed(&self.path);
+        }
         result
     }
 
@@ -470,7 +487,7 @@ impl OpenFile {
         if !self.writable() || self.inode().kind() != crate::FileType::Regular {
             return Err(Errno::EINVAL);
         }
-        crate::ops::truncate_inode(self.inode(), len, &self.credentials)
+        crate::ops::resize(&self.path, len)
     }
 
     /// fallocate(2).
@@ -490,7 +507,9 @@ impl OpenFile {
             return Err(Errno::EISDIR);
         }
         offset.checked_add(len).filter(|&end| end <= i64::MAX as u64).ok_or(Errno::EFBIG)?;
-        self.ops.allocate(self, mode, offset, len)
+        self.ops.allocate(self, mode, offset, len)?;
+        notify::modified(&self.path);
+        crate::ops::content_changed(self.inode())
     }
 
     /// fsync(2), or fdatasync(2).
@@ -642,9 +661,4 @@ impl FileOps for DirectoryFile {
             taken
         })
     }
-}
-
-/// Changes that a truncation is.
-pub(crate) fn resize(len: u64) -> SetAttributes {
-    SetAttributes { size: Some(len), ..SetAttributes::default() }
 }

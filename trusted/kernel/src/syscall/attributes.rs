@@ -22,13 +22,16 @@ pub(super) fn resolve_flags(flags: u32, allowed: u32) -> Result<Resolve> {
     Ok(Resolve { follow, allow_empty: flags & AT_EMPTY_PATH != 0, ..Resolve::FOLLOW })
 }
 
-/// faccessat2(2). Real and effective ids are the same.
+/// faccessat2(2).
 pub fn faccessat2(call: &mut Call<'_>, dirfd: i32, path: u64, mode: u32, flags: u32) -> Result<u64> {
     let how = resolve_flags(flags, AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
     if mode & !0o7 != 0 {
         return Err(Errno::EINVAL);
     }
-    let place = Place::new(call, dirfd, path)?;
+    let mut place = Place::maybe_empty(call, dirfd, path, how.allow_empty)?;
+    if flags & AT_EACCESS == 0 {
+        place.context.credentials = call.task.process.real_credentials();
+    }
     let at = place.resolve(how)?;
     if mode != 0 {
         ops::access(&place.context, &at, mode)?;
@@ -49,7 +52,7 @@ pub fn access(call: &mut Call<'_>, path: u64, mode: u32) -> Result<u64> {
 /// fchmodat2(2).
 pub fn fchmodat2(call: &mut Call<'_>, dirfd: i32, path: u64, mode: u32, flags: u32) -> Result<u64> {
     let how = resolve_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
-    let place = Place::new(call, dirfd, path)?;
+    let place = Place::maybe_empty(call, dirfd, path, how.allow_empty)?;
     ops::chmod(&place.context, &place.resolve(how)?, mode)?;
     Ok(0)
 }
@@ -80,7 +83,7 @@ fn id(value: u32) -> Option<u32> {
 /// fchownat(2).
 pub fn fchownat(call: &mut Call<'_>, dirfd: i32, path: u64, uid: u32, gid: u32, flags: u32) -> Result<u64> {
     let how = resolve_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
-    let place = Place::new(call, dirfd, path)?;
+    let place = Place::maybe_empty(call, dirfd, path, how.allow_empty)?;
     ops::chown(&place.context, &place.resolve(how)?, id(uid), id(gid))?;
     Ok(0)
 }
@@ -148,7 +151,7 @@ fn set_times(call: &Call<'_>, dirfd: i32, path: u64, (atime, mtime): Times, flag
         return Ok(0);
     }
     let how = resolve_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
-    let place = Place::new(call, dirfd, path)?;
+    let place = Place::maybe_empty(call, dirfd, path, how.allow_empty)?;
     ops::set_times(&place.context, &place.resolve(how)?, atime, mtime)?;
     Ok(0)
 }

@@ -47,9 +47,21 @@ impl Place {
     /// Takes the arguments `dirfd` and `pathname` of the `at` calls.
     ///
     /// # Errors
-    /// `EFAULT`, `ENAMETOOLONG`, `EBADF`, `ENOTDIR`.
+    /// `EFAULT`, `ENAMETOOLONG`, `ENOENT` if the path is empty, `EBADF`, `ENOTDIR`.
     pub fn new(call: &Call<'_>, dirfd: i32, path: u64) -> Result<Self> {
+        Self::maybe_empty(call, dirfd, path, false)
+    }
+
+    /// As [`Place::new`] for calls that know `AT_EMPTY_PATH`: if it is `allowed`, an empty path is
+    /// the place that it starts at.
+    ///
+    /// # Errors
+    /// As [`Place::new`].
+    pub fn maybe_empty(call: &Call<'_>, dirfd: i32, path: u64, allowed: bool) -> Result<Self> {
         let path = read_path(path)?;
+        if path.is_empty() && !allowed {
+            return Err(Errno::ENOENT);
+        }
         let process = &call.task.process;
         let base = base(process, dirfd, &path)?;
         Ok(Self { context: process.fs.lock().clone(), base, path })

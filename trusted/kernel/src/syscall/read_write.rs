@@ -6,7 +6,7 @@ use crate::socket::SocketFile;
 use rkt_linux_abi::general::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE};
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_user::{IoSink, IoSource, IoVec, UserPtr, UserSlice};
-use rkt_vfs::{FileType, OpenFile};
+use rkt_vfs::{FileType, OpenFile, READABLE, WRITABLE};
 
 /// Most bytes that one call moves (read(2), NOTES).
 pub const MAX_RW_COUNT: usize = i32::MAX as usize & !(PAGE_SIZE - 1);
@@ -129,20 +129,44 @@ pub fn pwritev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64
     written(call, &file, file.write_at(offset, &mut from))
 }
 
+/// Flags of preadv2(2) and pwritev2(2) that are known; others may be of a later Linux.
+pub(super) const RW_FLAGS: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
+
+/// Checks the flags of a transfer; `ready` is what poll(2) says of a file that need not wait.
+fn check_flags(file: &OpenFile, flags: u32, ready: u32) -> Result<()> {
+    if flags & !RW_FLAGS != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if flags & RWF_NOWAIT == 0 {
+        return Ok(());
+    }
+    match file.ops().pollable() {
+        // Whether the content of a file is in memory is not told.
+        false => Err(Errno::EOPNOTSUPP),
+        true if file.poll(None) & ready == 0 => Err(Errno::EAGAIN),
+        true => Ok(()),
+    }
+}
+
 /// preadv2(2): offset -1 is the position.
 pub fn preadv2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
-    if flags & !RWF_HIPRI != 0 {
-        return Err(Errno::EOPNOTSUPP);
+    if flags != 0 {
+        let file = call.task.process.file(fd)?;
+        if !file.readable() {
+            return Err(Errno::EBADF);
+        }
+        check_flags(&file, flags, READABLE)?;
     }
     if offset == -1 { readv(call, fd, iov, n) } else { preadv(call, fd, iov, n, offset) }
 }
 
 /// pwritev2(2): offset -1 is the position.
 pub fn pwritev2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
-    if flags & !(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND | RWF_NOWAIT) != 0 || flags & RWF_NOWAIT != 0 {
-        return Err(Errno::EOPNOTSUPP);
-    }
     let file = call.task.process.file(fd)?;
+    if !file.writable() {
+        return Err(Errno::EBADF);
+    }
+    check_flags(&file, flags, WRITABLE)?;
     let done = if flags & RWF_APPEND != 0 {
         if offset < -1 {
             return Err(Errno::EINVAL);

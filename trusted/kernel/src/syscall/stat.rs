@@ -71,7 +71,7 @@ fn locate(call: &Call<'_>, dirfd: i32, path: u64, how: Resolve) -> Result<Path> 
     if path == 0 && how.allow_empty && dirfd != AT_FDCWD {
         return Ok(call.task.process.file(dirfd)?.path().clone());
     }
-    Place::new(call, dirfd, path)?.resolve(how)
+    Place::maybe_empty(call, dirfd, path, how.allow_empty)?.resolve(how)
 }
 
 const FLAGS: u32 = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;

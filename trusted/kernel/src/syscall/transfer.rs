@@ -145,6 +145,9 @@ pub fn copy_file_range(
     if same && from.at.abs_diff(to.at) < count as u64 {
         return Err(Errno::EINVAL);
     }
+    if from.at as u64 >= from.file.metadata().size {
+        return Ok(0); // not even read
+    }
     Ok(transfer(&mut from, &mut to, count)? as u64)
 }
 

@@ -60,8 +60,8 @@ fn get((context, at): Object, name: u64, to: u64, size: usize) -> Result<u64> {
     answer(&value, to, size)
 }
 
-fn list((_, at): Object, to: u64, size: usize) -> Result<u64> {
-    answer(&at.inode().list_xattr()?, to, size)
+fn list((context, at): Object, to: u64, size: usize) -> Result<u64> {
+    answer(&ops::list_xattr(&context, &at)?, to, size)
 }
 
 fn remove((context, at): Object, name: u64) -> Result<u64> {
