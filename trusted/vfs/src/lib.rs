@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod anon;
+mod async_io;
 mod attr;
 mod cred;
 mod dentry;
@@ -21,6 +22,7 @@ pub mod eventfd;
 mod file;
 mod inode;
 mod inotify;
+mod lease;
 pub mod lock;
 mod mount;
 mod notify;
@@ -37,6 +39,7 @@ mod walk;
 mod xattr;
 
 pub use anon::AnonInode;
+pub use async_io::{Readiness, on_file_signal};
 pub use attr::{Access, FileType, Metadata, SetAttributes, Time, device_major, device_minor, make_device};
 pub use cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE, on_current_credentials};
 pub use dentry::Dentry;

@@ -1,5 +1,6 @@
 //! Locks on ranges of files: POSIX, open file description, and flock(2).
 
+use crate::lease::Leases;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rkt_linux_abi::general::{F_RDLCK, F_UNLCK, F_WRLCK};
@@ -86,6 +87,7 @@ pub struct FileLocks {
     /// flock(2): whole-file locks, which do not see the others.
     whole: Mutex<Vec<FileLock>>,
     waiters: Arc<WaitQueue>,
+    pub(crate) leases: Leases,
 }
 
 impl FileLocks {

@@ -168,6 +168,7 @@ fn open_guarded(
     if flags & O_NOATIME != 0 && !credentials.owns(&inode.access()) {
         return Err(Errno::EPERM);
     }
+    make_way(&inode, flags)?;
     let operations: Arc<dyn FileOps> = match kind {
         FileType::Directory => Arc::new(DirectoryFile),
         FileType::Fifo => match inode.pipe() {
@@ -186,6 +187,11 @@ fn open_guarded(
         ops::resize(file.path(), 0)?;
     }
     Ok(file)
+}
+
+/// Waits until no lease is in the way.
+pub(crate) fn make_way(inode: &Arc<dyn Inode>, flags: u32) -> Result<()> {
+    inode.existing_locks().map_or(Ok(()), |locks| locks.leases.make_way(flags))
 }
 
 fn may_open(context: &FsContext, at: &Path, flags: u32) -> Result<()> {

@@ -11,7 +11,8 @@ use crate::{notify, xattr};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rkt_linux_abi::general::{
-    CAP_CHOWN, CAP_FSETID, CAP_MKNOD, CAP_SYS_ADMIN, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP,
+    CAP_CHOWN, CAP_FSETID, CAP_MKNOD, CAP_SYS_ADMIN, O_WRONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID,
+    S_IXGRP,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_sync::OnceCell;
@@ -377,6 +378,7 @@ pub fn truncate(context: &FsContext, base: Option<&Path>, path: &[u8], len: i64)
     at.mount.check_writable()?;
     context.credentials.check(&at.inode().access(), MAY_WRITE)?;
     let _writing = TextGuard::writing(at.inode())?;
+    crate::open::make_way(at.inode(), O_WRONLY)?;
     resize(&at, len)
 }
 

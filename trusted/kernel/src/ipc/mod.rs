@@ -3,6 +3,7 @@
 
 pub mod message;
 pub mod posix_queue;
+pub mod queue_fs;
 pub mod registry;
 pub mod semaphore;
 pub mod shared;

@@ -6,12 +6,14 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::ops::RangeInclusive;
+use core::sync::atomic::{AtomicU64, Ordering};
 use rkt_linux_abi::general::{
     CAP_SYS_RESOURCE, O_ACCMODE, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, POLLRDNORM,
-    POLLWRNORM, S_IFREG,
+    POLLWRNORM, S_IFREG, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD,
 };
 use rkt_linux_abi::{Errno, Result};
+use rkt_net::Socket;
 use rkt_sched::{WaitError, WaitQueue};
 use rkt_sync::Mutex;
 use rkt_user::IoSink;
@@ -21,20 +23,46 @@ use rkt_vfs::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// Most queues for who has no CAP_SYS_RESOURCE (fs.mqueue.queues_max).
-const QUEUES_MAX: usize = 256;
-/// What a queue holds if its maker does not say: messages, and bytes of each (fs.mqueue.*_default).
-const DEFAULT: (u64, u64) = (10, 8192);
-/// The same at most, without CAP_SYS_RESOURCE (fs.mqueue.msg_max, msgsize_max).
-const LIMIT: (u64, u64) = (10, 8192);
-/// The same at most for anybody (HARD_MSGMAX, HARD_MSGSIZEMAX of linux/ipc_namespace.h).
+/// Settings under /proc/sys/fs/mqueue (mq_overview(7)).
+pub struct Setting {
+    /// Name of the file.
+    pub name: &'static str,
+    /// Value.
+    pub value: AtomicU64,
+    /// What it may be set to.
+    pub range: RangeInclusive<u64>,
+}
+
+impl Setting {
+    const fn new(name: &'static str, value: u64, range: RangeInclusive<u64>) -> Self {
+        Self { name, value: AtomicU64::new(value), range }
+    }
+
+    fn get(&self) -> u64 {
+        self.value.load(Ordering::Relaxed)
+    }
+}
+
+/// Most messages of a queue and most bytes of a message for anybody (HARD_MSGMAX, HARD_MSGSIZEMAX
+/// of linux/ipc_namespace.h).
 const HARD_LIMIT: (u64, u64) = (65_536, 16 << 20);
+/// Fewest that the settings can be lowered to.
+const LEAST: (u64, u64) = (1, 128);
+static QUEUES_MAX: Setting = Setting::new("queues_max", 256, 0..=i32::MAX as u64);
+static MSG_MAX: Setting = Setting::new("msg_max", 10, LEAST.0..=HARD_LIMIT.0);
+static MSGSIZE_MAX: Setting = Setting::new("msgsize_max", 8192, LEAST.1..=HARD_LIMIT.1);
+static MSG_DEFAULT: Setting = Setting::new("msg_default", 10, LEAST.0..=HARD_LIMIT.0);
+static MSGSIZE_DEFAULT: Setting = Setting::new("msgsize_default", 8192, LEAST.1..=HARD_LIMIT.1);
+/// All of them.
+pub static SETTINGS: [&Setting; 5] = [&QUEUES_MAX, &MSG_MAX, &MSGSIZE_MAX, &MSG_DEFAULT, &MSGSIZE_DEFAULT];
+
 /// RLIMIT_MSGQUEUE: bytes that the queues of a user may take.
 const RLIMIT_MSGQUEUE: u32 = 12;
-/// Bytes that Linux counts for each message that a queue may hold, beside its text.
-const OVERHEAD: u64 = 48 + 8;
-/// Longest name.
-const NAME_MAX: usize = 255;
+/// Bytes that Linux counts for a message beside its text, and for a priority that is in use
+/// (getrlimit(2)).
+const OVERHEAD: (u64, u64) = (48, 48);
+/// Priorities are below (MQ_PRIO_MAX).
+pub const PRIORITIES: u32 = 32_768;
 /// What stat(2) tells as length: FILENT_SIZE of ipc/mqueue.c.
 const SIZE: u64 = 80;
 
@@ -61,14 +89,81 @@ pub struct Message {
     pub bytes: Vec<u8>,
 }
 
+/// Bytes that a thread which waits for a message is told.
+pub const COOKIE_LEN: usize = 32;
+/// Last byte of these if a message came, and if there will be none (NOTIFY_WOKENUP and
+/// NOTIFY_REMOVED of linux/mqueue.h).
+const WOKEN: u8 = 1;
+const REMOVED: u8 = 2;
+
+/// How a process is told of a message (sigevent(3type)).
+pub enum Manner {
+    /// Not at all: it just holds the place.
+    Nothing,
+    /// By a signal.
+    Signal {
+        /// Its number.
+        number: u32,
+        /// `si_value`.
+        value: u64,
+    },
+    /// A thread of the C library reads these bytes from a netlink socket.
+    Thread {
+        /// The socket.
+        socket: Arc<dyn Socket>,
+        /// The bytes.
+        cookie: [u8; COOKIE_LEN],
+    },
+}
+
+impl Manner {
+    /// `sigev_notify`.
+    fn number(&self) -> u32 {
+        match self {
+            Self::Signal { .. } => SIGEV_SIGNAL,
+            Self::Nothing => SIGEV_NONE,
+            Self::Thread { .. } => SIGEV_THREAD,
+        }
+    }
+}
+
 /// Who is told of a message in an empty queue (mq_notify(3)).
 pub struct Notification {
     /// The process.
     pub process: Weak<Process>,
-    /// Signal; none just holds the place (`SIGEV_NONE`).
-    pub signal: Option<u32>,
-    /// `si_value`.
-    pub value: u64,
+    /// How.
+    pub manner: Manner,
+}
+
+impl Notification {
+    /// Somebody sent a message.
+    fn tell(self, sender: &Process) {
+        match self.manner {
+            Manner::Nothing => {}
+            Manner::Signal { number: 0, .. } => {}
+            Manner::Signal { number, value } => {
+                let info = Info::message(number, sender.pid, sender.ids.lock().user.real, value);
+                if let Some(process) = self.process.upgrade() {
+                    signal::send_to_process(&process, info);
+                }
+            }
+            Manner::Thread { socket, cookie } => Self::write(&socket, cookie, WOKEN),
+        }
+    }
+
+    /// The registration was taken back.
+    fn end(self) {
+        if let Manner::Thread { socket, cookie } = self.manner {
+            Self::write(&socket, cookie, REMOVED);
+        }
+    }
+
+    fn write(socket: &Arc<dyn Socket>, mut cookie: [u8; COOKIE_LEN], code: u8) {
+        let [.., last] = &mut cookie;
+        *last = code;
+        // A socket whose buffer is full misses it, as on Linux.
+        let _ = rkt_net::netlink_deliver(&**socket, &cookie);
+    }
 }
 
 #[derive(Default)]
@@ -96,14 +191,14 @@ pub struct Queue {
 static QUEUES: Mutex<BTreeMap<Vec<u8>, Arc<Queue>>> = Mutex::new(BTreeMap::new());
 /// Bytes that queues of each user may take up.
 static CHARGED: Mutex<BTreeMap<u32, u64>> = Mutex::new(BTreeMap::new());
-static ALIVE: AtomicUsize = AtomicUsize::new(0);
+static ALIVE: AtomicU64 = AtomicU64::new(0);
 
 fn check_name(name: &[u8]) -> Result<()> {
     match name {
         b"" => Err(Errno::ENOENT),
         b"." | b".." => Err(Errno::EACCES),
         _ if name.contains(&b'/') => Err(Errno::EACCES),
-        _ if name.len() > NAME_MAX => Err(Errno::ENAMETOOLONG),
+        _ if name.len() > rkt_vfs::NAME_MAX => Err(Errno::ENAMETOOLONG),
         _ => Ok(()),
     }
 }
@@ -112,7 +207,13 @@ fn check_name(name: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// As there.
-pub fn open(process: &Process, name: &[u8], flags: u32, mode: u32, wanted: Option<Attributes>) -> Result<Arc<OpenFile>> {
+pub fn open(
+    process: &Process,
+    name: &[u8],
+    flags: u32,
+    mode: u32,
+    wanted: Option<Attributes>,
+) -> Result<Arc<OpenFile>> {
     check_name(name)?;
     let credentials = process.credentials();
     let mut queues = QUEUES.lock();
@@ -130,6 +231,7 @@ pub fn open(process: &Process, name: &[u8], flags: u32, mode: u32, wanted: Optio
         }
         None if flags & O_CREAT == 0 => return Err(Errno::ENOENT),
         None => {
+            let mode = mode & 0o7777 & !process.fs.lock().umask;
             let queue = Queue::make(process, &credentials, mode, wanted)?;
             queues.insert(name.to_vec(), queue.clone());
             queue
@@ -146,16 +248,47 @@ pub fn open(process: &Process, name: &[u8], flags: u32, mode: u32, wanted: Optio
 /// `ENOENT`, `EACCES`, `ENAMETOOLONG`; `EPERM` for somebody else's queue.
 pub fn unlink(credentials: &Credentials, name: &[u8]) -> Result<()> {
     check_name(name)?;
-    let mut queues = QUEUES.lock();
+    let queues = QUEUES.lock();
     let queue = queues.get(name).ok_or(Errno::ENOENT)?;
     // Their directory is root's and has the sticky bit.
     if credentials.uid != 0 && !credentials.owns(&Inode::access(&**queue)) {
         return Err(Errno::EPERM);
     }
-    queue.meta.lock().nlink = 0;
-    let gone = queues.remove(name);
     drop(queues);
-    drop(gone);
+    remove(name)
+}
+
+/// The queue of a name.
+pub(super) fn find(name: &[u8]) -> Option<Arc<Queue>> {
+    QUEUES.lock().get(name).cloned()
+}
+
+/// All names, with the inode numbers.
+pub(super) fn names() -> Vec<(Vec<u8>, u64)> {
+    QUEUES.lock().iter().map(|(name, queue)| (name.clone(), queue.meta.lock().ino)).collect()
+}
+
+/// Makes a queue of the default size.
+///
+/// # Errors
+/// As mq_open(3).
+pub(super) fn create(process: &Process, name: &[u8], mode: u32) -> Result<Arc<Queue>> {
+    let mut queues = QUEUES.lock();
+    if queues.contains_key(name) {
+        return Err(Errno::EEXIST);
+    }
+    let queue = Queue::make(process, &process.credentials(), mode, None)?;
+    queues.insert(name.to_vec(), queue.clone());
+    Ok(queue)
+}
+
+/// Takes a name away; the queue lives on while somebody has it open.
+///
+/// # Errors
+/// `ENOENT`.
+pub(super) fn remove(name: &[u8]) -> Result<()> {
+    let gone = QUEUES.lock().remove(name).ok_or(Errno::ENOENT)?;
+    gone.meta.lock().nlink = 0;
     Ok(())
 }
 
@@ -174,25 +307,25 @@ pub fn closed(process: &Process, file: &OpenFile) {
     }
 }
 
+/// Messages that a new queue may hold, and bytes of each.
+fn dimensions(privileged: bool, wanted: Option<Attributes>) -> Result<(u64, u64)> {
+    let Some(wanted) = wanted else {
+        return Ok((MSG_DEFAULT.get().min(MSG_MAX.get()), MSGSIZE_DEFAULT.get().min(MSGSIZE_MAX.get())));
+    };
+    let positive = |n: i64| u64::try_from(n).ok().filter(|&n| n > 0).ok_or(Errno::EINVAL);
+    let asked = (positive(wanted.max_messages)?, positive(wanted.message_size)?);
+    let limit = if privileged { HARD_LIMIT } else { (MSG_MAX.get(), MSGSIZE_MAX.get()) };
+    if asked.0 > limit.0 || asked.1 > limit.1 { Err(Errno::EINVAL) } else { Ok(asked) }
+}
+
 impl Queue {
     fn make(process: &Process, credentials: &Credentials, mode: u32, wanted: Option<Attributes>) -> Result<Arc<Self>> {
         let privileged = credentials.capable(CAP_SYS_RESOURCE);
-        let (messages, size) = match wanted {
-            None => DEFAULT,
-            Some(wanted) => {
-                let positive = |n: i64| u64::try_from(n).ok().filter(|&n| n > 0).ok_or(Errno::EINVAL);
-                let asked = (positive(wanted.max_messages)?, positive(wanted.message_size)?);
-                let limit = if privileged { HARD_LIMIT } else { LIMIT };
-                if asked.0 > limit.0 || asked.1 > limit.1 {
-                    return Err(Errno::EINVAL);
-                }
-                asked
-            }
-        };
-        if ALIVE.load(Ordering::Relaxed) >= QUEUES_MAX && !privileged {
+        if ALIVE.load(Ordering::Relaxed) >= QUEUES_MAX.get() && !privileged {
             return Err(Errno::ENOSPC);
         }
-        let charge = messages * (size + OVERHEAD);
+        let (messages, size) = dimensions(privileged, wanted)?;
+        let charge = messages * (size + OVERHEAD.0) + messages.min(PRIORITIES.into()) * OVERHEAD.1;
         {
             let mut charged = CHARGED.lock();
             let taken = charged.entry(credentials.uid).or_default();
@@ -202,10 +335,8 @@ impl Queue {
             *taken += charge;
         }
         ALIVE.fetch_add(1, Ordering::Relaxed);
-        static NEXT: AtomicU32 = AtomicU32::new(1);
-        let umask = process.fs.lock().umask;
-        let ino = NEXT.fetch_add(1, Ordering::Relaxed).into();
-        let meta = Metadata::anonymous(rkt_vfs::anonymous_device(), ino, S_IFREG | mode & 0o7777 & !umask);
+        let ino = rkt_vfs::new_anonymous_inode_number();
+        let meta = Metadata::anonymous(rkt_vfs::anonymous_device(), ino, S_IFREG | mode);
         let Credentials { uid, gid, .. } = *credentials;
         Ok(Arc::new(Self {
             max_messages: messages as usize,
@@ -265,10 +396,8 @@ impl Queue {
         };
         self.touch();
         self.readers.wake_all(POLLIN | POLLRDNORM);
-        if let Some(Notification { process, signal: Some(signal), value }) = notification
-            && let Some(process) = process.upgrade()
-        {
-            signal::send_to_process(&process, Info::message(signal, sender.pid, sender.ids.lock().user.real, value));
+        if let Some(notification) = notification {
+            notification.tell(sender);
         }
         Ok(())
     }
@@ -319,9 +448,11 @@ impl Queue {
 
     fn forget(&self, process: &Process) {
         let mut content = self.content.lock();
-        let own = |other: &Notification| other.process.upgrade().is_some_and(|other| other.pid == process.pid);
-        if content.notification.as_ref().is_some_and(own) {
-            content.notification = None;
+        let own = |other: &mut Notification| other.process.upgrade().is_some_and(|other| other.pid == process.pid);
+        let ended = content.notification.take_if(own);
+        drop(content);
+        if let Some(notification) = ended {
+            notification.end();
         }
     }
 
@@ -330,9 +461,11 @@ impl Queue {
         let content = self.content.lock();
         let told = content.notification.as_ref();
         let pid = told.and_then(|told| told.process.upgrade()).map_or(0, |process| process.pid);
-        let signal = told.and_then(|told| told.signal).unwrap_or(0);
-        // SIGEV_SIGNAL is 0, SIGEV_NONE 1.
-        let kind = u32::from(told.is_some_and(|told| told.signal.is_none()));
+        let kind = told.map_or(0, |told| told.manner.number());
+        let signal = match told {
+            Some(Notification { manner: Manner::Signal { number, .. }, .. }) => *number,
+            _ => 0,
+        };
         let size = content.bytes;
         format!("QSIZE:{size:<10} NOTIFY:{kind:<5} SIGNO:{signal:<5} NOTIFY_PID:{pid:<6}\n").into_bytes()
     }
@@ -361,6 +494,10 @@ impl Inode for Queue {
 
     fn metadata(&self) -> Metadata {
         *self.meta.lock()
+    }
+
+    fn open(self: Arc<Self>, _: u32) -> Result<Arc<dyn FileOps>> {
+        Ok(Arc::new(Opened(self)))
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {

@@ -4,16 +4,14 @@ use super::Call;
 use super::abi::{Sigevent, Timespec};
 use super::path::{install, read_path};
 use super::time::{Clock, deadline_at};
-use crate::ipc::posix_queue::{self as queue, Attributes, Message, Notification};
+use crate::ipc::posix_queue::{self as queue, Attributes, COOKIE_LEN, Manner, Message, Notification, PRIORITIES};
 use crate::signal::SIGNAL_MAX;
-use alloc::sync::{Arc, Weak};
-use rkt_linux_abi::general::{O_CREAT, O_NONBLOCK, SIGEV_NONE, SIGEV_SIGNAL};
+use crate::socket::SocketFile;
+use alloc::sync::Arc;
+use rkt_linux_abi::general::{O_CREAT, O_NONBLOCK, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD};
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{UserPtr, UserSlice};
 use rkt_vfs::OpenFile;
-
-/// Priorities are below (MQ_PRIO_MAX).
-const PRIORITIES: u32 = 32_768;
 
 /// mq_open(2): the descriptor is always closed by execve.
 pub fn mq_open(call: &mut Call<'_>, name: u64, flags: u32, mode: u32, attributes: u64) -> Result<u64> {
@@ -38,10 +36,10 @@ fn deadline(timeout: u64) -> Result<Option<u64>> {
 
 /// mq_timedsend(2).
 pub fn mq_timedsend(call: &mut Call<'_>, fd: i32, text: u64, len: usize, priority: u32, timeout: u64) -> Result<u64> {
+    let deadline = deadline(timeout)?;
     if priority >= PRIORITIES {
         return Err(Errno::EINVAL);
     }
-    let deadline = deadline(timeout)?;
     let process = &call.task.process;
     let file = process.file(fd)?;
     let queue = queue::of(&file)?;
@@ -73,16 +71,25 @@ pub fn mq_timedreceive(call: &mut Call<'_>, fd: i32, to: u64, len: usize, priori
     Ok(message.bytes.len() as u64)
 }
 
-/// What a `struct sigevent` asks for. A thread of its own (`SIGEV_THREAD`) is told by a netlink
-/// socket, which does not exist here.
+/// What a `struct sigevent` asks for. For a thread (`SIGEV_THREAD`) the C library says which
+/// bytes it wants to read from which netlink socket, in place of the value and the signal.
 fn notification(call: &Call<'_>, event: &Sigevent) -> Result<Notification> {
-    let signal = match event.notify {
-        SIGEV_NONE => None,
-        SIGEV_SIGNAL => Some(u32::try_from(event.signo).ok().filter(|&n| n <= SIGNAL_MAX).ok_or(Errno::EINVAL)?),
+    let manner = match event.notify {
+        SIGEV_NONE => Manner::Nothing,
+        SIGEV_SIGNAL => {
+            let number = u32::try_from(event.signo).ok().filter(|&n| n <= SIGNAL_MAX).ok_or(Errno::EINVAL)?;
+            Manner::Signal { number, value: event.value }
+        }
+        SIGEV_THREAD => {
+            let cookie = UserPtr::<[u8; COOKIE_LEN]>::new(event.value).read()?;
+            let file = call.task.process.file(event.signo)?;
+            let socket = SocketFile::of(&file)?.clone();
+            rkt_net::check_netlink(&*socket)?;
+            Manner::Thread { socket, cookie }
+        }
         _ => return Err(Errno::EINVAL),
     };
-    let process: Weak<_> = Arc::downgrade(&call.task.process);
-    Ok(Notification { process, signal: signal.filter(|&signal| signal > 0), value: event.value })
+    Ok(Notification { process: Arc::downgrade(&call.task.process), manner })
 }
 
 /// mq_notify(2).

@@ -57,7 +57,12 @@ pub fn rmdir(call: &mut Call<'_>, path: u64) -> Result<u64> {
 pub fn renameat2(call: &mut Call<'_>, old_fd: i32, old: u64, new_fd: i32, new: u64, flags: u32) -> Result<u64> {
     rkt_vfs::check_rename_flags(flags)?;
     let from = Place::new(call, old_fd, old)?;
-    let to = Place::new(call, new_fd, new)?;
+    let to = Place::new(call, new_fd, new);
+    if to.is_err() {
+        // What is wrong with the old path counts first.
+        from.context.resolve_parent(from.base.as_ref(), &from.path, 0)?;
+    }
+    let to = to?;
     rkt_vfs::rename(&from.context, (from.base.as_ref(), &from.path), (to.base.as_ref(), &to.path), flags)?;
     Ok(0)
 }
@@ -87,8 +92,9 @@ pub fn linkat(call: &mut Call<'_>, old_fd: i32, old: u64, new_fd: i32, new: u64,
         }
     }
     let how = Resolve { follow: flags & AT_SYMLINK_FOLLOW != 0, allow_empty, ..Resolve::NO_FOLLOW };
+    let old = from.resolve(how)?;
     let to = Place::new(call, new_fd, new)?;
-    ops::link(&from.context, &from.resolve(how)?, to.base.as_ref(), &to.path)?;
+    ops::link(&from.context, &old, to.base.as_ref(), &to.path)?;
     Ok(0)
 }
 
@@ -100,6 +106,9 @@ pub fn link(call: &mut Call<'_>, old: u64, new: u64) -> Result<u64> {
 /// symlinkat(2).
 pub fn symlinkat(call: &mut Call<'_>, target: u64, dirfd: i32, path: u64) -> Result<u64> {
     let target = read_path(target)?;
+    if target.is_empty() {
+        return Err(Errno::ENOENT);
+    }
     let place = Place::new(call, dirfd, path)?;
     ops::symlink(&place.context, &target, place.base.as_ref(), &place.path)?;
     Ok(0)

@@ -220,13 +220,3 @@ pub fn umask(call: &mut Call<'_>, mask: u32) -> Result<u64> {
     process.change_place(|fs| fs.umask = mask & 0o777);
     Ok(u64::from(before))
 }
-
-/// mount(2), umount2(2), pivot_root(2): the tree is what the manifest says.
-pub fn mount(_: &mut Call<'_>) -> Result<u64> {
-    Err(Errno::EPERM)
-}
-
-/// name_to_handle_at(2): no file system here has handles.
-pub fn name_to_handle_at(_: &mut Call<'_>) -> Result<u64> {
-    Err(Errno::EOPNOTSUPP)
-}

@@ -232,15 +232,15 @@ table! {
     150 munlock(addr: Pointer, len: u64) = memory::mlock, Full;
     151 mlockall(flags: Flags) = memory::mlockall, Full;
     152 munlockall() = memory::munlockall, Full;
-    155 pivot_root() = path::mount, Partial;
+    155 pivot_root(new_root: PathPointer, put_old: PathPointer) = mount::pivot_root, Full;
     157 prctl(op: u32, arg2: u64, arg3: u64, arg4: u64, arg5: u64) = system::prctl, Partial;
     158 arch_prctl(op: Flags, addr: Pointer) = system::arch_prctl, Partial;
     160 setrlimit(resource: u32, rlim: Pointer) = resource::setrlimit, Full;
     161 chroot(path: PathPointer) = path::chroot, Full;
     162 sync() = fd::sync, Full;
     164 settimeofday(tv: TimevalPointer, tz: Pointer) = time::settimeofday, Partial;
-    165 mount() = path::mount, Partial;
-    166 umount2() = path::mount, Partial;
+    165 mount(source: PathPointer, target: PathPointer, fstype: PathPointer, flags: Flags, data: Pointer) = mount::mount, Partial;
+    166 umount2(target: PathPointer, flags: Flags) = mount::umount2, Full;
     170 sethostname(name: Pointer, len: usize) = system::sethostname, Partial;
     171 setdomainname(name: Pointer, len: usize) = system::sethostname, Partial;
     186 gettid() = identity::gettid, Full;
@@ -286,7 +286,7 @@ table! {
     241 mq_unlink(name: PathPointer) = mq::mq_unlink, Full;
     242 mq_timedsend(mqdes: Fd, msg_ptr: Pointer, msg_len: usize, msg_prio: u32, abs_timeout: Pointer) = mq::mq_timedsend, Full;
     243 mq_timedreceive(mqdes: Fd, msg_ptr: Pointer, msg_len: usize, msg_prio: Pointer, abs_timeout: Pointer) = mq::mq_timedreceive, Full;
-    244 mq_notify(mqdes: Fd, sevp: SigeventPointer) = mq::mq_notify, Partial;
+    244 mq_notify(mqdes: Fd, sevp: SigeventPointer) = mq::mq_notify, Full;
     245 mq_getsetattr(mqdes: Fd, newattr: Pointer, oldattr: Pointer) = mq::mq_getsetattr, Full;
     247 waitid(idtype: u32, id: i32, infop: Pointer, options: Flags, rusage: Pointer) = wait::waitid, Full;
     253 inotify_init() = events::inotify_init, Full;
@@ -334,7 +334,8 @@ table! {
     297 rt_tgsigqueueinfo(tgid: i32, tid: i32, sig: u32, info: Pointer) = signal::rt_tgsigqueueinfo, Full;
     299 recvmmsg(sockfd: Fd, msgvec: Pointer, vlen: u32, flags: Flags, timeout: Pointer) = message::recvmmsg, Partial;
     302 prlimit64(pid: i32, resource: u32, new_limit: Pointer, old_limit: Pointer) = resource::prlimit64, Full;
-    303 name_to_handle_at() = path::name_to_handle_at, Partial;
+    303 name_to_handle_at(dirfd: Fd, pathname: PathPointer, handle: Pointer, mount_id: Pointer, flags: Flags) = handle::name_to_handle_at, Partial;
+    304 open_by_handle_at(mount_fd: Fd, handle: Pointer, flags: Flags) = handle::open_by_handle_at, Full;
     306 syncfs(fd: Fd) = fd::syncfs, Full;
     307 sendmmsg(sockfd: Fd, msgvec: Pointer, vlen: u32, flags: Flags) = message::sendmmsg, Partial;
     309 getcpu(cpu: Pointer, node: Pointer, tcache: Pointer) = sched::getcpu, Full;
