@@ -139,8 +139,7 @@ impl Notification {
     /// Somebody sent a message.
     fn tell(self, sender: &Process) {
         match self.manner {
-            Manner::Nothing => {}
-            Manner::Signal { number: 0, .. } => {}
+            Manner::Nothing | Manner::Signal { number: 0, .. } => {}
             Manner::Signal { number, value } => {
                 let info = Info::message(number, sender.pid, sender.ids.lock().user.real, value);
                 if let Some(process) = self.process.upgrade() {

@@ -144,8 +144,8 @@ pub(super) fn fill_proc(fs: &PseudoFs) -> Result<()> {
     let queues = root.directory("sys")?.directory("fs")?.directory("mqueue")?;
     for setting in posix_queue::SETTINGS {
         let identity = Identity::new(fs.device(), 0o644);
-        let read = Box::new(|| Ok(line(setting.value.load(Ordering::Relaxed))));
-        queues.add(setting.name, PseudoFile::writable(identity, read, Box::new(|text| set(setting, text))));
+        let read = Box::new(move || Ok(line(setting.value.load(Ordering::Relaxed))));
+        queues.add(setting.name, PseudoFile::writable(identity, read, Box::new(move |text| set(setting, text))));
     }
     Ok(())
 }
@@ -153,7 +153,7 @@ pub(super) fn fill_proc(fs: &PseudoFs) -> Result<()> {
 /// Takes the number that is written to a setting.
 fn set(setting: &Setting, text: &[u8]) -> Result<()> {
     let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
-    let value = text.trim().parse().ok().filter(|value| setting.range.contains(value)).ok_or(Errno::EINVAL)?;
+    let value = text.trim().parse::<u64>().ok().filter(|value| setting.range.contains(value)).ok_or(Errno::EINVAL)?;
     setting.value.store(value, Ordering::Relaxed);
     Ok(())
 }

@@ -143,13 +143,14 @@ fn change_propagation(at: &Path, flags: u32) -> Result<()> {
 }
 
 fn file_system(kind: &[u8], options: &[u8]) -> Result<Arc<dyn FileSystem>> {
-    Ok(match kind {
+    let fs: Arc<dyn FileSystem> = match kind {
         b"tmpfs" => TmpfsOptions::parse(options)?.make()?,
         b"proc" => procfs::proc()?,
         b"sysfs" => procfs::sys()?,
         b"mqueue" => QueueFs::new(),
         _ => return Err(Errno::ENODEV),
-    })
+    };
+    Ok(fs)
 }
 
 /// Options of a tmpfs (tmpfs(5)).
