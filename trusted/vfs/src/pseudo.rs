@@ -3,7 +3,8 @@
 use crate::attr::{FileType, Metadata, SetAttributes};
 use crate::file::{FileOps, OpenFile, seek_in};
 use crate::inode::{
-    DirEntry, EntrySink, FileSystem, FsStatistics, Inode, LinkTarget, NewInode, new_anonymous_device, new_anonymous_inode_number,
+    DirEntry, EntrySink, FileSystem, FsStatistics, Inode, LinkTarget, NewInode, new_anonymous_device,
+    new_anonymous_inode_number,
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
