@@ -242,6 +242,7 @@ pub fn splice(
         (None, None) => return Err(Errno::EINVAL),
         (Some(_), Some(_)) => return pass(call, &input, &out, count, false, flags),
         (Some(_), None) if out.flags() & O_APPEND != 0 => return Err(Errno::EINVAL),
+        (None, Some(_)) if input.path().is_directory() => return Err(Errno::EINVAL),
         _ => {}
     }
     let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
