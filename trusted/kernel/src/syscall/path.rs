@@ -88,6 +88,9 @@ pub fn install(call: &Call<'_>, file: Arc<OpenFile>, close_on_exec: bool) -> Res
 
 fn open_as(call: &Call<'_>, dirfd: i32, path: u64, how: OpenHow) -> Result<u64> {
     let place = Place::new(call, dirfd, path)?;
+    let process = &call.task.process;
+    // Nothing is made that no descriptor is left for.
+    process.files().check_room(process.limit(super::fd::RLIMIT_NOFILE))?;
     let file = rkt_vfs::open(&place.context, place.base.as_ref(), &place.path, &how)?;
     install(call, file, how.flags & O_CLOEXEC != 0)
 }

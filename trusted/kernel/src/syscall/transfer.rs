@@ -253,7 +253,10 @@ pub fn splice(
         wait_for(&from.file, POLLIN | POLLHUP, nonblocking)?;
     }
     // No more than a pipe has room for is taken from where it cannot be put back.
-    let room = to.file.pipe().map_or(CHUNK, |pipe| pipe.free_bytes().max(1));
+    let room = match to.file.pipe() {
+        Some(pipe) => pipe.free_bytes().max(1),
+        None => resource::room_for_write(call, &to.file, Some(to.at))?,
+    };
     let mut bytes = buffer(count.min(room))?;
     let n = from.peek(&mut bytes)?;
     let result = write_all(call, &mut to, bytes.get(..n).unwrap_or(&[]));
@@ -287,12 +290,22 @@ pub fn vmsplice(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, flags: u32
         return Err(Errno::EINVAL);
     }
     let file = call.task.process.file(fd)?;
-    let pipe = file.pipe().ok_or(Errno::EBADF)?;
     let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
     if file.writable() {
-        let result = pipe.write(nonblocking, file.flags() & O_DIRECT != 0, &mut source(iov, count)?);
-        written(call, &file, result)
+        let mut from = source(iov, count)?;
+        if from.is_full() {
+            return Ok(0);
+        }
+        let pipe = file.pipe().ok_or(Errno::EBADF)?;
+        written(call, &file, pipe.write(nonblocking, file.flags() & O_DIRECT != 0, &mut from))
+    } else if file.readable() {
+        let mut into = sink(iov, count)?;
+        if into.is_full() {
+            return Ok(0);
+        }
+        let pipe = file.pipe().ok_or(Errno::EBADF)?;
+        Ok(pipe.read(nonblocking, &mut into)? as u64)
     } else {
-        Ok(pipe.read(nonblocking, &mut sink(iov, count)?)? as u64)
+        Err(Errno::EBADF)
     }
 }

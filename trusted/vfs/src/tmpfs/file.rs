@@ -129,12 +129,12 @@ impl TmpInode {
 
     /// Checks seals and the largest length before a write.
     fn admit(&self, regular: &Regular, pages: &Pages, at: u64, from: &mut IoSource<'_>) -> Result<()> {
+        if from.is_full() {
+            return Ok(());
+        }
         let seals = regular.seals.load(Ordering::Relaxed);
         if seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
             return Err(Errno::EPERM);
-        }
-        if from.is_full() {
-            return Ok(());
         }
         let mut limit = MAX_SIZE;
         if seals & F_SEAL_GROW != 0 {
