@@ -186,6 +186,18 @@ pub struct SetAttributes {
     pub mtime: Option<Time>,
 }
 
+impl Metadata {
+    /// Takes in new attributes of something that has no length.
+    pub fn change(&mut self, change: &SetAttributes) {
+        self.mode = change.mode.map_or(self.mode, |mode| self.mode & S_IFMT | mode);
+        self.uid = change.uid.unwrap_or(self.uid);
+        self.gid = change.gid.unwrap_or(self.gid);
+        self.atime = change.atime.unwrap_or(self.atime);
+        self.mtime = change.mtime.unwrap_or(self.mtime);
+        self.ctime = Time::now();
+    }
+}
+
 /// The mode after content or owner changed: set-user-ID goes, and set-group-ID where it gives a
 /// group away, or where who changed it is no member of the group (inode(7)).
 pub fn without_privileges(access: &Access, credentials: &Credentials) -> u32 {

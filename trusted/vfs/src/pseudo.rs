@@ -23,12 +23,13 @@ pub struct Identity {
     mode: u32,
     uid: u32,
     gid: u32,
+    size: u64,
 }
 
 impl Identity {
     /// A new inode of the file system with this device number, owned by root.
     pub fn new(device: u64, permissions: u32) -> Self {
-        Self { device, ino: new_anonymous_inode_number(), mode: permissions & 0o7777, uid: 0, gid: 0 }
+        Self { device, ino: new_anonymous_inode_number(), mode: permissions & 0o7777, uid: 0, gid: 0, size: 0 }
     }
 
     /// The same with an owner.
@@ -41,9 +42,14 @@ impl Identity {
         Self { ino, ..self }
     }
 
+    /// The same with a length that stat(2) tells.
+    pub fn sized(self, size: u64) -> Self {
+        Self { size, ..self }
+    }
+
     fn metadata(&self, kind: u32, nlink: u32) -> Metadata {
-        let &Self { device, ino, mode, uid, gid } = self;
-        Metadata { uid, gid, nlink, ..Metadata::anonymous(device, ino, kind | mode) }
+        let &Self { device, ino, mode, uid, gid, size } = self;
+        Metadata { uid, gid, nlink, size, ..Metadata::anonymous(device, ino, kind | mode) }
     }
 }
 

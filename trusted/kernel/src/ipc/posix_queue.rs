@@ -500,12 +500,8 @@ impl Inode for Queue {
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
-        let mut meta = self.meta.lock();
-        meta.mode = change.mode.map_or(meta.mode, |mode| S_IFREG | mode);
-        meta.gid = change.gid.unwrap_or(meta.gid);
-        meta.atime = change.atime.unwrap_or(meta.atime);
-        meta.mtime = change.mtime.unwrap_or(meta.mtime);
-        meta.ctime = Time::now();
+        // The owner stays: it is he whom the bytes are charged to.
+        self.meta.lock().change(&SetAttributes { uid: None, ..*change });
         Ok(())
     }
 }

@@ -209,6 +209,9 @@ pub fn getcwd(call: &mut Call<'_>, buf: u64, size: usize) -> Result<u64> {
     }
     let mut text = cwd.to_bytes(&root);
     text.push(0);
+    if text.len() > PATH_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
     if text.len() > size {
         return Err(Errno::ERANGE);
     }

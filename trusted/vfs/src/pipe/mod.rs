@@ -64,9 +64,10 @@ impl Pipe {
     /// pipe2(2): the read end and the write end. `flags` are `O_NONBLOCK` and `O_DIRECT`.
     pub fn pair(uid: u32, gid: u32, flags: u32) -> (Arc<OpenFile>, Arc<OpenFile>) {
         let pipe = Arc::new(Pipe::default());
-        let inode =
-            Arc::new(PipeInode { pipe: pipe.clone(), meta: PipeInode::attributes(uid, gid), locks: OnceCell::new() });
-        let path = crate::Path::anonymous(inode.clone(), format!("pipe:[{}]", inode.meta.ino).as_bytes());
+        let meta = PipeInode::attributes(uid, gid);
+        let name = format!("pipe:[{}]", meta.ino);
+        let inode = Arc::new(PipeInode { pipe: pipe.clone(), meta: Mutex::new(meta), locks: OnceCell::new() });
+        let path = crate::Path::anonymous(inode, name.as_bytes());
         let read = pipe.attach(O_RDONLY);
         let write = pipe.attach(O_WRONLY);
         (
@@ -353,7 +354,7 @@ impl FileOps for PipeFile {
 /// The inode of a pipe without a name.
 struct PipeInode {
     pipe: Arc<Pipe>,
-    meta: Metadata,
+    meta: Mutex<Metadata>,
     locks: OnceCell<Box<FileLocks>>,
 }
 
@@ -370,10 +371,11 @@ impl Inode for PipeInode {
     }
 
     fn metadata(&self) -> Metadata {
-        self.meta
+        *self.meta.lock()
     }
 
-    fn set_attributes(&self, _: &SetAttributes) -> Result<()> {
+    fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
+        self.meta.lock().change(change);
         Ok(())
     }
 
