@@ -173,8 +173,9 @@ impl Inotify {
             if bytes.len() > into.remaining() {
                 return if done > 0 { Ok(Some(done)) } else { Err(Errno::EINVAL) };
             }
-            done += into.put(&bytes)?;
+            // Gone, even if it cannot be stored.
             state.events.pop_front();
+            done += into.put(&bytes)?;
         }
         Ok((done > 0).then_some(done))
     }

@@ -39,6 +39,9 @@ pub struct Mount {
     children: RwLock<Vec<(Arc<Dentry>, Arc<Mount>)>>,
 }
 
+/// A mount that `MNT_EXPIRE` has found unused. Less: paths have led into it since.
+const MARKED: u32 = 2;
+
 static NEXT_ID: AtomicU32 = AtomicU32::new(20);
 
 impl Mount {
@@ -130,7 +133,13 @@ impl Mount {
         if self.is_used() {
             return Err(Errno::EBUSY);
         }
-        if self.expiring.swap(2, Ordering::AcqRel) == 1 { Ok(()) } else { Err(Errno::EAGAIN) }
+        if self.expiring.swap(MARKED, Ordering::AcqRel) == MARKED { Ok(()) } else { Err(Errno::EAGAIN) }
+    }
+
+    /// The last path that led into it was umount2's own, which does not count.
+    pub fn not_entered(&self) {
+        let back = |left: u32| (left > 0).then_some(left + 1);
+        let _ = self.expiring.fetch_update(Ordering::AcqRel, Ordering::Relaxed, back);
     }
 
     fn entered(&self) {

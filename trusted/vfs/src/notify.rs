@@ -53,9 +53,12 @@ pub(crate) fn linked(dir: &Path, name: &[u8], inode: &Arc<dyn Inode>) {
     created(dir, name, false);
 }
 
-pub(crate) fn removed(dir: &Path, name: &[u8], victim: &Arc<Dentry>) {
-    lost_name(victim);
-    in_directory(dir, IN_DELETE | directory_bit(victim), 0, name);
+/// Linux tells of the end of an inode before the directory hears of the name.
+pub(crate) fn removed(dir: &Path, name: &[u8], victim: Arc<Dentry>) {
+    lost_name(&victim);
+    let mask = IN_DELETE | directory_bit(&victim);
+    drop(victim);
+    in_directory(dir, mask, 0, name);
 }
 
 fn lost_name(victim: &Arc<Dentry>) {

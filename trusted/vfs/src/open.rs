@@ -3,7 +3,7 @@
 use crate::attr::FileType;
 use crate::cred::{MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::file::{DirectoryFile, FileOps, OpenFile, PathOnly};
-use crate::inode::NewInode;
+use crate::inode::{Inode, NewInode};
 use crate::mount::Path;
 use crate::ops;
 use crate::text::TextGuard;

@@ -201,7 +201,7 @@ pub fn unlink(context: &FsContext, base: Option<&Path>, path: &[u8]) -> Result<(
     dir.inode().unlink(name)?;
     dir.dentry.remove(&victim)?;
     drop(guard);
-    notify::removed(dir, name, &victim);
+    notify::removed(dir, name, victim);
     Ok(())
 }
 
@@ -232,7 +232,7 @@ pub fn rmdir(context: &FsContext, base: Option<&Path>, path: &[u8]) -> Result<()
         dir.dentry.remove(&victim)?;
     }
     drop(guard);
-    notify::removed(dir, name, &victim);
+    notify::removed(dir, name, victim);
     Ok(())
 }
 

@@ -229,6 +229,7 @@ pub fn umount2(call: &mut Call<'_>, target: u64, flags: u32) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let Path { mount, .. } = at;
+    mount.not_entered();
     if flags & MNT_EXPIRE != 0 {
         if flags & (MNT_FORCE | MNT_DETACH) != 0 || Arc::ptr_eq(&mount, &context.root.mount) {
             return Err(Errno::EINVAL);

@@ -104,7 +104,9 @@ pub fn mq_notify(call: &mut Call<'_>, fd: i32, event: UserPtr<Sigevent>) -> Resu
 
 fn attributes(file: &OpenFile) -> Result<Attributes> {
     let flags = i64::from(file.flags() & O_NONBLOCK);
-    Ok(Attributes { flags, ..queue::of(file)?.attributes() })
+    let mut attributes = queue::of(file)?.attributes();
+    attributes.flags = flags;
+    Ok(attributes)
 }
 
 /// mq_getsetattr(2).

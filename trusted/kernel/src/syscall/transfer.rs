@@ -160,8 +160,10 @@ pub fn copy_file_range(
     if past(&from) || past(&to) {
         return Err(Errno::EOVERFLOW);
     }
-    let left = from.file.metadata().size.saturating_sub(from.at as u64);
-    let count = count.min(MAX_RW_COUNT).min(usize::try_from(left).unwrap_or(usize::MAX));
+    let left = from.file.metadata().size.saturating_sub(from.at as u64).min((i64::MAX - to.at) as u64);
+    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    let room = resource::room_for_write(call, &to.file, Some(to.at))?;
+    let count = count.min(MAX_RW_COUNT).min(left).min(room);
     if same && from.at.abs_diff(to.at) < count as u64 {
         return Err(Errno::EINVAL);
     }
