@@ -44,6 +44,7 @@ mod unix;
 pub use address::{Address, LinkAddress, UnixAddress};
 pub use census::{Description, Names, state};
 pub use interface::{Interface, ioctl_if};
+pub use netlink::{check_netlink, netlink_deliver};
 pub use netstack::{Card, NetStack};
 pub use options::fit_option;
 pub use packet::{Ring, ring_of};

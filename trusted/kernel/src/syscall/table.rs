@@ -236,7 +236,7 @@ table! {
     151 mlockall(flags: Flags) = memory::mlockall, Full;
     152 munlockall() = memory::munlockall, Full;
     153 vhangup() = refused::not_permitted, Partial;
-    155 pivot_root() = path::mount, Partial;
+    155 pivot_root(new_root: PathPointer, put_old: PathPointer) = mount::pivot_root, Full;
     157 prctl(op: u32, arg2: u64, arg3: u64, arg4: u64, arg5: u64) = prctl::prctl, Partial;
     158 arch_prctl(op: Flags, addr: Pointer) = system::arch_prctl, Partial;
     159 adjtimex(buf: TimexPointer) = adjust::adjtimex, Partial;
@@ -245,8 +245,8 @@ table! {
     162 sync() = fd::sync, Full;
     163 acct() = refused::not_permitted, Partial;
     164 settimeofday(tv: TimevalPointer, tz: ZonePointer) = time::settimeofday, Partial;
-    165 mount() = path::mount, Partial;
-    166 umount2() = path::mount, Partial;
+    165 mount(source: PathPointer, target: PathPointer, fstype: PathPointer, flags: Flags, data: Pointer) = mount::mount, Partial;
+    166 umount2(target: PathPointer, flags: Flags) = mount::umount2, Full;
     167 swapon() = refused::not_permitted, Partial;
     168 swapoff() = refused::not_permitted, Partial;
     169 reboot() = refused::not_permitted, Partial;
@@ -296,6 +296,12 @@ table! {
     233 epoll_ctl(epfd: Fd, op: u32, fd: Fd, event: Pointer) = events::epoll_ctl, Full;
     234 tgkill(tgid: i32, tid: i32, sig: u32) = signal::tgkill, Full;
     235 utimes(filename: PathPointer, times: Pointer) = attributes::utimes, Full;
+    240 mq_open(name: PathPointer, oflag: Flags, mode: u32, attr: Pointer) = mq::mq_open, Full;
+    241 mq_unlink(name: PathPointer) = mq::mq_unlink, Full;
+    242 mq_timedsend(mqdes: Fd, msg_ptr: Pointer, msg_len: usize, msg_prio: u32, abs_timeout: Pointer) = mq::mq_timedsend, Full;
+    243 mq_timedreceive(mqdes: Fd, msg_ptr: Pointer, msg_len: usize, msg_prio: Pointer, abs_timeout: Pointer) = mq::mq_timedreceive, Full;
+    244 mq_notify(mqdes: Fd, sevp: SigeventPointer) = mq::mq_notify, Full;
+    245 mq_getsetattr(mqdes: Fd, newattr: Pointer, oldattr: Pointer) = mq::mq_getsetattr, Full;
     246 kexec_load() = refused::not_permitted, Partial;
     247 waitid(idtype: u32, id: i32, infop: Pointer, options: Flags, rusage: Pointer) = wait::waitid, Full;
     251 ioprio_set(which: u32, who: i32, ioprio: u32) = priority::ioprio_set, Full;
@@ -346,7 +352,8 @@ table! {
     298 perf_event_open() = refused::not_permitted, Partial;
     299 recvmmsg(sockfd: Fd, msgvec: Pointer, vlen: u32, flags: Flags, timeout: Pointer) = message::recvmmsg, Partial;
     302 prlimit64(pid: i32, resource: u32, new_limit: Pointer, old_limit: Pointer) = resource::prlimit64, Full;
-    303 name_to_handle_at() = path::name_to_handle_at, Partial;
+    303 name_to_handle_at(dirfd: Fd, pathname: PathPointer, handle: Pointer, mount_id: Pointer, flags: Flags) = handle::name_to_handle_at, Partial;
+    304 open_by_handle_at(mount_fd: Fd, handle: Pointer, flags: Flags) = handle::open_by_handle_at, Full;
     305 clock_adjtime(clk_id: i32, buf: TimexPointer) = adjust::clock_adjtime, Partial;
     306 syncfs(fd: Fd) = fd::syncfs, Full;
     307 sendmmsg(sockfd: Fd, msgvec: Pointer, vlen: u32, flags: Flags) = message::sendmmsg, Partial;
