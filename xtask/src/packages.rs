@@ -46,6 +46,11 @@ pub const TESTS: &[Need] = &[
     ("tshark", "tshark"),
     ("nginx", "nginx-light"),
     ("memcached", "memcached"),
+    ("qemu-storage-daemon", "qemu-utils"),
+    ("fio", "fio"),
+    ("rsync", "rsync"),
+    ("mariadbd", "mariadb-server-core"),
+    ("mariadb", "mariadb-client-core"),
 ];
 
 /// Installs what is missing, and says so first.

@@ -9,9 +9,11 @@
 
 extern crate alloc;
 
+pub mod aio;
 pub mod boot;
 pub mod cpu_clock;
 pub mod devices;
+pub mod disk_formats;
 pub mod disks;
 pub mod exec;
 pub mod exit;

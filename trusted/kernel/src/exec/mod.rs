@@ -202,6 +202,7 @@ pub fn replace(task: &Arc<Task>, prepared: Prepared, registers: &mut Registers) 
     let name = prepared.task_name();
     crate::exit::release_user_words(task);
     move_out(process)?;
+    crate::aio::end_all(process);
     // Who may not read a program may not read its memory either (PR_SET_DUMPABLE in prctl(2)).
     let readable = process.credentials().check(&prepared.program.file.inode().access(), MAY_READ).is_ok();
     let secure = process.ids_for_exec(&prepared.program.file);

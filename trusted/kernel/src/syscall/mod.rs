@@ -6,6 +6,7 @@ pub mod strace;
 pub mod table;
 
 pub mod adjust;
+pub mod aio;
 pub mod attributes;
 pub mod barrier;
 pub mod clone;
