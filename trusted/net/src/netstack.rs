@@ -57,7 +57,11 @@ impl NetStack {
     /// The network over these cards; with none of them the loopback alone.
     pub fn new(cards: Vec<Card>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
         let raw = Arc::new(RawTable::default());
-        let stack = if cards.is_empty() { None } else { Some(Engine::new(cards, raw.clone()) as Arc<dyn Stack>) };
+        let stack = if cards.is_empty() {
+            None
+        } else {
+            Some(Engine::new(cards, raw.clone(), hooks.memory()) as Arc<dyn Stack>)
+        };
         Arc::new(Self {
             stack,
             hooks,

@@ -20,6 +20,22 @@ impl Tcb {
         self.send.starved = true;
     }
 
+    /// Memory is short, or no longer: buffers grow only to the least that a connection can work with.
+    pub fn set_frugal(&mut self, frugal: bool) {
+        self.recv.frugal = frugal;
+        self.send.frugal = frugal;
+    }
+
+    /// Whether memory is short.
+    pub fn is_frugal(&self) -> bool {
+        self.send.frugal
+    }
+
+    /// The application has let go ([`Tcb::close`]).
+    pub fn is_orphan(&self) -> bool {
+        self.orphan
+    }
+
     /// The engine cannot carry the connection any further: it ends with this `errno`.
     pub fn fail(&mut self, errno: i32) -> Changes {
         self.end(Some(Error::Network(errno)))

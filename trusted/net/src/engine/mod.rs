@@ -10,6 +10,7 @@
 //! all locks were let go ([`round::Round`]).
 
 mod arrival;
+mod budget;
 mod configure;
 mod connection;
 mod datagram;
@@ -34,6 +35,7 @@ use crate::netstack::Card;
 use crate::stack::{Acceptor, Configuration, Connection, DatagramSink, Guard, Manner, PacketSink, Stack};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use budget::Budget;
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::AtomicU64;
 use datagram::Datagrams;
@@ -84,6 +86,8 @@ pub(crate) struct Engine {
     /// Who waits for changes of addresses, routes and resolvers.
     changes: Arc<WaitQueue>,
     flows: Table<Flow>,
+    /// Of all flows' buffers.
+    budget: Arc<Budget>,
     listeners: Listeners,
     datagrams: Datagrams,
     /// Raw sockets.
@@ -126,8 +130,8 @@ fn random_key() -> Key {
 }
 
 impl Engine {
-    /// Over these cards; raw sockets see all packets.
-    pub fn new(cards: Vec<Card>, raw: Arc<dyn PacketSink>) -> Arc<Self> {
+    /// Over these cards, in a kernel with so many bytes of memory; raw sockets see all packets.
+    pub fn new(cards: Vec<Card>, raw: Arc<dyn PacketSink>, memory: usize) -> Arc<Self> {
         let now = rkt_platform::now();
         let mut routes = route::Table::new();
         let links: Vec<Link> =
@@ -143,6 +147,7 @@ impl Engine {
             paths: Mutex::new(pmtu::Cache::new()),
             changes: Arc::new(WaitQueue::new()),
             flows: Table::new(),
+            budget: Budget::of(memory),
             listeners: Listeners::new(),
             datagrams: Datagrams::new(),
             raw,
