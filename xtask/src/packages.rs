@@ -51,6 +51,7 @@ pub const TESTS: &[Need] = &[
     ("rsync", "rsync"),
     ("mariadbd", "mariadb-server-core"),
     ("mariadb", "mariadb-client-core"),
+    ("dpdk-testpmd", "dpdk-dev"),
 ];
 
 /// Installs what is missing, and says so first.

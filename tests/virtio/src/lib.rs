@@ -5,7 +5,7 @@
 mod netns;
 pub mod packets;
 
-pub use netns::{PacketSocket, Tun, in_network_namespace, ip};
+pub use netns::{Namespace, PacketSocket, Tap, Tun, in_network_namespace, ip};
 
 use rkt_tests_hostile::Card;
 use rkt_virtio_device::{futex_wait, futex_wake};

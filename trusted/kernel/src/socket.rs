@@ -197,6 +197,10 @@ impl Hooks for NetHooks {
         task::try_current().is_some_and(|task| task.process.credentials().capable(capability))
     }
 
+    fn memory(&self) -> usize {
+        rkt_heap::REGION.stats().total.saturating_mul(rkt_heap::PAGE)
+    }
+
     fn bind_path(&self, path: &[u8], node: Arc<UnixNode>) -> Result<()> {
         let context = context()?;
         ops::mknod(&context, None, path, S_IFSOCK | 0o777, 0).map_err(|error| match error {

@@ -81,7 +81,7 @@ impl NetStack {
     pub fn new(cards: Vec<Card>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
         let raw = Arc::new(RawTable::default());
         let taps = Arc::new(Taps::default());
-        let engine = |cards| Engine::new(cards, raw.clone(), taps.clone()) as Arc<dyn Stack>;
+        let engine = |cards| Engine::new(cards, raw.clone(), taps.clone(), hooks.memory()) as Arc<dyn Stack>;
         let stack = (!cards.is_empty()).then(|| engine(cards));
         let net = Arc::new(Self {
             stack,
@@ -194,6 +194,14 @@ impl NetStack {
         let Some(stack) = &self.stack else { return self.configuration() };
         let changed = || Some(stack.configuration()).filter(|now| now != known);
         stack.changes().wait(deadline, changed).unwrap_or_else(|_| stack.configuration())
+    }
+
+    /// The program ends: closes all connections, and waits until their peers have everything that was written, and
+    /// know that it is all; not longer than to `deadline`.
+    pub fn close_all(&self, deadline: u64) {
+        if let Some(stack) = &self.stack {
+            stack.close_all(deadline);
+        }
     }
 
     /// Does what there is to do; true if there was anything. Does nothing if another vCPU is at it.

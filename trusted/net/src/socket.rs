@@ -127,6 +127,8 @@ pub trait Hooks: Send + Sync {
     fn credentials(&self) -> Credentials;
     /// Whether who calls has a capability (capabilities(7)).
     fn capable(&self, capability: u32) -> bool;
+    /// Bytes of memory that the kernel has in all.
+    fn memory(&self) -> usize;
     /// Makes a file of type S_IFSOCK at `path` that leads to `node`.
     ///
     /// # Errors

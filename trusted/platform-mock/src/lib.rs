@@ -18,6 +18,7 @@ extern crate alloc;
 extern crate std;
 
 mod application;
+mod counting;
 mod machine;
 mod memory;
 mod platform;
@@ -25,5 +26,6 @@ mod rng;
 mod simulate;
 
 pub use application::{Application, UserContext, set_application};
+pub use counting::Counting;
 pub use platform::Mock;
 pub use simulate::{Config, Report, advance, chance, each_seed, pick, simulate, spawn};

@@ -5,6 +5,8 @@ use core::ops::Range;
 
 /// The least that is allocated.
 const LEAST: usize = 2048;
+/// The most where memory is short (Linux's `SK_MEM_QUANTUM`).
+pub(crate) const FRUGAL: usize = 4096;
 
 /// A first-in first-out buffer. Bytes may also be written behind its end, where they wait until
 /// [`Ring::commit`] moves the end over them: so a segment that came early is copied once.

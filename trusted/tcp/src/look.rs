@@ -1,6 +1,6 @@
 //! What the engine asks of a connection between its calls.
 
-use crate::state::{Changes, Error};
+use crate::state::{Changes, Error, State};
 use crate::tcb::Tcb;
 
 impl Tcb {
@@ -18,6 +18,27 @@ impl Tcb {
     /// [`Tcb::send`] that would have blocked.
     pub fn watch_room(&mut self) {
         self.send.starved = true;
+    }
+
+    /// Memory is short, or no longer: buffers grow only to the least that a connection can work with.
+    pub fn set_frugal(&mut self, frugal: bool) {
+        self.recv.frugal = frugal;
+        self.send.frugal = frugal;
+    }
+
+    /// Whether memory is short.
+    pub fn is_frugal(&self) -> bool {
+        self.send.frugal
+    }
+
+    /// The application has let go ([`Tcb::close`]).
+    pub fn is_orphan(&self) -> bool {
+        self.orphan
+    }
+
+    /// The peer has yet to acknowledge something: data, or that it was all.
+    pub fn is_unfinished(&self) -> bool {
+        self.state.is_synchronized() && !matches!(self.state, State::TimeWait) && self.send.una < self.send.end()
     }
 
     /// The engine cannot carry the connection any further: it ends with this `errno`.

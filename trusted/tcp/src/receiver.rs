@@ -1,6 +1,6 @@
 //! The receiving half: the receive sequence space (RFC 9293 §3.3.1), the window, what came early.
 
-use crate::buffer::Ring;
+use crate::buffer::{FRUGAL, Ring};
 use crate::config::{Config, MILLISECOND};
 use crate::ranges::Ranges;
 use crate::segment::{Payload, SackBlocks};
@@ -60,6 +60,8 @@ pub(crate) struct Receiver {
     latest: ArrayVec<u64, 3>,
     /// What came twice, to report it (RFC 2883): as the block that will say so.
     duplicate: Option<(u32, u32)>,
+    /// Memory is short.
+    pub(crate) frugal: bool,
 }
 
 impl Receiver {
@@ -80,6 +82,7 @@ impl Receiver {
             early: Ranges::default(),
             latest: ArrayVec::new(),
             duplicate: None,
+            frugal: false,
         }
     }
 
@@ -124,7 +127,9 @@ impl Receiver {
             return Some(None);
         }
         let early = from > self.nxt;
-        if early && !self.early.has_room(from, last) || !self.ring.reserve((to - self.read) as usize) {
+        let until = (to - self.read) as usize;
+        let affordable = !self.frugal || until <= self.ring.capacity().max(FRUGAL);
+        if early && !self.early.has_room(from, last) || !affordable || !self.ring.reserve(until) {
             return Some(None);
         }
         for (gap, gap_end) in self.early.gaps(from, to) {

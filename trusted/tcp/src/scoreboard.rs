@@ -57,6 +57,13 @@ impl Scoreboard {
         self.pieces.push_back(Sent { start, end, time, marks: Marks::empty() });
     }
 
+    /// Gives memory back that nothing lies in.
+    pub(crate) fn trim(&mut self) {
+        if self.pieces.is_empty() {
+            self.pieces = VecDeque::new();
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }

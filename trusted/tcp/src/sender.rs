@@ -1,6 +1,6 @@
 //! The sending half: the send sequence space (RFC 9293 §3.3.1) and the send buffer.
 
-use crate::buffer::Ring;
+use crate::buffer::{FRUGAL, Ring};
 use crate::config::BufferSize;
 use crate::seq;
 
@@ -45,6 +45,8 @@ pub(crate) struct Sender {
     pub(crate) max_limit: u32,
     /// The writer found the buffer full.
     pub(crate) starved: bool,
+    /// Memory is short.
+    pub(crate) frugal: bool,
 }
 
 impl Sender {
@@ -71,6 +73,7 @@ impl Sender {
             limit: size.initial,
             max_limit: size.max.max(size.initial),
             starved: false,
+            frugal: false,
         }
     }
 
@@ -113,12 +116,18 @@ impl Sender {
 
     /// Room in the buffer.
     pub(crate) fn room(&self) -> usize {
-        (self.limit as usize).saturating_sub(self.ring.len())
+        self.limit().saturating_sub(self.ring.len())
+    }
+
+    /// Bytes that the buffer may hold now.
+    fn limit(&self) -> usize {
+        let limit = self.limit as usize;
+        if self.frugal { limit.min(self.ring.capacity().max(FRUGAL)) } else { limit }
     }
 
     /// Writers are woken when a third of the buffer is free (Linux's `sk_stream_is_writeable`).
     pub(crate) fn is_writable(&self) -> bool {
-        self.room() >= self.limit as usize / 3
+        self.room() >= self.limit() / 3
     }
 
     /// The buffer is to hold two congestion windows (Linux's `tcp_sndbuf_expand`).

@@ -56,7 +56,7 @@ impl Engine {
         let mut tcb = Tcb::connect(round.now, sequence, numbers.timestamp_offset, &config);
         self.fit_path(&mut tcb, pair.peer.ip(), round.now);
         let ttl = manner.ttl.unwrap_or(self.ttl_of(&way, pair.peer.ip()));
-        let flow = Flow::new(pair, hash, &way, queue, tcb, (ttl, manner.tos));
+        let flow = Flow::new((pair, hash), &way, queue, tcb, (ttl, manner.tos), &self.budget);
         if !self.flows.insert(flow.clone()) {
             return Err(Errno::EADDRNOTAVAIL);
         }
@@ -251,6 +251,7 @@ impl Drop for Handle {
         if over && !inner.tcb.as_ref().is_some_and(|tcb| tcb.wants_output()) {
             // Freed without the lock.
             let gone = inner.tcb.take();
+            inner.charge.set(0);
             drop(inner);
             drop(gone);
         }

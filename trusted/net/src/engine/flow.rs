@@ -1,6 +1,7 @@
 //! A TCP connection in the engine: its control block, who waits for it, and how to reach the peer.
 
 use super::Way;
+use super::budget::{Budget, Charge};
 use super::table::{Keyed, Pair};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -27,6 +28,8 @@ pub(super) struct Hop {
 pub(super) struct Inner {
     /// None once nobody holds the connection and the protocol is done with it.
     pub tcb: Option<Box<Tcb>>,
+    /// What its buffers take.
+    pub charge: Charge,
     /// The connection is over, and old segments die out.
     pub time_wait: Option<Box<TimeWait>>,
     /// Where segments go; none: to be asked of the link.
@@ -67,8 +70,17 @@ impl Keyed for Flow {
 
 impl Flow {
     /// A flow that goes this way, whose progress wakes `queue`.
-    pub fn new(pair: Pair, hash: u64, way: &Way, queue: Arc<WaitQueue>, tcb: Tcb, (ttl, tos): (u8, u8)) -> Arc<Self> {
-        let inner = Inner { tcb: Some(Box::new(tcb)), time_wait: None, hop: None, packet_id: hash as u16, tos, ttl };
+    pub fn new(
+        (pair, hash): (Pair, u64),
+        way: &Way,
+        queue: Arc<WaitQueue>,
+        tcb: Tcb,
+        (ttl, tos): (u8, u8),
+        budget: &Arc<Budget>,
+    ) -> Arc<Self> {
+        let charge = Charge::new(budget);
+        let (tcb, packet_id) = (Some(Box::new(tcb)), hash as u16);
+        let inner = Inner { tcb, charge, time_wait: None, hop: None, packet_id, tos, ttl };
         Arc::new(Self {
             pair,
             hash,
@@ -88,6 +100,21 @@ impl Flow {
 }
 
 impl Inner {
+    /// Notes what the buffers take. Under the budget's end what can be had again is dropped, and what nobody
+    /// waits for ends (Linux's `tcp_out_of_resources`).
+    pub fn account(&mut self) -> Changes {
+        let Some(tcb) = self.tcb.as_mut() else { return Changes::empty() };
+        let mut changes = Changes::empty();
+        if tcb.is_frugal() && tcb.memory() > 0 {
+            tcb.reclaim();
+            if tcb.is_orphan() {
+                changes |= tcb.abort();
+            }
+        }
+        self.charge.set(tcb.memory());
+        changes
+    }
+
     /// When the flow has to be looked at, in nanoseconds.
     pub fn deadline(&self) -> u64 {
         match (&self.time_wait, &self.tcb) {

@@ -132,6 +132,7 @@ impl Engine {
             return true;
         }
         let Some(tcb) = inner.tcb.as_mut() else { return false };
+        tcb.set_frugal(self.budget.is_exhausted());
         let changes = tcb.on_segment(round.now, segment, text);
         if changes.contains(Changes::OUTPUT) {
             round.want_output(flow);

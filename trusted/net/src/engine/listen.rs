@@ -180,7 +180,8 @@ impl Engine {
         let queue = Arc::new(rkt_sched::WaitQueue::new());
         let changes = tcb.on_segment(round.now, segment, text);
         self.fit_path(&mut tcb, pair.peer.ip(), round.now);
-        let flow = Flow::new(pair, hash, &way, queue, tcb, (self.ttl_of(&way, pair.peer.ip()), 0));
+        let manner = (self.ttl_of(&way, pair.peer.ip()), 0);
+        let flow = Flow::new((pair, hash), &way, queue, tcb, manner, &self.budget);
         if !self.flows.insert(flow.clone()) {
             return;
         }

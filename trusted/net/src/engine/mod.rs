@@ -10,10 +10,12 @@
 //! all locks were let go ([`round::Round`]).
 
 mod arrival;
+mod budget;
 mod change;
 mod configure;
 mod connection;
 mod datagram;
+mod ending;
 mod flow;
 mod fragments;
 mod headers;
@@ -38,6 +40,7 @@ use crate::stack::{
 };
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use budget::Budget;
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::AtomicU64;
 use datagram::Datagrams;
@@ -88,6 +91,8 @@ pub(crate) struct Engine {
     /// Who waits for changes of addresses, routes and resolvers.
     changes: Arc<WaitQueue>,
     flows: Table<Flow>,
+    /// Of all flows' buffers.
+    budget: Arc<Budget>,
     listeners: Listeners,
     datagrams: Datagrams,
     /// Raw sockets.
@@ -130,8 +135,9 @@ fn random_key() -> Key {
 }
 
 impl Engine {
-    /// Over these cards; raw sockets see all packets, packet sockets all frames.
-    pub fn new(cards: Vec<Card>, raw: Arc<dyn PacketSink>, frames: Arc<dyn FrameSink>) -> Arc<Self> {
+    /// Over these cards, in a kernel with so many bytes of memory; raw sockets see all packets, packet
+    /// sockets all frames.
+    pub fn new(cards: Vec<Card>, raw: Arc<dyn PacketSink>, frames: Arc<dyn FrameSink>, memory: usize) -> Arc<Self> {
         let now = rkt_platform::now();
         let mut routes = route::Table::new();
         let links: Vec<Link> = (2..)
@@ -149,6 +155,7 @@ impl Engine {
             paths: Mutex::new(pmtu::Cache::new()),
             changes: Arc::new(WaitQueue::new()),
             flows: Table::new(),
+            budget: Budget::of(memory),
             listeners: Listeners::new(),
             datagrams: Datagrams::new(),
             raw,
@@ -364,6 +371,10 @@ impl Stack for Engine {
 
     fn changes(&self) -> &Arc<WaitQueue> {
         &self.changes
+    }
+
+    fn close_all(&self, deadline: u64) {
+        Engine::close_all(self, deadline);
     }
 
     fn poll(&self) -> bool {

@@ -42,6 +42,7 @@ impl Engine {
         let (result, output) = {
             let mut inner = flow.inner.lock();
             let Some(tcb) = inner.tcb.as_mut() else { return gone };
+            tcb.set_frugal(self.budget.is_exhausted());
             let (result, changes) = f(tcb, round.now);
             self.settle(flow, &mut inner, changes, &mut round);
             (result, changes.contains(Changes::OUTPUT))
@@ -64,6 +65,11 @@ impl Engine {
 
     /// Deals with what a call changed.
     pub(super) fn settle(&self, flow: &Arc<Flow>, inner: &mut Inner, changes: Changes, round: &mut Round) {
+        let pressed = inner.account();
+        if pressed.contains(Changes::OUTPUT) {
+            round.want_output(flow);
+        }
+        let changes = changes | pressed;
         round.wake(flow, changes);
         if changes.contains(Changes::CLOSED) {
             self.flows.remove(flow);

@@ -1,6 +1,8 @@
 //! Two cards joined by a wire, the rest of a kernel, and shorthands.
 #![allow(dead_code)]
 
+pub mod stranger;
+
 use rkt_linux_abi::{Errno, Result};
 use rkt_net::{Address, Card, Hooks, NetStack, Outgoing, Received, Socket, UnixNode};
 use rkt_netdev::{
@@ -11,7 +13,7 @@ use rkt_platform_mock::{Config, chance, pick};
 use rkt_user::{IoSink, IoSource};
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Runs a test as a kernel thread on one vCPU.
@@ -37,6 +39,8 @@ pub struct Wire {
     pub lies: u64,
     /// Who makes sockets may do all.
     pub privileged: bool,
+    /// Bytes of memory that each kernel has; 0: enough.
+    pub memory: usize,
 }
 
 /// One end of the wire.
@@ -46,6 +50,8 @@ struct WireCard {
     mac: [u8; 6],
     out: Frames,
     into: Frames,
+    /// What is sent to the stranger on the wire.
+    aside: Option<Frames>,
     broken: Arc<AtomicBool>,
     taken: bool,
 }
@@ -128,6 +134,10 @@ impl NetQueue for WireCard {
         if let Checksum::Partial { start, offset } = meta.checksum {
             assert!(self.wire.offloads && usize::from(start + offset) + 2 <= frame.len());
         }
+        if let Some(aside) = self.aside.as_ref().filter(|_| stranger::is_for(&frame)) {
+            aside.lock().unwrap().push_back((*meta, frame));
+            return Ok(());
+        }
         let mut out = self.out.lock().unwrap();
         if out.len() >= 64 {
             return Err(TxError::Full);
@@ -170,12 +180,22 @@ impl Probe for WireCard {
 }
 
 /// The rest of a kernel: who calls, and a directory of socket files.
-#[derive(Default)]
 pub struct Kernel {
     files: Mutex<HashMap<Vec<u8>, Arc<UnixNode>>>,
     /// Who calls may do all.
     root: AtomicBool,
+    memory: AtomicUsize,
 }
+
+impl Default for Kernel {
+    fn default() -> Self {
+        let memory = AtomicUsize::new(MEMORY);
+        Self { files: Mutex::default(), root: AtomicBool::new(false), memory }
+    }
+}
+
+/// Bytes that each kernel has, unless the wire says otherwise.
+const MEMORY: usize = 1 << 30;
 
 impl Hooks for Kernel {
     fn credentials(&self) -> rkt_net::Credentials {
@@ -184,6 +204,10 @@ impl Hooks for Kernel {
 
     fn capable(&self, _capability: u32) -> bool {
         self.root.load(Ordering::Relaxed)
+    }
+
+    fn memory(&self) -> usize {
+        self.memory.load(Ordering::Relaxed)
     }
 
     fn bind_path(&self, path: &[u8], node: Arc<UnixNode>) -> Result<()> {
@@ -211,6 +235,8 @@ pub struct Joined {
     pub b: Arc<NetStack>,
     /// Breaks the card of `a`.
     pub broken: Arc<AtomicBool>,
+    /// A third host, which speaks to `b` in frames of its own making.
+    pub stranger: stranger::Stranger,
 }
 
 /// Addresses of the two.
@@ -220,12 +246,14 @@ pub const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 pub fn joined(wire: Wire) -> Joined {
     let (ab, ba) = (Frames::default(), Frames::default());
     let broken = Arc::new(AtomicBool::new(false));
+    let aside = Frames::default();
     let stack = |number: u8, out: &Frames, into: &Frames, broken: Arc<AtomicBool>| {
         let device = Box::new(WireCard {
             wire,
             mac: [2, 0, 0, 0, 0, number],
             out: out.clone(),
             into: into.clone(),
+            aside: (number == 2).then(|| aside.clone()),
             broken,
             taken: false,
         });
@@ -233,12 +261,14 @@ pub fn joined(wire: Wire) -> Joined {
         let gateways = Vec::new();
         let (dhcp, slaac, host_name) = (false, false, Vec::new());
         let card = Card { device, name: "eth0".into(), addresses, gateways, dhcp, slaac, host_name };
-        let kernel = Kernel { root: AtomicBool::new(wire.privileged), ..Kernel::default() };
+        let memory = AtomicUsize::new(if wire.memory == 0 { MEMORY } else { wire.memory });
+        let kernel = Kernel { root: AtomicBool::new(wire.privileged), memory, ..Kernel::default() };
         NetStack::new(vec![card], Arc::new(kernel))
     };
     let a = stack(1, &ab, &ba, broken.clone());
     let b = stack(2, &ba, &ab, Arc::new(AtomicBool::new(false)));
-    Joined { a, b, broken }
+    let stranger = stranger::Stranger::new(ab, aside);
+    Joined { a, b, broken, stranger }
 }
 
 impl Joined {

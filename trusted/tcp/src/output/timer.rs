@@ -161,6 +161,7 @@ impl Tcb {
         if self.send.ring.is_empty() {
             self.send.ring.release();
         }
+        self.board.trim();
         if self.recv.ring.is_empty() && !self.recv.has_holes() {
             self.recv.ring.release();
         }
