@@ -5,7 +5,7 @@ use super::abi::Timespec;
 use super::events::{deadline_ns, temporary_mask};
 use super::{read_write, resource};
 use crate::aio::{Context, Event, Flush, Job, Operation};
-use crate::mm::{MapRequest, Placement};
+use crate::mm::{MapRequest, Marks, Placement};
 use crate::signal;
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{O_DIRECT, RWF_DSYNC, RWF_HIPRI, RWF_SYNC};
@@ -79,6 +79,7 @@ pub fn io_setup(call: &mut Call<'_>, most: u32, to: UserPtr<u64>) -> Result<u64>
         shared: false,
         file: None,
         populate: false,
+        marks: Marks::default(),
         name: Some("/[aio] (deleted)"),
     })?;
     if let Err(error) = to.write(&id) {

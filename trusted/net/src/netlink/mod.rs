@@ -182,7 +182,7 @@ pub fn netlink_deliver(socket: &dyn Socket, datagram: &[u8]) -> Result<()> {
             return Err(Errno::ENOBUFS);
         }
         state.used += datagram.len();
-        state.answers.push_back(datagram.to_vec());
+        state.answers.push_back(Message { bytes: datagram.to_vec(), group: 0 });
     }
     socket.queue.wake_all(POLLIN | POLLRDNORM);
     Ok(())
