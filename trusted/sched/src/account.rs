@@ -14,10 +14,14 @@ pub struct Account {
     ran: AtomicU64,
     /// When the running slice began; 0 = the thread does not run.
     since: AtomicU64,
-    /// Ticks that hit it in the application and in the kernel.
-    hits: [AtomicU64; 2],
-    /// Times that it waited, and that it made place for others.
-    left: [AtomicU64; 2],
+    /// Ticks that hit it in the application.
+    user_hits: AtomicU64,
+    /// And in the kernel.
+    kernel_hits: AtomicU64,
+    /// Times that it waited.
+    waits: AtomicU64,
+    /// And that it made place for others.
+    preemptions: AtomicU64,
 }
 
 fn add(counter: &AtomicU64) {
@@ -48,7 +52,7 @@ impl Account {
             self.ran.store(self.ran.load(Ordering::Relaxed) + slice, Ordering::Relaxed);
             self.since.store(0, Ordering::Relaxed);
         });
-        add(if waits { &self.left[0] } else { &self.left[1] });
+        add(if waits { &self.waits } else { &self.preemptions });
         slice
     }
 
@@ -59,7 +63,7 @@ impl Account {
 
     /// A tick hit the running thread.
     pub(crate) fn hit(&self, in_kernel: bool) {
-        add(if in_kernel { &self.hits[1] } else { &self.hits[0] });
+        add(if in_kernel { &self.kernel_hits } else { &self.user_hits });
     }
 
     /// Ticks of the time-stamp counter that the thread has had so far.
@@ -78,12 +82,12 @@ impl Account {
 
     /// Ticks that hit the thread in the application, and in the kernel.
     pub fn hits(&self) -> (u64, u64) {
-        (self.hits[0].load(Ordering::Relaxed), self.hits[1].load(Ordering::Relaxed))
+        (self.user_hits.load(Ordering::Relaxed), self.kernel_hits.load(Ordering::Relaxed))
     }
 
     /// How often it waited, and how often it made place for others while it could run.
     pub fn switches(&self) -> (u64, u64) {
-        (self.left[0].load(Ordering::Relaxed), self.left[1].load(Ordering::Relaxed))
+        (self.waits.load(Ordering::Relaxed), self.preemptions.load(Ordering::Relaxed))
     }
 }
 

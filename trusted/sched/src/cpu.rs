@@ -490,8 +490,11 @@ pub(crate) fn reset() {
         let ready = cpu.queue.try_lock().map(|mut queue| core::mem::take(&mut *queue));
         cpu.queued.store(0, Ordering::SeqCst);
         cpu.stealable.store(0, Ordering::SeqCst);
+        // Otherwise one run would decide who comes first in the next.
+        [&cpu.floor, &cpu.last, &cpu.next].iter().for_each(|counter| counter.store(0, Ordering::SeqCst));
         // SAFETY: no vCPU runs.
         let own = unsafe { &mut *cpu.own.get() };
+        own.realtime = Throttle { since: 0, used: 0 };
         drop((ready, own.left.take(), own.picked.take()));
     }
 }

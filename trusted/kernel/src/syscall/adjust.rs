@@ -28,7 +28,8 @@ const ERROR_MAX: i64 = 16_000_000;
 const TOLERANCE: i64 = 500 << 16;
 
 fn adjust(from: UserPtr<Timex>) -> Result<u64> {
-    let modes = from.read()?[0] as u32;
+    let [modes, ..] = from.read()?;
+    let modes = modes as u32;
     if modes != 0 && modes != READ_OFFSET {
         return Err(Errno::EPERM);
     }
