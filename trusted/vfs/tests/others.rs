@@ -203,9 +203,9 @@ fn inotify_tells_what_happens() {
         let instance_file = Inotify::create(O_NONBLOCK);
         let instance = Inotify::of(&instance_file).unwrap();
         let d = resolve(&context, "d").unwrap();
-        assert_eq!(instance.add_watch(&d, 0), Err(Errno::EINVAL));
         assert_eq!(instance.add_watch(&d, IN_ALL_EVENTS), Ok(1));
         assert_eq!(instance.add_watch(&d, IN_ALL_EVENTS | IN_MASK_CREATE), Err(Errno::EEXIST));
+        drop(d); // or the directory would not end with its name
         let events = || {
             let mut bytes = vec![0; 4096];
             let n = match read(&instance_file, &mut bytes) {
