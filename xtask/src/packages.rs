@@ -52,6 +52,13 @@ pub const TESTS: &[Need] = &[
     ("mariadbd", "mariadb-server-core"),
     ("mariadb", "mariadb-client-core"),
     ("dpdk-testpmd", "dpdk-dev"),
+    ("pg_lsclusters", "postgresql"),
+    ("stress-ng", "stress-ng"),
+    ("vim", "vim"),
+    ("tmux", "tmux"),
+    ("xz", "xz-utils"),
+    ("make", "make"),
+    ("git", "git"),
 ];
 
 /// Installs what is missing, and says so first.

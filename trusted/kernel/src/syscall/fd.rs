@@ -33,21 +33,11 @@ pub fn usable(call: &Call<'_>, fd: i32) -> Result<Arc<OpenFile>> {
     if file.is_path_only() { Err(Errno::EBADF) } else { Ok(file) }
 }
 
-<<<<<<< ours
 /// A descriptor of the file was closed: the POSIX locks of the process go with it (fcntl(2)), and
 /// its wish to be told of messages (mq_notify(3)).
 pub fn closed(process: &Process, file: &OpenFile) {
     crate::ipc::posix_queue::closed(process, file);
     file.release_process_locks(process.pid as u64);
-=======
-/// A descriptor of the file was closed: the POSIX locks of the process go with it (fcntl(2)), and its notification
-/// by a message queue (mq_close(3)).
-pub fn closed(process: &Process, file: &OpenFile) {
-    if let Some(locks) = file.inode().locks() {
-        locks.release_process(process.pid as u64);
-    }
-    crate::ipc::posix::closed(process, file);
->>>>>>> theirs
 }
 
 /// close(2).
