@@ -16,7 +16,9 @@
 
 use crate::host::{self, mm, nr};
 use crate::{carrier, user_copy};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::alloc::Layout;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rkt_platform::{Protection, SpaceId, Upcalls};
 use rkt_sync::Mutex;
@@ -34,7 +36,7 @@ const OTHERS_MAX: usize = 128;
 const TEXT_MAX: usize = 8;
 
 static SITES: AtomicU64 = AtomicU64::new(0);
-/// Whether `MOVED` has entries, to look at without the lock.
+/// Whether `State::moved` has entries, to look at without the lock.
 static ANY_MOVED: AtomicBool = AtomicBool::new(false);
 
 /// Sites rewritten so far.
@@ -43,12 +45,37 @@ pub fn count() -> u64 {
 }
 
 /// A page of trampolines: mapped for execution in the application's range, written through the
-/// kernel's alias of the same memory.
+/// kernel's alias of the same memory. Copies of an address space share it.
 struct Page {
     space: SpaceId,
     user: u64,
-    kernel: usize,
+    memory: Arc<Memory>,
     used: usize,
+}
+
+/// A page of the kernel's heap.
+struct Memory(usize);
+
+#[repr(align(4096))]
+struct Aligned {
+    _bytes: [u8; PAGE as usize],
+}
+
+const MEMORY: Layout = Layout::new::<Aligned>();
+
+impl Memory {
+    fn new() -> Option<Self> {
+        // SAFETY: the layout is not empty.
+        let at = unsafe { alloc::alloc::alloc_zeroed(MEMORY) } as usize;
+        (at != 0).then_some(Self(at))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: made by `new` with the same layout; whoever mapped it has unmapped it or runs no more.
+        unsafe { alloc::alloc::dealloc(self.0 as *mut u8, MEMORY) };
+    }
 }
 
 /// Where threads that were stopped behind a replaced `syscall` go on.
@@ -59,13 +86,17 @@ struct Moved {
     to: u64,
 }
 
-/// All pages of trampolines. Held while sites are rewritten, across upcalls, which lock the areas of
-/// the address space.
-static PAGES: Mutex<Vec<Page>> = Mutex::new(Vec::new());
+struct State {
+    pages: Vec<Page>,
+    moved: Vec<Moved>,
+}
 
-/// Held for moments, and under the lock of the areas: a fork copies what belongs to the text that it
+/// Held while sites are rewritten, across upcalls, which lock the areas of the address space.
+static REWRITING: Mutex<()> = Mutex::new(());
+
+/// Held for moments, also by who has locked the areas: a fork copies what belongs to the text that it
 /// copies.
-static MOVED: Mutex<Vec<Moved>> = Mutex::new(Vec::new());
+static STATE: Mutex<State> = Mutex::new(State { pages: Vec::new(), moved: Vec::new() });
 
 /// What to do with a site.
 struct Plan {
@@ -109,13 +140,13 @@ impl<const N: usize> ArrayBuf<N> {
 /// Looks at the site whose trap is being served; `after` is the address behind its `syscall`. Other
 /// sites of the same file that were proven before are rewritten with it.
 pub fn consider(upcalls: &Upcalls, after: u64) {
-    let mut pages = PAGES.lock();
+    let _rewriting = REWRITING.lock();
     let Some(first) = plan(after) else { return };
     let mut others = [0; OTHERS_MAX];
     let count = (upcalls.prove)(after, &mut others).min(OTHERS_MAX);
     let mut edits: Vec<Edit> = Vec::with_capacity(count + 1);
     let others = others.iter().take(count).filter_map(|&after| plan(after));
-    edits.extend(others.chain([first]).filter_map(|plan| Edit::prepare(&mut pages, upcalls, plan)));
+    edits.extend(others.chain([first]).filter_map(|plan| Edit::prepare(upcalls, plan)));
     edits.sort_unstable_by_key(|edit| edit.start);
     let mut rest = edits.as_slice();
     while let Some(run) = run_of_pages(rest) {
@@ -134,8 +165,8 @@ struct Edit {
 
 impl Edit {
     /// Writes the trampoline.
-    fn prepare(pages: &mut Vec<Page>, upcalls: &Upcalls, plan: Plan) -> Option<Self> {
-        let trampoline = write_trampoline(pages, upcalls, &plan)?;
+    fn prepare(upcalls: &Upcalls, plan: Plan) -> Option<Self> {
+        let trampoline = write_trampoline(upcalls, &plan)?;
         let mut text = plan.text;
         // The jump's target: e9 rel32.
         text.bytes.get_mut(1..5)?.copy_from_slice(&distance(plan.start + 5, trampoline)?.to_le_bytes());
@@ -179,9 +210,9 @@ fn apply(upcalls: &Upcalls, edits: &[Edit]) {
 /// Counts what has been rewritten.
 fn note(edits: &[Edit]) {
     SITES.fetch_add(edits.len() as u64, Ordering::Relaxed);
-    let mut moved = MOVED.lock();
-    moved.extend(edits.iter().filter_map(|edit| edit.moved));
-    if !moved.is_empty() {
+    let mut state = STATE.lock();
+    state.moved.extend(edits.iter().filter_map(|edit| edit.moved));
+    if !state.moved.is_empty() {
         ANY_MOVED.store(true, Ordering::Release);
     }
 }
@@ -241,19 +272,17 @@ const fn entry_len() -> usize {
     7 + 8
 }
 
-fn write_trampoline(pages: &mut Vec<Page>, upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
+fn write_trampoline(upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
     let space = carrier::me().space;
     let fits = |page: &Page| {
         page.space == space && page.used + TRAMPOLINE_MAX <= PAGE as usize && page.user.abs_diff(plan.start) < 1 << 30
     };
-    let at = match pages.iter().position(fits) {
-        Some(at) => at,
-        None => {
-            pages.push(new_page(space, upcalls, plan.start)?);
-            pages.len() - 1
-        }
-    };
-    let page = pages.get_mut(at)?;
+    if !STATE.lock().pages.iter().any(fits) {
+        let page = new_page(space, upcalls, plan.start)?;
+        STATE.lock().pages.push(page);
+    }
+    let mut state = STATE.lock();
+    let page = state.pages.iter_mut().find(|page| fits(page))?;
     let start = page.user + page.used as u64;
     let mut code: ArrayBuf<TRAMPOLINE_MAX> = ArrayBuf::new();
     code.push(plan.prologue.as_slice());
@@ -273,22 +302,17 @@ fn write_trampoline(pages: &mut Vec<Page>, upcalls: &Upcalls, plan: &Plan) -> Op
         code.push(&distance(behind_jump, *on)?.to_le_bytes());
     }
     // SAFETY: the page has room (`fits`), and nobody executes bytes behind `used` yet.
-    unsafe { core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), (page.kernel + page.used) as *mut u8, code.len) };
+    unsafe { core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), (page.memory.0 + page.used) as *mut u8, code.len) };
     page.used += TRAMPOLINE_MAX;
     Some(start)
 }
 
 fn new_page(space: SpaceId, upcalls: &Upcalls, near: u64) -> Option<Page> {
     let user = (upcalls.reserve_near)(near, PAGE)?;
-    let layout = core::alloc::Layout::from_size_align(PAGE as usize, PAGE as usize).ok()?;
-    // SAFETY: the layout is not empty.
-    let kernel = unsafe { alloc::alloc::alloc_zeroed(layout) } as usize;
-    if kernel == 0 {
-        return None;
-    }
+    let memory = Arc::new(Memory::new()?);
     let prot = Protection { read: true, write: false, execute: true };
-    crate::space::map_folio(user, kernel, PAGE, prot).ok()?;
-    Some(Page { space, user, kernel, used: 0 })
+    crate::space::map_folio(user, memory.0, PAGE, prot).ok()?;
+    Some(Page { space, user, memory, used: 0 })
 }
 
 /// Puts a changed copy in the place of mapped text.
@@ -319,21 +343,25 @@ pub fn translate(rip: u64) -> u64 {
     if !ANY_MOVED.load(Ordering::Acquire) {
         return rip;
     }
+    let state = STATE.lock();
     let space = carrier::me().space;
-    let moved = MOVED.lock();
-    moved.iter().find(|moved| moved.space == space && moved.from == rip).map_or(rip, |moved| moved.to)
+    state.moved.iter().find(|moved| moved.space == space && moved.from == rip).map_or(rip, |moved| moved.to)
 }
 
 /// A copy of an address space has the same trampolines; it adds new ones on pages of its own.
 pub fn fork(parent: SpaceId, child: SpaceId) {
-    let mut moved = MOVED.lock();
-    let own = moved.iter().filter(|moved| moved.space == parent);
-    let copies: Vec<Moved> = own.map(|moved| Moved { space: child, ..*moved }).collect();
-    moved.extend(copies);
+    let mut state = STATE.lock();
+    let full = |page: &Page| Page { space: child, memory: page.memory.clone(), used: PAGE as usize, ..*page };
+    let pages: Vec<Page> = state.pages.iter().filter(|page| page.space == parent).map(full).collect();
+    let moved = state.moved.iter().filter(|moved| moved.space == parent);
+    let moved: Vec<Moved> = moved.map(|moved| Moved { space: child, ..*moved }).collect();
+    state.pages.extend(pages);
+    state.moved.extend(moved);
 }
 
-/// Forgets an address space.
+/// Forgets an address space, whose areas are unmapped or which nobody runs in any more.
 pub fn forget(space: SpaceId) {
-    PAGES.lock().retain(|page| page.space != space);
-    MOVED.lock().retain(|moved| moved.space != space);
+    let mut state = STATE.lock();
+    state.pages.retain(|page| page.space != space);
+    state.moved.retain(|moved| moved.space != space);
 }
