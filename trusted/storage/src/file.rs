@@ -259,6 +259,20 @@ impl Mappable for Node {
         Ok(MappedFolio { folio, start })
     }
 
+    fn present(&self, offset: u64, end: u64) -> u64 {
+        let Ok(content) = self.regular() else { return offset };
+        let pages = content.pages.read();
+        let mut at = offset;
+        while at < end {
+            let next = (at / PAGE + 1).saturating_mul(PAGE).min(end);
+            if !pages.is_present(at, next) {
+                break;
+            }
+            at = next;
+        }
+        at
+    }
+
     fn len(&self) -> u64 {
         self.content.as_ref().map_or(0, |content| content.size.load(Ordering::Acquire))
     }

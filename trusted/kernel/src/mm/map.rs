@@ -198,8 +198,9 @@ impl Mm {
     /// Unmaps everything: execve, exit. Runs in the address space.
     pub fn clear(&self) {
         let areas = self.lock().clear();
-        for area in &areas {
-            let _ = rkt_platform::unmap(area.start, area.len());
+        // In one go: nothing but areas lies in the application's range.
+        if let (Some(first), Some(last)) = (areas.first(), areas.last()) {
+            let _ = rkt_platform::unmap(first.start, last.end - first.start);
         }
     }
 }

@@ -43,7 +43,6 @@ pub fn prove(after: u64, others: &mut [u64]) -> usize {
     }
     let (start, end) = (area.start, area.end);
     let content = Content::of(file);
-    drop(inner);
     let mut proven = PROVEN.lock();
     let proven = proven.get_or_insert_default();
     if proven.len() >= MAX_FILES && !proven.contains_key(&content) {
@@ -56,8 +55,13 @@ pub fn prove(after: u64, others: &mut [u64]) -> usize {
     {
         sites.insert(place, at);
     }
-    let mapped =
-        sites.iter().filter_map(|&site| site.checked_sub(offset)?.checked_add(start)).filter(|&site| site < end);
+    // What is hidden is left to its own trap: to read it would fault.
+    let is_shown = |&&site: &&u64| area.backing.view().is_none_or(|view| view.is_shown(site.saturating_sub(2)));
+    let mapped = sites
+        .iter()
+        .filter(is_shown)
+        .filter_map(|&site| site.checked_sub(offset)?.checked_add(start))
+        .filter(|&site| site < end);
     let mut count = 0;
     for (into, site) in others.iter_mut().zip(mapped.filter(|&site| site != after)) {
         *into = site;

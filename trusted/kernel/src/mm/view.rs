@@ -13,8 +13,14 @@ use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Protection;
 use rkt_vfs::{Mappable, OpenFile};
 
-/// Areas up to this length are shown whole at once: an alias costs less than a fault.
+/// Areas up to this length are shown at once as far as their file is at hand: an alias costs less than a fault.
 const EAGER_MAX: u64 = 512 << 10;
+/// The same for program text, of which much is used.
+const EAGER_TEXT_MAX: u64 = 8 << 20;
+/// Folios are no smaller, and aligned to their offset.
+const FOLIO_MIN: u64 = 64 << 10;
+/// How an alias can be used before it is protected.
+const AS_IN_THE_CACHE: Protection = Protection { read: true, write: true, execute: false };
 
 /// A folio that is shown; holding it keeps mapping and file the same memory.
 #[derive(Clone)]
@@ -52,6 +58,23 @@ impl Writes {
 impl Drop for Writes {
     fn drop(&mut self) {
         let _ = self.0.map_writable(false);
+    }
+}
+
+/// Neighbouring memory of the page cache, and where it is to be shown.
+struct Piece {
+    addr: u64,
+    source: usize,
+    len: u64,
+}
+
+impl Piece {
+    fn end(&self) -> u64 {
+        self.addr + self.len
+    }
+
+    fn map(&self, protection: Protection) -> Result<()> {
+        rkt_platform::map_folio(self.addr, self.source, self.len, protection).map_err(map_errno)
     }
 }
 
@@ -109,23 +132,33 @@ impl View {
         }
     }
 
-    /// Makes the platform's mappings: in a small area of all that is at hand, of nothing in a large
-    /// one. Says whether pages are hidden.
+    /// Makes the platform's mappings: of what the file has at hand, unless the area is large. Says whether
+    /// pages are hidden.
     ///
     /// # Errors
     /// `ENOMEM`, and what the file says.
     pub fn show(&mut self, place: Place) -> Result<bool> {
         self.shown.clear();
-        let mut behind = place.start;
-        if place.end - place.start <= EAGER_MAX {
-            let len = self.file_end(place) - place.start;
-            behind += page_up(self.object.present(self.offset, self.offset + len) - self.offset);
+        let most = if place.protection.execute { EAGER_TEXT_MAX } else { EAGER_MAX };
+        let eager = place.end - place.start <= most;
+        let len = if eager { self.at_hand(self.file_end(place) - place.start) } else { 0 };
+        let at = if len > 0 { self.show_run(place, place.start, place.start + len)? } else { place.start };
+        self.hide(at, place.end)
+    }
+
+    /// How many of the first `len` bytes are to be shown at once: those that the file has at hand, or all if
+    /// it has half of them.
+    fn at_hand(&self, len: u64) -> u64 {
+        let end = self.offset + len;
+        let first = self.object.present(self.offset, end);
+        let (mut at, mut present) = (first, first.saturating_sub(self.offset));
+        while at < end {
+            at = (at / FOLIO_MIN + 1).saturating_mul(FOLIO_MIN).min(end);
+            let next = self.object.present(at, end);
+            present += next.saturating_sub(at);
+            at = at.max(next);
         }
-        let mut at = place.start;
-        while at < behind {
-            at = self.show_at(place, at)?;
-        }
-        self.hide(place, at)
+        if present.saturating_mul(2) >= len { len } else { page_up(first.saturating_sub(self.offset)) }
     }
 
     /// The address behind the page of the file's last byte, within the area.
@@ -134,12 +167,35 @@ impl View {
         place.start.saturating_add(len).min(place.end)
     }
 
-    fn hide(&self, place: Place, from: u64) -> Result<bool> {
-        if from >= place.end {
+    fn hide(&self, from: u64, to: u64) -> Result<bool> {
+        if from >= to {
             return Ok(false);
         }
-        rkt_platform::map_anon(from, place.end - from, Protection::default()).map_err(map_errno)?;
+        rkt_platform::map_anon(from, to - from, Protection::default()).map_err(map_errno)?;
         Ok(true)
+    }
+
+    /// Shows the folios of `from..to`, neighbours in the page cache in one go; gives the address behind.
+    ///
+    /// # Errors
+    /// As [`View::show_at`].
+    fn show_run(&mut self, place: Place, from: u64, to: u64) -> Result<u64> {
+        let mut run = self.next_piece(place, from)?;
+        let start = run.addr;
+        while run.end() < to {
+            let next = self.next_piece(place, run.end())?;
+            if next.addr == run.end() && next.source == run.source + run.len as usize {
+                run.len += next.len;
+            } else {
+                run.map(AS_IN_THE_CACHE)?;
+                run = next;
+            }
+        }
+        run.map(AS_IN_THE_CACHE)?;
+        if place.protection != AS_IN_THE_CACHE {
+            rkt_platform::protect(start, run.end() - start, place.protection).map_err(map_errno)?;
+        }
+        Ok(run.end())
     }
 
     /// Shows the folio under an address of the area; gives the address behind what is shown.
@@ -147,6 +203,13 @@ impl View {
     /// # Errors
     /// `EFAULT` behind the file's end; `ENOSPC`, `EIO`, `ENOMEM`.
     fn show_at(&mut self, place: Place, addr: u64) -> Result<u64> {
+        let piece = self.next_piece(place, addr)?;
+        piece.map(place.protection)?;
+        Ok(piece.end())
+    }
+
+    /// The folio under an address of the area, as far as it is to be shown; it counts as shown from now on.
+    fn next_piece(&mut self, place: Place, addr: u64) -> Result<Piece> {
         let at = self.offset + (addr - place.start);
         let piece = self.object.folio(at)?;
         let first = piece.start.max(self.offset);
@@ -157,9 +220,13 @@ impl View {
             return Err(Errno::EFAULT);
         }
         let source = piece.folio.addr() + (first - piece.start) as usize;
-        rkt_platform::map_folio(from, source, to - from, place.protection).map_err(map_errno)?;
         self.shown.insert(first, Shown { end: first + (to - from), _folio: piece.folio });
-        Ok(to)
+        Ok(Piece { addr: from, source, len: to - from })
+    }
+
+    /// Whether the byte at this offset in the object is shown.
+    pub fn is_shown(&self, offset: u64) -> bool {
+        self.shown.range(..=offset).next_back().is_some_and(|(_, shown)| shown.end > offset)
     }
 
     /// The application touched this address: shows it, unless it is shown already.
@@ -197,6 +264,6 @@ impl View {
             shown.end = shown.end.min(end);
             start < end
         });
-        self.hide(place, self.file_end(place).max(place.start)).map(drop)
+        self.hide(self.file_end(place).max(place.start), place.end).map(drop)
     }
 }
