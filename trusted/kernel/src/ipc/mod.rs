@@ -1,6 +1,7 @@
-//! System V IPC (sysvipc(7)): shared memory, semaphores and message queues.
+//! System V IPC (sysvipc(7)): shared memory, semaphores and message queues; and POSIX message queues.
 
 pub mod message;
+pub mod posix;
 pub mod registry;
 pub mod semaphore;
 pub mod shared;

@@ -32,11 +32,13 @@ pub fn usable(call: &Call<'_>, fd: i32) -> Result<Arc<OpenFile>> {
     if file.is_path_only() { Err(Errno::EBADF) } else { Ok(file) }
 }
 
-/// A descriptor of the file was closed: the POSIX locks of the process go with it (fcntl(2)).
+/// A descriptor of the file was closed: the POSIX locks of the process go with it (fcntl(2)), and its notification
+/// by a message queue (mq_close(3)).
 pub fn closed(process: &Process, file: &OpenFile) {
     if let Some(locks) = file.inode().locks() {
         locks.release_process(process.pid as u64);
     }
+    crate::ipc::posix::closed(process, file);
 }
 
 /// close(2).

@@ -17,6 +17,7 @@ pub mod ipc;
 pub mod lock;
 pub mod memory;
 pub mod message;
+pub mod mqueue;
 pub mod names;
 pub mod path;
 pub mod pidfd;

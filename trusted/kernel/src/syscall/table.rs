@@ -282,6 +282,12 @@ table! {
     233 epoll_ctl(epfd: Fd, op: u32, fd: Fd, event: Pointer) = events::epoll_ctl, Full;
     234 tgkill(tgid: i32, tid: i32, sig: u32) = signal::tgkill, Full;
     235 utimes(filename: PathPointer, times: Pointer) = attributes::utimes, Full;
+    240 mq_open(name: PathPointer, oflag: Flags, mode: u32, attr: Pointer) = mqueue::mq_open, Full;
+    241 mq_unlink(name: PathPointer) = mqueue::mq_unlink, Full;
+    242 mq_timedsend(mqdes: Fd, msg_ptr: Pointer, msg_len: usize, msg_prio: u32, abs_timeout: TimespecPointer) = mqueue::mq_timedsend, Full;
+    243 mq_timedreceive(mqdes: Fd, msg_ptr: Pointer, msg_len: usize, msg_prio: Pointer, abs_timeout: TimespecPointer) = mqueue::mq_timedreceive, Full;
+    244 mq_notify(mqdes: Fd, sevp: Pointer) = mqueue::mq_notify, Partial;
+    245 mq_getsetattr(mqdes: Fd, newattr: Pointer, oldattr: Pointer) = mqueue::mq_getsetattr, Full;
     247 waitid(idtype: u32, id: i32, infop: Pointer, options: Flags, rusage: Pointer) = wait::waitid, Full;
     253 inotify_init() = events::inotify_init, Full;
     254 inotify_add_watch(fd: Fd, pathname: PathPointer, mask: Flags) = events::inotify_add_watch, Full;

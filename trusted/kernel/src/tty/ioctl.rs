@@ -1,7 +1,7 @@
 //! ioctl_tty(2).
 
 use super::pty::Master;
-use super::termios::{Termios, Termios2};
+use super::termios::{Termio, Termios, Termios2};
 use super::{State, Tty, TtyFile, give_up, session_of};
 use crate::jobs;
 use crate::process;
@@ -12,10 +12,10 @@ use rkt_linux_abi::general::{
     TCIOFLUSH, TCION, TCOFLUSH, TCOOFF, TCOON, VSTART, VSTOP,
 };
 use rkt_linux_abi::ioctl::{
-    FIONREAD, TCFLSH, TCGETS, TCGETS2, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC,
-    TIOCCBRK, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER,
-    TIOCGSID, TIOCGWINSZ, TIOCNOTTY, TIOCNXCL, TIOCOUTQ, TIOCPKT, TIOCSBRK, TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSPGRP,
-    TIOCSPTLCK, TIOCSTI, TIOCSWINSZ, TIOCVHANGUP,
+    FIONREAD, TCFLSH, TCGETA, TCGETS, TCGETS2, TCSBRK, TCSBRKP, TCSETA, TCSETAF, TCSETAW, TCSETS, TCSETS2, TCSETSF,
+    TCSETSF2, TCSETSW, TCSETSW2, TCXONC, TIOCCBRK, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGPKT,
+    TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCGSID, TIOCGWINSZ, TIOCNOTTY, TIOCNXCL, TIOCOUTQ, TIOCPKT, TIOCSBRK,
+    TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSPGRP, TIOCSPTLCK, TIOCSTI, TIOCSWINSZ, TIOCVHANGUP,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
@@ -118,6 +118,14 @@ fn of_either(tty: &Arc<Tty>, task: &Task, command: u32, argument: u64) -> Result
         }
         TCSETS | TCSETSW | TCSETSF => set_modes(tty, task, modes.read()?, command == TCSETSF)?,
         TCSETS2 | TCSETSW2 | TCSETSF2 => set_modes(tty, task, modes.read()?, command == TCSETSF2)?,
+        TCGETA => {
+            let shown = tty.modes().to_termio();
+            UserPtr::<Termio>::new(argument).write(&shown)?;
+        }
+        TCSETA | TCSETAW | TCSETAF => {
+            let changed = UserPtr::<Termio>::new(argument).read()?;
+            set_modes(tty, task, tty.modes().with_termio(changed), command == TCSETAF)?;
+        }
         TIOCGWINSZ => {
             let size = tty.state.lock().size;
             UserPtr::<u16>::new(argument).write_array(&size)?;

@@ -37,6 +37,20 @@ pub struct Termios2 {
     pub speeds: [u32; 2],
 }
 
+/// Control characters of the older structure (NCC of asm-generic/termios.h).
+const OLD_CONTROLS: usize = 8;
+
+/// `struct termio` of System V: the lower halves of the modes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Termio {
+    /// Input, output, control and local modes.
+    modes: [u16; 4],
+    discipline: u8,
+    characters: [u8; OLD_CONTROLS],
+    padding: u8,
+}
+
 /// Speed of B38400.
 const SPEED: u32 = 38_400;
 
@@ -52,6 +66,30 @@ impl Termios {
         // EOL 0, REPRINT ^R, DISCARD ^O, WERASE ^W, LNEXT ^V, EOL2 0.
         characters: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
     };
+
+    /// What the older structure shows of them.
+    pub fn to_termio(self) -> Termio {
+        let modes = [self.input, self.output, self.control, self.local].map(|modes| modes as u16);
+        let mut characters = [0; OLD_CONTROLS];
+        characters.iter_mut().zip(self.characters).for_each(|(to, from)| *to = from);
+        Termio { modes, discipline: self.discipline, characters, padding: 0 }
+    }
+
+    /// These modes with what the older structure has; the rest stays.
+    pub fn with_termio(self, old: Termio) -> Termios {
+        let [input, output, control, local] = old.modes.map(u32::from);
+        let lower = |modes: u32, new: u32| modes & !0xffff | new;
+        let mut characters = self.characters;
+        characters.iter_mut().zip(old.characters).for_each(|(to, from)| *to = from);
+        Termios {
+            input: lower(self.input, input),
+            output: lower(self.output, output),
+            control: lower(self.control, control),
+            local: lower(self.local, local),
+            discipline: old.discipline,
+            characters,
+        }
+    }
 
     /// A control character (`VINTR` …); none if it is disabled (_POSIX_VDISABLE is 0).
     pub fn character(&self, which: u32) -> Option<u8> {
@@ -110,5 +148,6 @@ mod tests {
     fn layout() {
         assert_eq!(size_of::<Termios>(), 36);
         assert_eq!(size_of::<Termios2>(), 44);
+        assert_eq!(size_of::<Termio>(), 18);
     }
 }
