@@ -32,6 +32,17 @@ pub const TESTS: &[Need] = &[
     ("sgdisk", "gdisk"),
     ("sfdisk", "fdisk"),
     ("qemu-img", "qemu-utils"),
+    ("pg_lsclusters", "postgresql"),
+    ("stress-ng", "stress-ng"),
+    ("vim", "vim"),
+    ("tmux", "tmux"),
+    ("sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
+    ("xz", "xz-utils"),
+    ("make", "make"),
+    ("git", "git"),
+    ("curl", "curl"),
+    ("nginx", "nginx-light"),
 ];
 
 /// Installs what is missing, and says so first.

@@ -12,6 +12,23 @@ pub fn enclave_of(supervisor: Pid) -> Pid {
     until("the enclave's process appears", || descendants(supervisor).into_iter().find(|pid| is_locked_down(*pid)))
 }
 
+/// How many host processes the enclave has: one for each address space that lives. What has ended goes a
+/// little later than the program in it.
+pub fn enclave_processes(supervisor: Pid) -> usize {
+    let count = || descendants(supervisor).into_iter().filter(|pid| is_locked_down(*pid)).count();
+    let start = std::time::Instant::now();
+    loop {
+        let found = count();
+        if found <= 1 || start.elapsed() > SETTLED {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// Long enough for the host to end processes, however busy it is.
+const SETTLED: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// An enclave behind its lockdown: seccomp filters calls (proc_pid_status(5): mode 2).
 fn is_locked_down(pid: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();

@@ -9,5 +9,5 @@ mod inspect;
 mod run;
 
 pub use build::{C, Toolchain, build};
-pub use inspect::{Call, MAY_CALL, Traced, descriptors, enclave_of, trace, window_of};
+pub use inspect::{Call, MAY_CALL, Traced, descriptors, enclave_of, enclave_processes, trace, window_of};
 pub use run::{Finished, Running, finish, in_enclave, natively, rkt_io, same, same_in, until};
