@@ -23,7 +23,7 @@ impl Filter {
     pub fn set(&mut self, name: u32, value: &[u8]) -> Option<Result<()>> {
         match name {
             SO_ATTACH_FILTER => Some(self.attach(value)),
-            SO_DETACH_FILTER => Some(self.detach()),
+            SO_DETACH_FILTER => Some(int(value).and_then(|_| self.detach())),
             SO_LOCK_FILTER => Some(int(value).and_then(|locked| self.lock(locked != 0))),
             _ => None,
         }
@@ -78,9 +78,9 @@ impl Filter {
         self.program.is_some()
     }
 
-    /// Whether bytes of which nothing else is known come through, be it in part.
-    pub fn passes(&self, bytes: &[u8]) -> bool {
-        self.pass(&Packet::plain(bytes)).is_some()
+    /// How many of bytes of which nothing else is known come through; none: they are dropped.
+    pub fn pass_plain(&self, bytes: &[u8]) -> Option<usize> {
+        self.pass(&Packet::plain(bytes))
     }
 
     /// How many bytes of a packet come through; none: it is dropped.

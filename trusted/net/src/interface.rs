@@ -163,6 +163,29 @@ fn put_address(request: &mut [u8; 40], address: Ipv4Addr) {
 /// # Errors
 /// `ENODEV` if there is no such interface, `ENOTTY` for other calls, `EPERM` for those that change something.
 pub fn ioctl_if(interfaces: &[Interface], cmd: u32, request: &mut [u8; 40]) -> Result<()> {
+    /// What this answers.
+    const KNOWN: [u32; 17] = [
+        SIOCGIFNAME,
+        SIOCGIFINDEX,
+        SIOCGIFFLAGS,
+        SIOCGIFADDR,
+        SIOCGIFDSTADDR,
+        SIOCGIFNETMASK,
+        SIOCGIFBRDADDR,
+        SIOCGIFMTU,
+        SIOCGIFMETRIC,
+        SIOCGIFTXQLEN,
+        SIOCGIFHWADDR,
+        SIOCGIFMAP,
+        SIOCSIFFLAGS,
+        SIOCSIFADDR,
+        SIOCSIFNETMASK,
+        SIOCSIFMTU,
+        SIOCSIFHWADDR,
+    ];
+    if !KNOWN.contains(&cmd) {
+        return Err(Errno::ENOTTY);
+    }
     let found = if cmd == SIOCGIFNAME {
         let index = request.get(NAME_LEN..NAME_LEN + 4).and_then(|part| part.try_into().ok()).map(u32::from_le_bytes);
         interfaces.iter().find(|interface| Some(interface.index) == index)

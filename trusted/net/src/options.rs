@@ -198,7 +198,8 @@ impl Options {
         self.timestamps = from.timestamps;
         self.device = from.device;
         self.pacing = from.pacing;
-        self.kept = from.kept.clone();
+        // The priority is that of each connection.
+        self.kept = from.kept.iter().copied().filter(|kept| kept.0 != SO_PRIORITY).collect();
     }
 
     /// What a receiver is told of when something came, in nanoseconds since 1970.

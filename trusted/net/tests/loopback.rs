@@ -286,9 +286,9 @@ fn kinds_of_sockets() {
         assert_eq!(refused(1, 1, 7), Some(Errno::EPROTONOSUPPORT));
         assert!(net.socket(2, 1 | O_NONBLOCK | O_CLOEXEC, 6).is_ok());
         assert_eq!(net.socketpair(2, 1, 0).err(), Some(Errno::EOPNOTSUPP));
-        assert_eq!(Address::parse(&[2, 0, 0]), Ok(Address::Unusable(Errno::EINVAL)));
-        assert_eq!(Address::parse(&[17, 0, 0, 0]), Ok(Address::Unusable(Errno::EAFNOSUPPORT)));
-        assert_eq!(Address::parse(&[1]), Err(Errno::EINVAL));
+        for bytes in [&[2, 0, 0][..], &[17, 0, 0, 0], &[1], &[]] {
+            assert_eq!(Address::parse(bytes), Address::Unusable { len: bytes.len() });
+        }
     });
 }
 

@@ -104,7 +104,7 @@ impl Queue {
             // Raw sockets of IPv4 see its header (raw(7)).
             let start = if self.v6 || self.ping { packet.payload_at } else { 0 };
             let bytes = packet.bytes.get(start..).unwrap_or(&[]);
-            if !inner.socket_filter.passes(bytes) {
+            if inner.socket_filter.pass_plain(bytes).is_none() {
                 return;
             }
             let Packet { destination: local, interface, ttl, tos, .. } = *packet;

@@ -513,6 +513,7 @@ impl Socket for TcpSocket {
             State { role: Role::Connecting(connection) | Role::Connected(connection), read_shut, .. } => {
                 (connection.clone(), *read_shut)
             }
+            State { role: Role::Idle, .. } if flags & MSG_OOB != 0 => return Err(Errno::EINVAL),
             State { role: Role::Idle, read_shut: true, .. } => return Ok(Received::default()),
             _ => return Err(Errno::ENOTCONN),
         };

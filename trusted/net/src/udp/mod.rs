@@ -162,6 +162,9 @@ impl UdpSocket {
 
     /// The way to a destination: by what the message asks for, what was bound, and the routes.
     fn route(&self, to: SocketAddr, asked: &Asked) -> Result<Route> {
+        if asked.interface.is_some_and(|named| !self.net.interfaces().iter().any(|one| one.index == named)) {
+            return Err(Errno::ENODEV);
+        }
         let device = self.options.lock().device;
         let (manner, outlet, unicast, source) = {
             let inner = self.queue.inner.lock();

@@ -97,11 +97,14 @@ impl Queue {
             }
             let Incoming { local, from, interface, ttl, tos, .. } = *what;
             let facts = Facts { local: local.ip(), port: local.port(), interface, ttl, tos };
-            if inner.socket_filter.is_set() && !inner.socket_filter.passes(&with_header(what)) {
-                return;
+            let mut payload = what.payload.clone();
+            if inner.socket_filter.is_set() {
+                // What it lets through of the header stays, whatever it says (sk_filter_trim_cap of Linux).
+                let Some(len) = inner.socket_filter.pass_plain(&with_header(what)) else { return };
+                payload.truncate(len.saturating_sub(udp::HEADER_LEN));
             }
             let at = if inner.stamps { rkt_platform::wall() } else { 0 };
-            let datagram = Datagram { from, payload: what.payload.clone(), facts, at, lost: inner.lost };
+            let datagram = Datagram { from, payload, facts, at, lost: inner.lost };
             inner.used += datagram.cost();
             inner.datagrams.push_back(datagram);
         }

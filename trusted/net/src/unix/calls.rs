@@ -408,15 +408,21 @@ impl Socket for UnixSocket {
     fn queued_input(&self) -> Result<usize> {
         match self.state.lock().role {
             Role::Listening { .. } => Err(Errno::EINVAL),
+            // Of sequenced packets all count (unix_inq_len).
+            _ if self.kind == Kind::SeqPacket => Ok(self.inbox.state().queued),
             _ => Ok(self.inbox.state().readable),
         }
     }
 
+    fn at_mark(&self) -> Result<bool> {
+        // A stream has no urgent data.
+        if self.kind == Kind::Stream { Ok(false) } else { Err(Errno::ENOTTY) }
+    }
+
     fn queued_output(&self) -> Result<usize> {
         match &self.state.lock().role {
-            Role::Listening { .. } => Err(Errno::EINVAL),
             Role::Connected(peer) => Ok(peer.inbox.state().used),
-            Role::Idle => Ok(0),
+            Role::Listening { .. } | Role::Idle => Ok(0),
         }
     }
 

@@ -73,6 +73,8 @@ pub(super) struct Part {
 pub(super) struct State {
     /// Bytes, or bytes of the first message.
     pub readable: usize,
+    /// Bytes of all messages.
+    pub queued: usize,
     pub has_any: bool,
     pub ended: bool,
     pub abandoned: bool,
@@ -235,15 +237,17 @@ impl Inbox {
     /// How it stands.
     pub fn state(&self) -> State {
         let inner = self.inner.lock();
-        let (readable, has_any, used, capacity, crowded) = match &inner.content {
-            Content::Bytes { ring, .. } => (ring.len(), !ring.is_empty(), ring.len(), ring.limit(), false),
+        let (readable, queued, has_any, used, capacity, crowded) = match &inner.content {
+            Content::Bytes { ring, .. } => (ring.len(), ring.len(), !ring.is_empty(), ring.len(), ring.limit(), false),
             Content::Messages { queue, used, limit } => {
                 let first = queue.front().map_or(0, |message| message.payload.len());
-                (first, !queue.is_empty(), *used, *limit, queue.len() > MAX_MESSAGES)
+                let all = used.saturating_sub(queue.len() * OVERHEAD);
+                (first, all, !queue.is_empty(), *used, *limit, queue.len() > MAX_MESSAGES)
             }
         };
         State {
             readable,
+            queued,
             has_any,
             ended: inner.ended,
             abandoned: inner.abandoned,

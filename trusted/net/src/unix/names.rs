@@ -38,9 +38,12 @@ impl Name {
     }
 }
 
+/// Sockets by type and name.
+type Owners = HashMap<(u8, Vec<u8>), Weak<UnixSocket>>;
+
 /// The abstract name space: each type of socket has its own.
 pub(crate) struct Names {
-    sockets: Mutex<HashMap<(u8, Vec<u8>), Weak<UnixSocket>>>,
+    sockets: Mutex<Owners>,
 }
 
 impl Names {
