@@ -42,7 +42,7 @@ fn start(netdev: &str, device: &str, pairs: u16, without: u64) -> Guest {
     let window = machine.window();
     let remote = machine.virtio().expect("a virtio device");
     let relay = Relay::spawn(Box::new(remote), SLOT, &window).expect("a relay");
-    let regs = DriverRegs::open(&window, SLOT, |word| futex_wake(word)).expect("the slot");
+    let regs = DriverRegs::open(&window, SLOT, futex_wake).expect("the slot");
     let options = Options { pairs, rss_key: std::array::from_fn(|at| (at * 37 + 11) as u8), without, polls: POLLS };
     let mut arena = machine.arena().expect("memory");
     let card = VirtioNet::new(regs, &mut arena, &options, &mut wait).expect("the card comes up");
@@ -52,7 +52,7 @@ fn start(netdev: &str, device: &str, pairs: u16, without: u64) -> Guest {
 impl Guest {
     /// The features that both use.
     fn agreed(&self) -> u64 {
-        let regs = DeviceRegs::open(&self.machine.window(), SLOT, |word| futex_wake(word)).expect("the slot");
+        let regs = DeviceRegs::open(&self.machine.window(), SLOT, futex_wake).expect("the slot");
         regs.driver_features().expect("features")
     }
 }

@@ -20,6 +20,9 @@ use rkt_sync::Mutex;
 /// `DELAYTIMER_MAX`: overruns are not counted further.
 const OVERRUN_MAX: u64 = i32::MAX as u64;
 
+/// How soon a timer whose signal is ignored fires again at most, nanoseconds: a tick.
+const UNHEARD: u64 = 4_000_000;
+
 /// Whom a timer of timer_create(2) notifies.
 pub enum Target {
     /// Nobody (`SIGEV_NONE`).
@@ -54,8 +57,9 @@ pub struct PosixTimer {
 #[derive(Default)]
 struct State {
     setting: Setting,
+    /// Not while its signal is pending: what expires meanwhile is counted when that is taken.
     armed: Option<Timer>,
-    /// Expirations since the pending signal was sent.
+    /// Expirations since the pending signal was sent, as far as they were looked at.
     overrun: u64,
     /// The same of the signal taken last.
     reported: i32,
@@ -81,8 +85,12 @@ impl PosixTimer {
     /// What is set.
     pub fn setting(&self) -> Setting {
         let mut state = self.state.lock();
-        if matches!(self.target, Target::Nobody) {
-            state.setting.advance(self.now());
+        let silent = matches!(self.target, Target::Nobody);
+        if silent || state.setting.interval != 0 {
+            let times = state.setting.advance(self.now());
+            if !silent {
+                state.overrun = state.overrun.saturating_add(times);
+            }
         }
         state.setting
     }
@@ -122,12 +130,19 @@ impl PosixTimer {
         matches!(sent, Some(Ok(true)))
     }
 
-    fn expired(&self, state: &mut State, times: u64) {
-        if self.send() {
-            state.overrun = times - 1;
-        } else {
-            state.overrun = state.overrun.saturating_add(times);
-        }
+    /// Sends the signal, or counts if it is pending. Says whether it was sent.
+    fn expired(&self, state: &mut State, times: u64) -> bool {
+        let sent = self.send();
+        state.overrun = if sent { times - 1 } else { state.overrun.saturating_add(times) };
+        sent
+    }
+
+    /// Goes on after its signal was taken. Gives what was armed, to be dropped without the lock.
+    fn rearm(self: &Arc<Self>, state: &mut State) -> Option<Timer> {
+        let deadline = state.setting.deadline;
+        let armed =
+            (deadline != 0 && matches!(self.clock, TimerClock::Time(_))).then(|| Timer::arm(deadline, self.clone()));
+        core::mem::replace(&mut state.armed, armed)
     }
 
     /// Its processor time may have passed.
@@ -148,10 +163,14 @@ impl Notify for PosixTimer {
         if times == 0 {
             return; // set anew meanwhile
         }
-        let again = state.setting.deadline;
+        let again = match self.expired(&mut state, times) {
+            true => 0,
+            // Nobody will take it (it is ignored): look again now and then.
+            false if state.setting.deadline != 0 => state.setting.deadline.max(rkt_platform::now() + UNHEARD),
+            false => 0,
+        };
         let armed = (again != 0).then(|| Timer::arm(again, self.clone()));
         let old = core::mem::replace(&mut state.armed, armed);
-        self.expired(&mut state, times);
         drop(state);
         drop(old);
     }
@@ -246,8 +265,14 @@ impl PosixTimers {
     /// The signal of a timer is being taken: it learns how many expirations it stands for.
     pub(super) fn taken(&self, info: &mut Info) {
         let Ok(timer) = self.find(info.pid()) else { return };
-        let mut state = timer.state.lock();
-        state.reported = core::mem::take(&mut state.overrun).min(OVERRUN_MAX) as i32;
-        *info = Info::timer(info.signal, timer.id, state.reported, info.value());
+        let old = {
+            let mut state = timer.state.lock();
+            let late = if state.setting.interval != 0 { state.setting.advance(timer.now()) } else { 0 };
+            let overrun = core::mem::take(&mut state.overrun).saturating_add(late);
+            state.reported = overrun.min(OVERRUN_MAX) as i32;
+            *info = Info::timer(info.signal, timer.id, state.reported, info.value());
+            timer.rearm(&mut state)
+        };
+        drop(old);
     }
 }

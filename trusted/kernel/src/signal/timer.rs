@@ -10,6 +10,9 @@ use rkt_linux_abi::general::{SIGALRM, SIGPROF, SIGVTALRM};
 use rkt_sched::{Notify, Timer};
 use rkt_sync::Mutex;
 
+/// Shortest period of SIGALRM, nanoseconds: signals that come faster are merged in any case.
+const SHORTEST: u64 = 20_000;
+
 /// When a timer expires next, and how often after that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Setting {
@@ -77,7 +80,8 @@ impl Notify for RealExpiry {
         let old = if timer.setting.deadline == 0 {
             slot.take().map(|timer| timer._armed)
         } else {
-            Some(core::mem::replace(&mut timer._armed, Timer::arm(timer.setting.deadline, self)))
+            let again = timer.setting.deadline.max(rkt_platform::now() + SHORTEST);
+            Some(core::mem::replace(&mut timer._armed, Timer::arm(again, self)))
         };
         drop(slot);
         drop(old);
