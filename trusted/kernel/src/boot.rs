@@ -75,6 +75,8 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     }
     rkt_user::set_prefault(crate::mm::prefault);
     rkt_vfs::ops::on_shortened(crate::mm::shortened);
+    rkt_vfs::on_file_signal(crate::signal::tell_owner);
+    rkt_vfs::on_current_credentials(|| Some(crate::task::try_current()?.process.credentials()));
     // In a thread: mounting a disk waits for it.
     let begin = Box::new(move || {
         if let Err((event, text)) = start_program(manifest, &root) {

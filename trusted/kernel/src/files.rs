@@ -75,6 +75,17 @@ impl FileTable {
         Ok(at as i32)
     }
 
+    /// Checks that a further file would get a number.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn check_room(&self, limit: u64) -> Result<()> {
+        let inner = self.inner.lock();
+        let free = (inner.first_free..inner.slots.len()).find(|&at| inner.slots.get(at).is_some_and(Option::is_none));
+        let at = free.unwrap_or(inner.slots.len().max(inner.first_free));
+        if (at as u64) < limit { Ok(()) } else { Err(Errno::EMFILE) }
+    }
+
     /// Gives a file this number; gives the file that had it.
     ///
     /// # Errors

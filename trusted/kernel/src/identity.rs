@@ -170,6 +170,20 @@ impl Process {
         fs.credentials = Arc::new(credentials);
     }
 
+    /// The credentials that access(2) judges by: those that a program without set-id bits, started
+    /// by the same user, would have.
+    pub fn real_credentials(&self) -> Arc<Credentials> {
+        let ids = self.ids.lock();
+        let effective = self.credentials();
+        let capabilities = if ids.user.real == 0 { ids.permitted } else { 0 };
+        Arc::new(Credentials {
+            uid: ids.user.real,
+            gid: ids.group.real,
+            capabilities,
+            groups: effective.groups.clone(),
+        })
+    }
+
     /// Changes user or group ids; the file-system id follows the effective one.
     ///
     /// # Errors

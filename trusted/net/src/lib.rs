@@ -37,6 +37,7 @@ mod unix;
 
 pub use address::{Address, UnixAddress};
 pub use interface::{Interface, ioctl_if};
+pub use netlink::{check_netlink, netlink_deliver};
 pub use netstack::{Card, NetStack};
 pub use socket::{Ancillary, Control, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
 pub use stack::{

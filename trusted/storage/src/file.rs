@@ -8,13 +8,13 @@ use alloc::vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 use rkt_ext4::{Allocate, Error, Seek, State};
 use rkt_linux_abi::general::{
-    CAP_FSETID, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
-    FALLOC_FL_ZERO_RANGE, MS_NOATIME, O_APPEND, O_DIRECT, O_DSYNC, O_NOATIME, O_SYNC, SEEK_DATA, SEEK_HOLE,
+    FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE,
+    MS_NOATIME, O_APPEND, O_DIRECT, O_DSYNC, O_NOATIME, O_SYNC, SEEK_DATA, SEEK_HOLE,
 };
 use rkt_linux_abi::ioctl::FIONREAD;
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{IoSink, IoSource, UserPtr};
-use rkt_vfs::{FileOps, Mappable, MappedFolio, OpenFile, seek_in};
+use rkt_vfs::{FileOps, Mappable, MappedFolio, OpenFile, ops, seek_in};
 
 /// Bytes that a sequential reader gets ahead.
 const READ_AHEAD: u64 = 512 << 10;
@@ -307,9 +307,7 @@ impl DiskFile {
         let (moved, behind) = self.node.write_at(at, from)?;
         if moved > 0 {
             *behind_it = behind;
-            if !file.credentials().capable(CAP_FSETID) {
-                self.node.drop_privileges()?;
-            }
+            ops::content_changed(file.inode())?;
             if file.flags() & (O_DSYNC | O_DIRECT) != 0 {
                 self.sync(file, file.flags() & O_SYNC != O_SYNC)?;
             }

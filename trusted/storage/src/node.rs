@@ -17,8 +17,8 @@ use rkt_sync::{Mutex, OnceCell, RwLock};
 use rkt_vfs::lock::FileLocks;
 use rkt_vfs::pipe::Pipe;
 use rkt_vfs::{
-    DirEntry, EntrySink, FileOps, FileType, Inode, LinkTarget, Metadata, NewInode, SetAttributes, TextUse, Time,
-    device_major, device_minor,
+    Access, DirEntry, EntrySink, FileOps, FileType, Inode, LinkTarget, Metadata, NewInode, SetAttributes, TextUse,
+    Time, device_major, device_minor,
 };
 
 /// The content of a regular file.
@@ -140,16 +140,6 @@ impl Node {
         (known.mtime, known.ctime)
     }
 
-    /// Removes set-user-ID and set-group-ID bits, as a write by somebody without rights does.
-    pub fn drop_privileges(&self) -> Result<()> {
-        let mode = self.attributes.read().mode;
-        let stripped = rkt_vfs::without_privileges(mode);
-        if stripped == mode {
-            return Ok(());
-        }
-        self.set_attributes(&SetAttributes { mode: Some(stripped), ..SetAttributes::default() })
-    }
-
     /// Makes an inode with a name.
     fn make(&self, name: &[u8], new: &NewInode<'_>) -> Result<u32> {
         let template = Template { mode: new.mode as u16, uid: new.uid, gid: new.gid };
@@ -177,6 +167,11 @@ impl Inode for Node {
 
     fn metadata(&self) -> Metadata {
         *self.attributes.read()
+    }
+
+    fn access(&self) -> Access {
+        let known = self.attributes.read();
+        Access { mode: known.mode, uid: known.uid, gid: known.gid }
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {

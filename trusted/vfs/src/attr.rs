@@ -1,7 +1,8 @@
 //! What stat(2) tells and what chmod, chown, utimensat and truncate change.
 
+use crate::cred::Credentials;
 use rkt_linux_abi::general::{
-    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP,
+    CAP_FSETID, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP,
 };
 
 /// A point in time: nanoseconds since the Unix epoch.
@@ -185,9 +186,22 @@ pub struct SetAttributes {
     pub mtime: Option<Time>,
 }
 
-/// The mode after somebody without `CAP_FSETID` changed content or owner: set-user-ID goes, and
-/// set-group-ID unless it means mandatory locking (inode(7)).
-pub fn without_privileges(mode: u32) -> u32 {
-    let group = if mode & S_IXGRP != 0 { S_ISGID } else { 0 };
-    mode & !(S_ISUID | group)
+impl Metadata {
+    /// Takes in new attributes of something that has no length.
+    pub fn change(&mut self, change: &SetAttributes) {
+        self.mode = change.mode.map_or(self.mode, |mode| self.mode & S_IFMT | mode);
+        self.uid = change.uid.unwrap_or(self.uid);
+        self.gid = change.gid.unwrap_or(self.gid);
+        self.atime = change.atime.unwrap_or(self.atime);
+        self.mtime = change.mtime.unwrap_or(self.mtime);
+        self.ctime = Time::now();
+    }
+}
+
+/// The mode after content or owner changed: set-user-ID goes, and set-group-ID where it gives a
+/// group away, or where who changed it is no member of the group (inode(7)).
+pub fn without_privileges(access: &Access, credentials: &Credentials) -> u32 {
+    let member = credentials.in_group(access.gid) || credentials.capable(CAP_FSETID);
+    let group = if access.mode & S_IXGRP != 0 || !member { S_ISGID } else { 0 };
+    access.mode & !(S_ISUID | group)
 }

@@ -43,6 +43,14 @@ struct Children {
     prune_at: usize,
 }
 
+impl Drop for Dentry {
+    fn drop(&mut self) {
+        if self.is_deleted() {
+            crate::notify::forgotten(&self.inode);
+        }
+    }
+}
+
 impl Dentry {
     fn new(inode: Arc<dyn Inode>, parent: Option<Arc<Dentry>>, name: &[u8]) -> Arc<Self> {
         let directory = (inode.kind() == FileType::Directory).then(|| {

@@ -1,6 +1,7 @@
 //! Open file descriptions: what open(2) makes and descriptors refer to.
 
-use crate::attr::{Metadata, SetAttributes};
+use crate::async_io::AsyncIo;
+use crate::attr::Metadata;
 use crate::cred::Credentials;
 use crate::epoll::Watchers;
 use crate::inode::{EntrySink, Inode};
@@ -9,14 +10,14 @@ use crate::mount::Path;
 use crate::notify;
 use crate::pipe::Pipe;
 use crate::poll::{PollTable, READABLE, WRITABLE};
-use crate::text::TextGuard;
+use crate::text::{TextGuard, TextUse};
 use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rkt_heap::Folio;
 use rkt_linux_abi::general::{
-    O_ACCMODE, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END,
-    SEEK_SET,
+    CAP_LEASE, F_RDLCK, F_UNLCK, F_WRLCK, O_ACCMODE, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, O_RDONLY,
+    O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::ParkLock;
@@ -188,6 +189,8 @@ pub struct Owner {
     pub id: i32,
     /// Signal of `F_SETSIG`; 0 is SIGIO.
     pub signal: u32,
+    /// Real and effective user ID of who named them, which decide whom he may signal.
+    pub by: (u32, u32),
 }
 
 /// An open file description (open(2)).
@@ -201,6 +204,7 @@ pub struct OpenFile {
     position_lock: ParkLock,
     credentials: Arc<Credentials>,
     owner: Mutex<Owner>,
+    async_io: Mutex<Option<AsyncIo>>,
     watchers: Watchers,
     /// Held while it is open for writing, or runs.
     _text: Option<TextGuard>,
@@ -228,6 +232,7 @@ impl OpenFile {
             position_lock: ParkLock::new(),
             credentials,
             owner: Mutex::new(Owner::default()),
+            async_io: Mutex::new(None),
             watchers: Watchers::default(),
             _text: text,
         })
@@ -323,8 +328,22 @@ impl OpenFile {
         check_end(at, into.remaining())?;
         let result = self.ops.read(self, &mut at, into);
         self.position.store(at, Ordering::Relaxed);
-        notify::accessed(&self.path);
+        self.note_read(&result);
         result
+    }
+
+    /// Tells watchers of a read that gave something.
+    fn note_read(&self, result: &Result<usize>) {
+        if matches!(result, Ok(1..)) {
+            notify::accessed(&self.path);
+        }
+    }
+
+    /// Tells watchers of a write that took something.
+    fn note_written(&self, result: &Result<usize>) {
+        if matches!(result, Ok(1..)) {
+            notify::modified(&self.path);
+        }
     }
 
     /// write(2) and writev(2).
@@ -344,7 +363,7 @@ impl OpenFile {
         check_end(at, from.remaining())?;
         let result = self.ops.write(self, &mut at, from);
         self.position.store(at, Ordering::Relaxed);
-        notify::modified(&self.path);
+        self.note_written(&result);
         result
     }
 
@@ -366,7 +385,7 @@ impl OpenFile {
         }
         check_end(offset, into.remaining())?;
         let result = self.ops.read(self, &mut offset, into);
-        notify::accessed(&self.path);
+        self.note_read(&result);
         result
     }
 
@@ -388,7 +407,7 @@ impl OpenFile {
         }
         check_end(offset, from.remaining())?;
         let result = self.ops.write(self, &mut offset, from);
-        notify::modified(&self.path);
+        self.note_written(&result);
         result
     }
 
@@ -409,7 +428,7 @@ impl OpenFile {
         if by_position {
             self.position.store(at, Ordering::Relaxed);
         }
-        notify::modified(&self.path);
+        self.note_written(&result);
         result
     }
 
@@ -444,6 +463,9 @@ impl OpenFile {
         let mut at = self.position.load(Ordering::Relaxed);
         let result = self.ops.read_dir(self, &mut at, emit);
         self.position.store(at, Ordering::Relaxed);
+        if result.is_ok() {
+            notify::accessed(&self.path);
+        }
         result
     }
 
@@ -470,7 +492,7 @@ impl OpenFile {
         if !self.writable() || self.inode().kind() != crate::FileType::Regular {
             return Err(Errno::EINVAL);
         }
-        crate::ops::truncate_inode(self.inode(), len, &self.credentials)
+        crate::ops::resize(&self.path, len)
     }
 
     /// fallocate(2).
@@ -490,7 +512,9 @@ impl OpenFile {
             return Err(Errno::EISDIR);
         }
         offset.checked_add(len).filter(|&end| end <= i64::MAX as u64).ok_or(Errno::EFBIG)?;
-        self.ops.allocate(self, mode, offset, len)
+        self.ops.allocate(self, mode, offset, len)?;
+        notify::modified(&self.path);
+        crate::ops::content_changed(self.inode())
     }
 
     /// fsync(2), or fdatasync(2).
@@ -535,6 +559,53 @@ impl OpenFile {
     /// `F_SETOWN` and `F_SETSIG`.
     pub fn set_owner(&self, owner: Owner) {
         *self.owner.lock() = owner;
+        if let Some(registration) = &*self.async_io.lock() {
+            registration.set_owner(owner);
+        }
+    }
+
+    /// Starts or ends the signals that `O_ASYNC` asks for, after [`OpenFile::set_flags`]. `fd` is
+    /// the descriptor that they name.
+    pub fn update_async(&self, fd: i32) {
+        let wanted = self.flags() & O_ASYNC != 0;
+        let before = {
+            let mut registration = self.async_io.lock();
+            match (wanted, registration.is_some()) {
+                (true, false) => {
+                    *registration = AsyncIo::start(self, fd);
+                    None
+                }
+                (false, true) => registration.take(),
+                _ => None,
+            }
+        };
+        drop(before);
+    }
+
+    /// `F_GETLEASE`.
+    pub fn lease(&self) -> u32 {
+        self.inode().existing_locks().map_or(F_UNLCK, |locks| locks.leases.kind(self))
+    }
+
+    /// `F_SETLEASE`. `fd` is the descriptor that the signals name.
+    ///
+    /// # Errors
+    /// `EINVAL` for another kind or no regular file, `EACCES` for somebody else's file, `EAGAIN` if
+    /// others have the file open in a way that conflicts, or if there is no lease to give up.
+    pub fn set_lease(self: &Arc<Self>, fd: i32, kind: u32, credentials: &Credentials) -> Result<()> {
+        if !matches!(kind, F_RDLCK | F_WRLCK | F_UNLCK) {
+            return Err(Errno::EINVAL);
+        }
+        let inode = self.inode();
+        if inode.access().uid != credentials.uid && !credentials.capable(CAP_LEASE) {
+            return Err(Errno::EACCES);
+        }
+        let locks = inode.locks().filter(|_| inode.kind() == crate::FileType::Regular).ok_or(Errno::EINVAL)?;
+        if kind == F_UNLCK {
+            return if locks.leases.remove(open_file_id(self)) { Ok(()) } else { Err(Errno::EAGAIN) };
+        }
+        let written = inode.text_use().is_some_and(TextUse::is_written);
+        locks.leases.set(self, fd, kind, written)
     }
 
     pub(crate) fn watchers(&self) -> &Watchers {
@@ -547,6 +618,7 @@ impl Drop for OpenFile {
         self.watchers.file_closed();
         if let Some(locks) = self.inode().existing_locks() {
             locks.release_open_file(open_file_id(self));
+            locks.leases.remove(open_file_id(self));
         }
         self.ops.release(self);
         if !self.is_path_only() {
@@ -642,9 +714,4 @@ impl FileOps for DirectoryFile {
             taken
         })
     }
-}
-
-/// Changes that a truncation is.
-pub(crate) fn resize(len: u64) -> SetAttributes {
-    SetAttributes { size: Some(len), ..SetAttributes::default() }
 }

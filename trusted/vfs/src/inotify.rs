@@ -10,8 +10,8 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use rkt_linux_abi::general::{
-    IN_ALL_EVENTS, IN_EXCL_UNLINK, IN_IGNORED, IN_ISDIR, IN_MASK_ADD, IN_MASK_CREATE, IN_ONESHOT, IN_ONLYDIR,
-    IN_Q_OVERFLOW, IN_UNMOUNT, O_NONBLOCK, O_RDONLY,
+    IN_ALL_EVENTS, IN_EXCL_UNLINK, IN_IGNORED, IN_ISDIR, IN_MASK_ADD, IN_MASK_CREATE, IN_ONESHOT, IN_Q_OVERFLOW,
+    IN_UNMOUNT, O_NONBLOCK, O_RDONLY,
 };
 use rkt_linux_abi::ioctl::FIONREAD;
 use rkt_linux_abi::{Errno, Result};
@@ -101,14 +101,8 @@ impl Inotify {
     /// inotify_add_watch(2), after the path was resolved and found readable.
     ///
     /// # Errors
-    /// `EINVAL`, `EEXIST`, `ENOTDIR`, `ENOSPC`.
+    /// `EEXIST`, `ENOSPC`.
     pub fn add_watch(&self, at: &Path, mask: u32) -> Result<i32> {
-        if mask & IN_ALL_EVENTS == 0 || (mask & IN_MASK_ADD != 0 && mask & IN_MASK_CREATE != 0) {
-            return Err(Errno::EINVAL);
-        }
-        if mask & IN_ONLYDIR != 0 && !at.is_directory() {
-            return Err(Errno::ENOTDIR);
-        }
         let kept = mask & (IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK);
         let mut all = WATCHERS.write();
         let watchers = all.entry(address(at.inode())).or_default();
@@ -179,21 +173,37 @@ impl Inotify {
             if bytes.len() > into.remaining() {
                 return if done > 0 { Ok(Some(done)) } else { Err(Errno::EINVAL) };
             }
-            done += into.put(&bytes)?;
+            // Gone, even if it cannot be stored.
             state.events.pop_front();
+            done += into.put(&bytes)?;
         }
         Ok((done > 0).then_some(done))
     }
 }
 
+/// What watchers are told.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Happened {
+    /// The event, with `IN_ISDIR`.
+    pub mask: u32,
+    /// What joins the two halves of a move.
+    pub cookie: u32,
+    /// By a name that was removed: not for those who asked for `IN_EXCL_UNLINK`.
+    pub unlinked: bool,
+}
+
 /// Tells the watchers of an inode; `name` is that of an entry if the inode is its directory.
-pub(crate) fn emit(inode: &Arc<dyn Inode>, mask: u32, cookie: u32, name: &[u8]) {
+pub(crate) fn emit(inode: &Arc<dyn Inode>, happened: Happened, name: &[u8]) {
     if !active() {
         return;
     }
+    let Happened { mask, cookie, unlinked } = happened;
     let mut told = Vec::new();
     if let Some(watchers) = WATCHERS.read().get(&address(inode)) {
-        let asked = |watcher: &&Watcher| (watcher.mask & IN_ALL_EVENTS | IN_UNMOUNT) & mask & !IN_ISDIR != 0;
+        let asked = |watcher: &&Watcher| {
+            (watcher.mask & IN_ALL_EVENTS | IN_UNMOUNT) & mask & !IN_ISDIR != 0
+                && !(unlinked && watcher.mask & IN_EXCL_UNLINK != 0)
+        };
         told.extend(
             watchers.iter().filter(asked).filter_map(|watcher| {
                 Some((watcher.instance.upgrade()?, watcher.watch, watcher.mask & IN_ONESHOT != 0))

@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod anon;
+mod async_io;
 mod attr;
 mod cred;
 mod dentry;
@@ -21,6 +22,7 @@ pub mod eventfd;
 mod file;
 mod inode;
 mod inotify;
+mod lease;
 pub mod lock;
 mod mount;
 mod notify;
@@ -37,10 +39,9 @@ mod walk;
 mod xattr;
 
 pub use anon::AnonInode;
-pub use attr::{
-    Access, FileType, Metadata, SetAttributes, Time, device_major, device_minor, make_device, without_privileges,
-};
-pub use cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE};
+pub use async_io::{Readiness, on_file_signal};
+pub use attr::{Access, FileType, Metadata, SetAttributes, Time, device_major, device_minor, make_device};
+pub use cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE, on_current_credentials};
 pub use dentry::Dentry;
 pub use file::{CHANGEABLE_FLAGS, FileOps, Mappable, MappedFolio, O_ASYNC, OpenFile, Owner, seek_in};
 pub use inode::{
@@ -51,7 +52,7 @@ pub use inotify::Inotify;
 pub use mount::{Mount, Path, anonymous_device, mountinfo_text, mounts_text};
 pub use open::{OpenHow, open, open_path, open_program};
 pub use poll::{PollRequest, PollTable, READABLE, WRITABLE, poll, poll_with};
-pub use rename::rename;
+pub use rename::{check_flags as check_rename_flags, rename};
 pub use rkt_sched::{ParkGuard, ParkLock};
 pub use text::{TextGuard, TextUse};
 pub use walk::{FsContext, Last, NAME_MAX, PATH_MAX, Parent, Resolve};

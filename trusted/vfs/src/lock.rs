@@ -1,5 +1,6 @@
 //! Locks on ranges of files: POSIX, open file description, and flock(2).
 
+use crate::lease::Leases;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rkt_linux_abi::general::{F_RDLCK, F_UNLCK, F_WRLCK};
@@ -49,12 +50,12 @@ impl FileLock {
         // A negative length means the bytes in front of the start (fcntl(2)).
         let (from, to) = match len {
             0 => (at, None),
-            1.. => (at, Some(at.checked_add(len).ok_or(Errno::EOVERFLOW)?)),
-            _ => (at.checked_add(len).ok_or(Errno::EINVAL)?, Some(at)),
+            1.. => (at, Some(at.checked_add(len - 1).ok_or(Errno::EOVERFLOW)?)),
+            _ => (at.checked_add(len).ok_or(Errno::EINVAL)?, Some(at - 1)),
         };
         let start = u64::try_from(from).map_err(|_| Errno::EINVAL)?;
         let end = match to {
-            Some(to) => u64::try_from(to).map_err(|_| Errno::EINVAL)?,
+            Some(last) => u64::try_from(last).map_err(|_| Errno::EINVAL)? + 1,
             None => u64::MAX,
         };
         Ok((Self { owner, exclusive: kind == F_WRLCK, start, end }, kind == F_UNLCK))
@@ -86,6 +87,7 @@ pub struct FileLocks {
     /// flock(2): whole-file locks, which do not see the others.
     whole: Mutex<Vec<FileLock>>,
     waiters: Arc<WaitQueue>,
+    pub(crate) leases: Leases,
 }
 
 impl FileLocks {
@@ -209,8 +211,16 @@ impl FileLocks {
             }
             !joins
         });
-        held.push(lock);
+        Self::insert(&mut held, lock);
         None
+    }
+
+    /// Keeps an owner's locks together and in order: which one `F_GETLK` tells depends on it.
+    fn insert(held: &mut Vec<FileLock>, lock: FileLock) {
+        let own = |other: &FileLock| other.owner == lock.owner;
+        let behind = held.iter().position(|other| own(other) && other.start > lock.start);
+        let at = behind.or_else(|| held.iter().rposition(own).map(|last| last + 1)).unwrap_or(held.len());
+        held.insert(at, lock);
     }
 
     /// Takes a range away from an owner's locks.
@@ -223,6 +233,6 @@ impl FileLocks {
             }
             !hit
         });
-        held.append(&mut parts);
+        parts.into_iter().for_each(|part| Self::insert(held, part));
     }
 }

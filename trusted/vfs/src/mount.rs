@@ -33,9 +33,14 @@ pub struct Mount {
     flags: AtomicU32,
     /// Where it is mounted: none for the root of the tree, and after an unmount.
     at: RwLock<Option<Path>>,
+    /// Not 0 since `MNT_EXPIRE` found it unused: counts down as paths lead into it.
+    expiring: AtomicU32,
     /// What is mounted on names of this mount; of several on one name the last is on top.
     children: RwLock<Vec<(Arc<Dentry>, Arc<Mount>)>>,
 }
+
+/// A mount that `MNT_EXPIRE` has found unused. Less: paths have led into it since.
+const MARKED: u32 = 2;
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(20);
 
@@ -49,6 +54,7 @@ impl Mount {
             source: source.into(),
             flags: AtomicU32::new(flags),
             at: RwLock::new(None),
+            expiring: AtomicU32::new(0),
             children: RwLock::new(Vec::new()),
         })
     }
@@ -92,20 +98,75 @@ impl Mount {
     /// Takes the mount out of the tree. What is open stays usable.
     ///
     /// # Errors
-    /// `EBUSY` if something is mounted on it and `lazy` (`MNT_DETACH`) is not asked for;
-    /// `EINVAL` if it is the root of the tree.
+    /// `EBUSY` if something is mounted on it or somebody is in it, and `lazy` (`MNT_DETACH`) is not
+    /// asked for; `EINVAL` if it is the root of the tree.
     pub fn detach(self: &Arc<Self>, lazy: bool) -> Result<()> {
-        if !lazy && !self.children.read().is_empty() {
+        if !lazy && self.is_used() {
             return Err(Errno::EBUSY);
         }
         let at = self.at.write().take().ok_or(Errno::EINVAL)?;
+        self.leave(&at);
+        Ok(())
+    }
+
+    /// Whether something is mounted on it, or anybody but its parent and the caller holds it: for
+    /// an open file, a working directory, a mapping.
+    fn is_used(self: &Arc<Self>) -> bool {
+        !self.children.read().is_empty() || Arc::strong_count(self) > 2
+    }
+
+    fn leave(self: &Arc<Self>, at: &Path) {
         let mut siblings = at.mount.children.write();
         let before = siblings.len();
         siblings.retain(|(_, mount)| !Arc::ptr_eq(mount, self));
         if siblings.len() < before {
             at.dentry.remove_mount();
         }
-        Ok(())
+    }
+
+    /// `MNT_EXPIRE`: marks the mount; the second time, if nobody but the caller's path has led into
+    /// it in between, it may go.
+    ///
+    /// # Errors
+    /// `EBUSY`; `EAGAIN` the first time.
+    pub fn expire(self: &Arc<Self>) -> Result<()> {
+        if self.is_used() {
+            return Err(Errno::EBUSY);
+        }
+        if self.expiring.swap(MARKED, Ordering::AcqRel) == MARKED { Ok(()) } else { Err(Errno::EAGAIN) }
+    }
+
+    /// The last path that led into it was umount2's own, which does not count.
+    pub fn not_entered(&self) {
+        let back = |left: u32| (left > 0).then_some(left + 1);
+        let _ = self.expiring.fetch_update(Ordering::AcqRel, Ordering::Relaxed, back);
+    }
+
+    fn entered(&self) {
+        if self.expiring.load(Ordering::Relaxed) > 0 {
+            let _ = self.expiring.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |left| left.checked_sub(1));
+        }
+    }
+
+    /// Puts the mount elsewhere (`MS_MOVE`). `from` is where it was found.
+    ///
+    /// # Errors
+    /// `EINVAL` if `from` is not its root, or it is the root of the tree, or only one of both
+    /// places is a directory; `ELOOP` for a place in it; `ENOENT` if the place was removed.
+    pub fn move_to(self: &Arc<Self>, from: &Path, to: &Path) -> Result<()> {
+        let old = self.at.read().clone().filter(|_| *from == self.root()).ok_or(Errno::EINVAL)?;
+        if from.is_directory() != to.is_directory() {
+            return Err(Errno::EINVAL);
+        }
+        let mut above = Some(to.mount.clone());
+        while let Some(mount) = above {
+            if Arc::ptr_eq(&mount, self) {
+                return Err(Errno::ELOOP);
+            }
+            above = mount.mount_point().map(|at| at.mount);
+        }
+        self.leave(&old);
+        self.clone().attach_at(to).map(drop)
     }
 
     /// A number that no other mount has.
@@ -262,6 +323,7 @@ impl Path {
         while self.dentry.has_mounts()
             && let Some(mount) = self.mount.mounted_on(&self.dentry)
         {
+            mount.entered();
             self = mount.root();
         }
         self

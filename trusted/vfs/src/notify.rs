@@ -2,7 +2,8 @@
 
 use crate::attr::FileType;
 use crate::dentry::Dentry;
-use crate::inotify::{active, emit, end_watches};
+use crate::inode::Inode;
+use crate::inotify::{Happened, active, emit, end_watches};
 use crate::mount::Path;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -26,46 +27,77 @@ fn happened(at: &Path, event: u32) {
 #[cold]
 fn tell(dentry: &Dentry, event: u32) {
     let mask = event | directory_bit(dentry);
+    let unlinked = dentry.is_deleted();
     if let Some(parent) = dentry.parent() {
-        emit(parent.inode(), mask, 0, &dentry.name());
+        emit(parent.inode(), Happened { mask, unlinked, ..Happened::default() }, &dentry.name());
     }
-    emit(dentry.inode(), mask, 0, b"");
+    emit(dentry.inode(), Happened { mask, unlinked, ..Happened::default() }, b"");
+}
+
+/// Something happened to an inode, whatever its names.
+fn to_inode(inode: &Arc<dyn Inode>, mask: u32) {
+    emit(inode, Happened { mask, ..Happened::default() }, b"");
+}
+
+/// Something happened to a name in a directory.
+fn in_directory(dir: &Path, mask: u32, cookie: u32, name: &[u8]) {
+    emit(dir.inode(), Happened { mask, cookie, unlinked: false }, name);
 }
 
 pub(crate) fn created(dir: &Path, name: &[u8], directory: bool) {
-    emit(dir.inode(), IN_CREATE | if directory { IN_ISDIR } else { 0 }, 0, name);
+    in_directory(dir, IN_CREATE | if directory { IN_ISDIR } else { 0 }, 0, name);
 }
 
-pub(crate) fn removed(dir: &Path, name: &[u8], victim: &Arc<Dentry>) {
-    emit(dir.inode(), IN_DELETE | directory_bit(victim), 0, name);
-    gone(victim);
+pub(crate) fn linked(dir: &Path, name: &[u8], inode: &Arc<dyn Inode>) {
+    to_inode(inode, IN_ATTRIB);
+    created(dir, name, false);
 }
 
-/// A name was removed; with its last one the inode goes.
-pub(crate) fn gone(victim: &Arc<Dentry>) {
-    if !active() {
-        return;
+/// Linux tells of the end of an inode before the directory hears of the name.
+pub(crate) fn removed(dir: &Path, name: &[u8], victim: Arc<Dentry>) {
+    lost_name(&victim);
+    let mask = IN_DELETE | directory_bit(&victim);
+    drop(victim);
+    in_directory(dir, mask, 0, name);
+}
+
+fn lost_name(victim: &Arc<Dentry>) {
+    if victim.inode().kind() != FileType::Directory {
+        to_inode(victim.inode(), IN_ATTRIB);
     }
-    let inode = victim.inode();
-    if inode.kind() != FileType::Directory {
-        emit(inode, IN_ATTRIB, 0, b"");
-    }
-    if inode.metadata().nlink == 0 {
-        emit(inode, IN_DELETE_SELF, 0, b"");
+}
+
+/// Nobody holds a removed name any more; if it was the inode's last one, the inode goes.
+pub(crate) fn forgotten(inode: &Arc<dyn Inode>) {
+    if active() && inode.metadata().nlink == 0 {
+        to_inode(inode, IN_DELETE_SELF);
         end_watches(inode);
     }
 }
 
-pub(crate) fn moved(from: (&Path, &[u8]), to: (&Path, &[u8]), what: &Arc<Dentry>) {
+/// `replaced` had the new name before.
+pub(crate) fn moved(from: (&Path, &[u8]), to: (&Path, &[u8]), what: &Arc<Dentry>, replaced: Option<&Arc<Dentry>>) {
     static COOKIE: AtomicU32 = AtomicU32::new(0);
     if !active() {
         return;
     }
     let cookie = COOKIE.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     let directory = directory_bit(what);
-    emit(from.0.inode(), IN_MOVED_FROM | directory, cookie, from.1);
-    emit(to.0.inode(), IN_MOVED_TO | directory, cookie, to.1);
-    emit(what.inode(), IN_MOVE_SELF, 0, b"");
+    in_directory(from.0, IN_MOVED_FROM | directory, cookie, from.1);
+    in_directory(to.0, IN_MOVED_TO | directory, cookie, to.1);
+    if let Some(replaced) = replaced {
+        lost_name(replaced);
+    }
+    to_inode(what.inode(), IN_MOVE_SELF);
+}
+
+/// utimensat(2): a time that is set alone looks like what usually changes it.
+pub(crate) fn times(at: &Path, atime: bool, mtime: bool) {
+    match (atime, mtime) {
+        (true, false) => accessed(at),
+        (false, true) => modified(at),
+        _ => attributes(at),
+    }
 }
 
 pub(crate) fn attributes(at: &Path) {

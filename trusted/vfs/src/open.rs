@@ -3,7 +3,7 @@
 use crate::attr::FileType;
 use crate::cred::{MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::file::{DirectoryFile, FileOps, OpenFile, PathOnly};
-use crate::inode::NewInode;
+use crate::inode::{Inode, NewInode};
 use crate::mount::Path;
 use crate::ops;
 use crate::text::TextGuard;
@@ -69,7 +69,7 @@ fn open_unnamed(context: &FsContext, dir: &Path, flags: u32, mode: u32) -> Resul
     let inode = dir.inode().create_unnamed(&new, flags & O_EXCL == 0)?;
     let name = alloc::format!("#{}", inode.metadata().ino);
     let dentry = crate::Dentry::unnamed(inode, dir.dentry.clone(), name.as_bytes());
-    open_path(context, dir.with(dentry), flags & !O_DIRECTORY, true)
+    open_path(context, dir.with(dentry), flags, true)
 }
 
 /// Opens with `O_CREAT`: makes the file unless it is there.
@@ -158,7 +158,7 @@ fn open_guarded(
 ) -> Result<Arc<OpenFile>> {
     let inode = at.inode().clone();
     let kind = inode.kind();
-    if flags & O_DIRECTORY != 0 && kind != FileType::Directory {
+    if flags & O_TMPFILE == O_DIRECTORY && kind != FileType::Directory {
         return Err(Errno::ENOTDIR);
     }
     let credentials = context.credentials.clone();
@@ -168,6 +168,7 @@ fn open_guarded(
     if flags & O_NOATIME != 0 && !credentials.owns(&inode.access()) {
         return Err(Errno::EPERM);
     }
+    make_way(&inode, flags)?;
     let operations: Arc<dyn FileOps> = match kind {
         FileType::Directory => Arc::new(DirectoryFile),
         FileType::Fifo => match inode.pipe() {
@@ -179,14 +180,18 @@ fn open_guarded(
     };
     let kept = flags & !CREATION_FLAGS | O_LARGEFILE;
     operations.check_flags(kept)?;
-    if flags & O_TRUNC != 0 && kind == FileType::Regular && !created {
-        ops::truncate_inode(&inode, 0, &credentials)?;
-        crate::notify::modified(&at);
-    }
     let file = OpenFile::guarded(at, operations, kept, credentials, text);
     inode.opened(&file);
     crate::notify::opened(file.path());
+    if flags & O_TRUNC != 0 && kind == FileType::Regular && !created {
+        ops::resize(file.path(), 0)?;
+    }
     Ok(file)
+}
+
+/// Waits until no lease is in the way.
+pub(crate) fn make_way(inode: &Arc<dyn Inode>, flags: u32) -> Result<()> {
+    inode.existing_locks().map_or(Ok(()), |locks| locks.leases.make_way(flags))
 }
 
 fn may_open(context: &FsContext, at: &Path, flags: u32) -> Result<()> {

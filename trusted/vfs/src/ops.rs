@@ -3,7 +3,6 @@
 use crate::attr::{Access, FileType, SetAttributes, Time, without_privileges};
 use crate::cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::dentry::Dentry;
-use crate::file::resize;
 use crate::inode::{Inode, LinkTarget, NewInode};
 use crate::mount::Path;
 use crate::text::TextGuard;
@@ -11,7 +10,10 @@ use crate::walk::{FsContext, Last, PATH_MAX, Resolve};
 use crate::{notify, xattr};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use rkt_linux_abi::general::{CAP_CHOWN, CAP_FSETID, CAP_MKNOD, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID, S_ISUID, S_IXGRP};
+use rkt_linux_abi::general::{
+    CAP_CHOWN, CAP_FSETID, CAP_MKNOD, CAP_SYS_ADMIN, O_WRONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID,
+    S_IXGRP,
+};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sync::OnceCell;
 
@@ -94,6 +96,9 @@ pub fn mkdir(context: &FsContext, base: Option<&Path>, path: &[u8], mode: u32) -
     create(context, base, path, mode, |dir, name, new| dir.inode().create(name, &new))
 }
 
+/// Device number of the character device that stands for a removed name (`RENAME_WHITEOUT`).
+pub(crate) const WHITEOUT: u64 = 0;
+
 /// mknodat(2): regular files, FIFOs, devices and socket names.
 ///
 /// # Errors
@@ -103,13 +108,17 @@ pub fn mknod(context: &FsContext, base: Option<&Path>, path: &[u8], mode: u32, r
     match FileType::from_mode(mode) {
         Some(FileType::Directory) => return Err(Errno::EPERM),
         None | Some(FileType::Symlink) => return Err(Errno::EINVAL),
-        Some(FileType::CharDevice | FileType::BlockDevice) if !context.credentials.capable(CAP_MKNOD) => {
-            return Err(Errno::EPERM);
-        }
         Some(_) => {}
     }
+    let device = matches!(FileType::from_mode(mode), Some(FileType::CharDevice | FileType::BlockDevice));
+    // What stands for a removed name in overlays is no device that anybody could open.
+    let whiteout = FileType::from_mode(mode) == Some(FileType::CharDevice) && rdev == WHITEOUT;
+    let allowed = !device || whiteout || context.credentials.capable(CAP_MKNOD);
     let mode = mode & S_IFMT | mode & 0o7777 & !context.umask;
-    create(context, base, path, mode, |dir, name, new| dir.inode().create(name, &NewInode { rdev, ..new }))
+    create(context, base, path, mode, |dir, name, new| match allowed {
+        true => dir.inode().create(name, &NewInode { rdev, ..new }),
+        false => Err(Errno::EPERM),
+    })
 }
 
 /// symlinkat(2).
@@ -154,7 +163,7 @@ pub fn link(context: &FsContext, old: &Path, base: Option<&Path>, path: &[u8]) -
     }
     dir.inode().link(name, old.inode())?;
     dir.dentry.add(name, old.inode().clone())?;
-    notify::created(dir, name, false);
+    notify::linked(dir, name, old.inode());
     Ok(())
 }
 
@@ -192,7 +201,7 @@ pub fn unlink(context: &FsContext, base: Option<&Path>, path: &[u8]) -> Result<(
     dir.inode().unlink(name)?;
     dir.dentry.remove(&victim)?;
     drop(guard);
-    notify::removed(dir, name, &victim);
+    notify::removed(dir, name, victim);
     Ok(())
 }
 
@@ -223,7 +232,7 @@ pub fn rmdir(context: &FsContext, base: Option<&Path>, path: &[u8]) -> Result<()
         dir.dentry.remove(&victim)?;
     }
     drop(guard);
-    notify::removed(dir, name, &victim);
+    notify::removed(dir, name, victim);
     Ok(())
 }
 
@@ -298,8 +307,11 @@ pub fn chown(context: &FsContext, at: &Path, uid: Option<u32>, gid: Option<u32>)
         }
     }
     // Even root's chown takes set-user-ID away, except from directories (chown(2)).
-    let strip = at.inode().kind() != FileType::Directory && access.mode & (S_ISUID | S_ISGID) != 0;
-    let mode = strip.then(|| without_privileges(access.mode) & 0o7777);
+    let stripped = without_privileges(&access, credentials);
+    let mode = (at.inode().kind() != FileType::Directory && stripped != access.mode).then_some(stripped & 0o7777);
+    if mode.is_some() && !credentials.owns(&access) {
+        return Err(Errno::EPERM);
+    }
     change(at, SetAttributes { uid, gid, mode, ..SetAttributes::default() })
 }
 
@@ -336,7 +348,13 @@ pub fn set_times(context: &FsContext, at: &Path, atime: TimeChange, mtime: TimeC
         TimeChange::Now => Some(now),
         TimeChange::To(time) => Some(time),
     };
-    change(at, SetAttributes { atime: value(atime), mtime: value(mtime), ..SetAttributes::default() })
+    at.inode().set_attributes(&SetAttributes {
+        atime: value(atime),
+        mtime: value(mtime),
+        ..SetAttributes::default()
+    })?;
+    notify::times(at, atime != TimeChange::Keep, mtime != TimeChange::Keep);
+    Ok(())
 }
 
 fn change(at: &Path, change: SetAttributes) -> Result<()> {
@@ -360,21 +378,43 @@ pub fn truncate(context: &FsContext, base: Option<&Path>, path: &[u8], len: i64)
     at.mount.check_writable()?;
     context.credentials.check(&at.inode().access(), MAY_WRITE)?;
     let _writing = TextGuard::writing(at.inode())?;
-    truncate_inode(at.inode(), len, &context.credentials)?;
-    notify::modified(&at);
-    Ok(())
+    crate::open::make_way(at.inode(), O_WRONLY)?;
+    resize(&at, len)
 }
 
-/// Sets the length of a regular file that may be written to; a set-user-ID bit goes with it.
-pub(crate) fn truncate_inode(inode: &Arc<dyn Inode>, len: u64, credentials: &Credentials) -> Result<()> {
-    let mode = inode.access().mode;
-    let stripped = without_privileges(mode);
-    let mode = (stripped != mode && !credentials.capable(CAP_FSETID)).then_some(stripped & 0o7777);
+/// The mode that a regular file gets when the caller changes its content, if that is another one:
+/// the set-user-ID bit goes (inode(7)).
+fn mode_after_change(inode: &Arc<dyn Inode>) -> Option<u32> {
+    let access = inode.access();
+    if access.mode & (S_ISUID | S_ISGID) == 0 || access.mode & S_IFMT != S_IFREG {
+        return None;
+    }
+    let credentials = Credentials::current();
+    let stripped = without_privileges(&access, &credentials);
+    (stripped != access.mode && !credentials.capable(CAP_FSETID)).then_some(stripped & 0o7777)
+}
+
+/// The caller has changed the content of a file.
+///
+/// # Errors
+/// `EIO`.
+pub fn content_changed(inode: &Arc<dyn Inode>) -> Result<()> {
+    match mode_after_change(inode) {
+        None => Ok(()),
+        mode => inode.set_attributes(&SetAttributes { mode, ..SetAttributes::default() }),
+    }
+}
+
+/// Sets the length of a regular file that may be written to.
+pub(crate) fn resize(at: &Path, len: u64) -> Result<()> {
+    let inode = at.inode();
+    let mode = mode_after_change(inode);
     let shorter = inode.metadata().size > len;
-    inode.set_attributes(&SetAttributes { mode, ..resize(len) })?;
+    inode.set_attributes(&SetAttributes { mode, size: Some(len), ..SetAttributes::default() })?;
     if let Some(observer) = SHORTENED.get().filter(|_| shorter) {
         observer(inode);
     }
+    notify::modified(at);
     Ok(())
 }
 
@@ -405,6 +445,19 @@ pub fn set_xattr(context: &FsContext, at: &Path, name: &[u8], value: &[u8], flag
 pub fn get_xattr(context: &FsContext, at: &Path, name: &[u8]) -> Result<Vec<u8>> {
     xattr::check(&context.credentials, at.inode(), name, MAY_READ)?;
     at.inode().xattr(name)
+}
+
+/// listxattr(2), after the path was resolved: names, each ended by a NUL.
+///
+/// # Errors
+/// As listxattr(2).
+pub fn list_xattr(context: &FsContext, at: &Path) -> Result<Vec<u8>> {
+    let mut names = at.inode().list_xattr()?;
+    if !context.credentials.capable(CAP_SYS_ADMIN) {
+        let seen = names.split_inclusive(|&byte| byte == 0).filter(|name| !name.starts_with(xattr::TRUSTED));
+        names = seen.flatten().copied().collect();
+    }
+    Ok(names)
 }
 
 /// removexattr(2), after the path was resolved.

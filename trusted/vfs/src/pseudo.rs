@@ -3,13 +3,14 @@
 use crate::attr::{FileType, Metadata, SetAttributes};
 use crate::file::{FileOps, OpenFile, seek_in};
 use crate::inode::{
-    DirEntry, EntrySink, FileSystem, FsStatistics, Inode, LinkTarget, new_anonymous_device, new_anonymous_inode_number,
+    DirEntry, EntrySink, FileSystem, FsStatistics, Inode, LinkTarget, NewInode, new_anonymous_device,
+    new_anonymous_inode_number,
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use rkt_linux_abi::general::{O_ACCMODE, O_RDONLY, S_IFDIR, S_IFLNK, S_IFREG};
+use rkt_linux_abi::general::{S_IFDIR, S_IFLNK, S_IFREG};
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_sync::{Mutex, RwLock};
 use rkt_user::{IoSink, IoSource};
@@ -22,12 +23,13 @@ pub struct Identity {
     mode: u32,
     uid: u32,
     gid: u32,
+    size: u64,
 }
 
 impl Identity {
     /// A new inode of the file system with this device number, owned by root.
     pub fn new(device: u64, permissions: u32) -> Self {
-        Self { device, ino: new_anonymous_inode_number(), mode: permissions & 0o7777, uid: 0, gid: 0 }
+        Self { device, ino: new_anonymous_inode_number(), mode: permissions & 0o7777, uid: 0, gid: 0, size: 0 }
     }
 
     /// The same with an owner.
@@ -40,9 +42,14 @@ impl Identity {
         Self { ino, ..self }
     }
 
+    /// The same with a length that stat(2) tells.
+    pub fn sized(self, size: u64) -> Self {
+        Self { size, ..self }
+    }
+
     fn metadata(&self, kind: u32, nlink: u32) -> Metadata {
-        let &Self { device, ino, mode, uid, gid } = self;
-        Metadata { uid, gid, nlink, ..Metadata::anonymous(device, ino, kind | mode) }
+        let &Self { device, ino, mode, uid, gid, size } = self;
+        Metadata { uid, gid, nlink, size, ..Metadata::anonymous(device, ino, kind | mode) }
     }
 }
 
@@ -86,10 +93,7 @@ impl Inode for PseudoFile {
         if change.size.is_some() { Ok(()) } else { Err(Errno::EPERM) }
     }
 
-    fn open(self: Arc<Self>, flags: u32) -> Result<Arc<dyn FileOps>> {
-        if flags & O_ACCMODE != O_RDONLY && self.accept.is_none() {
-            return Err(Errno::EACCES);
-        }
+    fn open(self: Arc<Self>, _: u32) -> Result<Arc<dyn FileOps>> {
         Ok(Arc::new(Opened { file: self, text: Mutex::new(Arc::default()) }))
     }
 }
@@ -119,7 +123,7 @@ impl FileOps for Opened {
     }
 
     fn write(&self, _: &OpenFile, offset: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
-        let accept = self.file.accept.as_ref().ok_or(Errno::EACCES)?;
+        let accept = self.file.accept.as_ref().ok_or(Errno::EINVAL)?;
         let mut bytes = [0; PAGE_SIZE];
         let n = from.take(&mut bytes)?;
         accept(bytes.get(..n).unwrap_or(&[]))?;
@@ -273,6 +277,20 @@ impl Inode for PseudoDir {
 
     fn caches_names(&self) -> bool {
         self.dynamic.is_none()
+    }
+
+    // Linux' proc knows at the lookup that there is no such name and never will be.
+
+    fn create(&self, _: &[u8], _: &NewInode<'_>) -> Result<Arc<dyn Inode>> {
+        Err(Errno::ENOENT)
+    }
+
+    fn link(&self, _: &[u8], _: &Arc<dyn Inode>) -> Result<()> {
+        Err(Errno::ENOENT)
+    }
+
+    fn rename(&self, _: &[u8], _: &Arc<dyn Inode>, _: &[u8], _: bool) -> Result<()> {
+        Err(Errno::ENOENT)
     }
 
     fn read_dir(&self, from: u64, emit: EntrySink<'_>) -> Result<()> {

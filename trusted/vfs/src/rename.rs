@@ -3,12 +3,13 @@
 use crate::attr::FileType;
 use crate::cred::MAY_WRITE;
 use crate::dentry::Dentry;
+use crate::inode::NewInode;
 use crate::mount::Path;
 use crate::notify;
-use crate::ops::{may_create, may_delete};
+use crate::ops::{WHITEOUT, may_create, may_delete, new_inode};
 use crate::walk::{FsContext, Last};
 use alloc::sync::Arc;
-use rkt_linux_abi::general::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+use rkt_linux_abi::general::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, S_IFCHR};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::{ParkGuard, ParkLock};
 
@@ -18,17 +19,25 @@ static ANCESTRY: ParkLock = ParkLock::new();
 /// A place that a path names, relative to `base` or the working directory.
 pub type At<'a> = (Option<&'a Path>, &'a [u8]);
 
+/// Checks the flags of renameat2(2), which comes before everything else.
+///
+/// # Errors
+/// `EINVAL`.
+pub fn check_flags(flags: u32) -> Result<()> {
+    let known = flags & !(RENAME_EXCHANGE | RENAME_NOREPLACE | RENAME_WHITEOUT) == 0;
+    let alone = flags & RENAME_EXCHANGE == 0 || flags == RENAME_EXCHANGE;
+    if known && alone { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
 /// renameat2(2).
 ///
 /// # Errors
 /// As rename(2): `EXDEV` between mounts, `EINVAL` into its own subtree, `EBUSY` for ".", ".." and
-/// mount points, `ENOTEMPTY`, `EISDIR`, `ENOTDIR`; `EINVAL` for flags that are not supported.
+/// mount points, `ENOTEMPTY`, `EISDIR`, `ENOTDIR`; `EINVAL` as [`check_flags`].
 pub fn rename(context: &FsContext, from: At<'_>, to: At<'_>, flags: u32) -> Result<()> {
+    check_flags(flags)?;
     let exchange = flags & RENAME_EXCHANGE != 0;
     let keep = flags & RENAME_NOREPLACE != 0;
-    if flags & !(RENAME_EXCHANGE | RENAME_NOREPLACE) != 0 || (exchange && keep) {
-        return Err(Errno::EINVAL);
-    }
     let old = context.resolve_parent(from.0, from.1, 0)?;
     let new = context.resolve_parent(to.0, to.1, 0)?;
     if !Arc::ptr_eq(&old.dir.mount, &new.dir.mount) {
@@ -77,10 +86,16 @@ pub fn rename(context: &FsContext, from: At<'_>, to: At<'_>, flags: u32) -> Resu
             source.move_to(&new.dir.dentry, new_name)?;
         }
     }
+    if flags & RENAME_WHITEOUT != 0 {
+        let whiteout = NewInode { rdev: WHITEOUT, ..new_inode(context, &old.dir, S_IFCHR) };
+        let inode = old.dir.inode().create(old_name, &whiteout)?;
+        old.dir.dentry.add(old_name, inode)?;
+    }
     drop(guards);
-    notify::moved((&old.dir, old_name), (&new.dir, new_name), &source);
-    if let Some(target) = target.filter(|_| !exchange) {
-        notify::gone(&target);
+    let replaced = target.as_ref().filter(|_| !exchange);
+    notify::moved((&old.dir, old_name), (&new.dir, new_name), &source, replaced);
+    if let Some(target) = target.as_ref().filter(|_| exchange) {
+        notify::moved((&new.dir, new_name), (&old.dir, old_name), target, None);
     }
     Ok(())
 }

@@ -14,6 +14,11 @@ impl TextUse {
         let joined = |users: i32| if users.signum() == -step { None } else { users.checked_add(step) };
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, joined).map_err(|_| Errno::ETXTBSY).map(drop)
     }
+
+    /// Whether somebody has the file open for writing.
+    pub(crate) fn is_written(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
 }
 
 /// A file is written, or run, as long as this is held.

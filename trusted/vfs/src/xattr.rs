@@ -17,31 +17,45 @@ const MAX_TOTAL: usize = 256 << 10;
 /// `MAY_WRITE`.
 ///
 /// # Errors
-/// `ERANGE` for a bad length of the name, `EOPNOTSUPP` for an unknown namespace, `EPERM`,
-/// `ENODATA` where the attribute must not even be seen, `EACCES`.
+/// `ERANGE` for a bad length of the name, `EOPNOTSUPP` for an unknown namespace, `EINVAL` for the
+/// bare name of one, `EPERM`, `ENODATA` where the attribute must not even be seen, `EACCES`.
 pub(crate) fn check(credentials: &Credentials, inode: &Arc<dyn Inode>, name: &[u8], wanted: u32) -> Result<()> {
     if name.is_empty() || name.len() > XATTR_NAME_MAX as usize {
         return Err(Errno::ERANGE);
     }
+    permitted(credentials, inode, name, wanted)?;
+    let space = SPACES.iter().find(|space| name.starts_with(space)).ok_or(Errno::EOPNOTSUPP)?;
+    if name.len() == space.len() { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// The namespaces that every file system here has.
+const SPACES: [&[u8]; 3] = [b"user.", TRUSTED, b"security."];
+/// The namespace that only the administrator sees.
+pub(crate) const TRUSTED: &[u8] = b"trusted.";
+
+fn permitted(credentials: &Credentials, inode: &Arc<dyn Inode>, name: &[u8], wanted: u32) -> Result<()> {
     let writing = wanted & MAY_WRITE != 0;
-    let access = inode.access();
-    if name.starts_with(b"trusted.") {
+    let administrator = credentials.capable(CAP_SYS_ADMIN);
+    if name.starts_with(TRUSTED) {
         let denied = if writing { Errno::EPERM } else { Errno::ENODATA };
-        return if credentials.capable(CAP_SYS_ADMIN) { Ok(()) } else { Err(denied) };
+        return if administrator { Ok(()) } else { Err(denied) };
     }
     if name.starts_with(b"security.") {
-        return if writing && !credentials.capable(CAP_SYS_ADMIN) { Err(Errno::EPERM) } else { Ok(()) };
+        return if writing && !administrator { Err(Errno::EPERM) } else { Ok(()) };
     }
-    if !name.starts_with(b"user.") || name.len() == b"user.".len() {
-        return Err(Errno::EOPNOTSUPP);
+    if name.starts_with(b"system.") {
+        return Ok(());
     }
-    match inode.kind() {
-        FileType::Regular => {}
-        FileType::Directory if writing && access.mode & S_ISVTX != 0 && !credentials.owns(&access) => {
-            return Err(Errno::EPERM);
+    let access = inode.access();
+    if name.starts_with(b"user.") {
+        match inode.kind() {
+            FileType::Regular => {}
+            FileType::Directory if writing && access.mode & S_ISVTX != 0 && !credentials.owns(&access) => {
+                return Err(Errno::EPERM);
+            }
+            FileType::Directory => {}
+            _ => return Err(if writing { Errno::EPERM } else { Errno::ENODATA }),
         }
-        FileType::Directory => {}
-        _ => return Err(if writing { Errno::EPERM } else { Errno::ENODATA }),
     }
     credentials.check(&access, wanted)
 }

@@ -201,6 +201,8 @@ fn mounts_are_crossed_both_ways() {
         mount.set_flags(MS_RDONLY);
         assert_eq!(errno(open_flags(&context, "dir/sub/new", O_CREAT | O_RDWR)), Some(Errno::EROFS));
         assert_eq!(errno(open_flags(&context, "dir/sub/inside", O_RDWR)), Some(Errno::EROFS));
+        assert_eq!(mount.detach(false), Err(Errno::EBUSY), "somebody is in it");
+        drop(inside);
         mount.detach(false).unwrap();
         assert_eq!(errno(resolve(&context, "dir/sub/inside")), Some(Errno::ENOENT));
         assert!(resolve(&context, "dir/sub/up").is_ok());

@@ -15,7 +15,7 @@ use rkt_linux_abi::general::{O_RDONLY, POLLIN, SIGCHLD};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Registers;
 use rkt_user::IoSink;
-use rkt_vfs::{FileType, FsContext, MAY_EXEC, OpenFile, Path, Resolve};
+use rkt_vfs::{FileType, FsContext, MAY_EXEC, MAY_READ, OpenFile, Path, Resolve};
 
 /// Most interpreters in a row (execve(2)).
 const MAX_DEPTH: usize = 5;
@@ -202,6 +202,8 @@ pub fn replace(task: &Arc<Task>, prepared: Prepared, registers: &mut Registers) 
     let name = prepared.task_name();
     crate::exit::release_user_words(task);
     move_out(process)?;
+    // Who may not read a program may not read its memory either (PR_SET_DUMPABLE in prctl(2)).
+    let readable = process.credentials().check(&prepared.program.file.inode().access(), MAY_READ).is_ok();
     let secure = process.ids_for_exec(&prepared.program.file);
     process.mm().clear();
     rkt_platform::reset_space();
@@ -214,7 +216,7 @@ pub fn replace(task: &Arc<Task>, prepared: Prepared, registers: &mut Registers) 
     task.signals.reset_for_exec();
     task.robust_list.store(0, Ordering::Relaxed);
     process.exit_signal.store(SIGCHLD, Ordering::Relaxed);
-    process.flags.dumpable.store(u32::from(!secure), Ordering::Relaxed);
+    process.flags.dumpable.store(u32::from(!secure && readable), Ordering::Relaxed);
     if secure {
         process.flags.parent_death_signal.store(0, Ordering::Relaxed);
     }

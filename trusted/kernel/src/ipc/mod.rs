@@ -1,6 +1,9 @@
-//! System V IPC (sysvipc(7)): shared memory, semaphores and message queues.
+//! System V IPC (sysvipc(7)): shared memory, semaphores and message queues; and the message queues
+//! of POSIX (mq_overview(7)).
 
 pub mod message;
+pub mod posix_queue;
+pub mod queue_fs;
 pub mod registry;
 pub mod semaphore;
 pub mod shared;

@@ -4,10 +4,11 @@ use super::area::{Area, Backing};
 use super::space::{Inner, Mm, map_errno};
 use super::view::View;
 use alloc::sync::Arc;
+use rkt_linux_abi::general::{F_SEAL_FUTURE_WRITE, F_SEAL_WRITE};
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_platform::{Protection, USER_END, USER_START};
 use rkt_user::{IoSink, UserSlice};
-use rkt_vfs::{Mappable, OpenFile};
+use rkt_vfs::{Mappable, OpenFile, tmpfs};
 
 /// Bytes of a page.
 pub const PAGE: u64 = PAGE_SIZE as u64;
@@ -126,7 +127,7 @@ impl Mm {
         let denied = protection.write
             && inner
                 .overlapping(start, end)
-                .any(|area| area.shared && matches!(&area.backing, Backing::File(view) if !view.file.writable()));
+                .any(|area| area.shared && matches!(&area.backing, Backing::File(view) if !view.may_write()));
         if denied {
             return Err(Errno::EACCES);
         }
@@ -229,7 +230,7 @@ fn find_place(inner: &mut Inner, placement: Placement, len: u64) -> Result<u64> 
 }
 
 fn shared_memory(len: u64) -> Result<Backing> {
-    let file = rkt_vfs::tmpfs::memfd(b"dev/zero", 0, Arc::default())?;
+    let file = tmpfs::memfd(b"dev/zero", 0, Arc::default())?;
     file.truncate(i64::try_from(len).map_err(|_| Errno::ENOMEM)?)?;
     let object = file.ops().map(&file)?;
     Ok(Backing::Shared(View::new(file, object, 0, false)?))
@@ -250,7 +251,9 @@ fn file_backing(file: &Arc<OpenFile>, offset: u64, request: &MapRequest) -> Resu
     if !request.shared && request.protection.write {
         return Ok(Backing::Copy { file: file.clone(), offset });
     }
-    let writes = request.shared && file.writable();
+    // A file that is sealed against writes can still be looked at (fcntl(2), F_SEAL_WRITE).
+    let sealed = tmpfs::seals(file).is_ok_and(|seals| seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0);
+    let writes = request.shared && file.writable() && (request.protection.write || !sealed);
     Ok(Backing::File(View::new(file.clone(), object, offset, writes)?))
 }
 

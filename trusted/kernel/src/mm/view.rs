@@ -83,6 +83,11 @@ impl View {
             && self.offset.checked_add(len) == Some(next.offset)
     }
 
+    /// Whether the application may store into the file.
+    pub fn may_write(&self) -> bool {
+        self.writes.is_some()
+    }
+
     /// Stores of the application may have changed the file.
     pub fn note_written(&self) {
         if self.writes.is_some() {

@@ -17,6 +17,9 @@ use rkt_vfs::{FileType, Inode, LinkTarget, OpenFile};
 const LINKS: u64 = 1 << 20;
 const INFOS: u64 = 1 << 21;
 
+/// What lstat(2) tells as the length of a link.
+const LINK_SIZE: u64 = 64;
+
 struct Descriptors {
     of: Subject,
     infos: bool,
@@ -72,7 +75,7 @@ impl DynamicDir for Descriptors {
             let identity = of.identity(self.place(fd), 0o444);
             return Ok(PseudoFile::new(identity, Box::new(move || info(&of, fd))));
         }
-        let identity = of.identity(self.place(fd), permissions(&found));
+        let identity = of.identity(self.place(fd), permissions(&found)).sized(LINK_SIZE);
         Ok(PseudoLink::new(identity, Box::new(move || Ok(LinkTarget::Jump(file(&of, fd)?.path().clone())))))
     }
 

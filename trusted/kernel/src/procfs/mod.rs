@@ -21,14 +21,30 @@ use rkt_vfs::{Credentials, FsContext, Mount, Path, Resolve, ops};
 /// # Errors
 /// What mounting said.
 pub fn mount(root: &Path) -> Result<()> {
+    attach(root, b"proc", proc()?, "proc")?;
+    attach(root, b"sys", sys()?, "sysfs")
+}
+
+/// A file system of type proc.
+///
+/// # Errors
+/// `EEXIST` if two files have one name.
+pub fn proc() -> Result<Arc<PseudoFs>> {
     let proc = PseudoFs::new("proc", PROC_MAGIC, |device| Some(process::processes(device)));
     process::add_links(&proc);
-    system::fill_proc(proc.directory())?;
+    system::fill_proc(&proc)?;
     net::fill(proc.directory())?;
-    attach(root, b"proc", proc, "proc")?;
+    Ok(proc)
+}
+
+/// A file system of type sysfs.
+///
+/// # Errors
+/// As [`proc`].
+pub fn sys() -> Result<Arc<PseudoFs>> {
     let sys = PseudoFs::new("sysfs", SYSFS_MAGIC, |_| None);
     system::fill_sys(sys.directory())?;
-    attach(root, b"sys", sys, "sysfs")
+    Ok(sys)
 }
 
 /// Mounts on a directory below the root, which is made if there is none.

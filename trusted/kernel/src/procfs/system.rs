@@ -1,16 +1,20 @@
 //! What /proc and /sys tell of the system as a whole.
 
 use super::{cpu, cpu_list, line};
+use crate::ipc::posix_queue::{self, Setting};
 use crate::process;
 use crate::syscall::system::RELEASE;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
-use rkt_linux_abi::{PAGE_SIZE, Result};
+use core::sync::atomic::Ordering;
+use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
+use rkt_vfs::FileSystem;
 use rkt_vfs::pipe::MAX_CAPACITY;
-use rkt_vfs::pseudo::PseudoDir;
+use rkt_vfs::pseudo::{Identity, PseudoDir, PseudoFile, PseudoFs};
 
 const SECOND: u64 = 1_000_000_000;
 /// Nanoseconds of a clock tick (USER_HZ = 100).
@@ -106,7 +110,7 @@ fn loadavg() -> Result<Vec<u8>> {
     Ok(line(format!("0.00 0.00 0.00 {}/{tasks} {last}", rkt_sched::counters().ready + 1)))
 }
 
-const FILESYSTEMS: &str = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\trootfs\n";
+const FILESYSTEMS: &str = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tmqueue\nnodev\trootfs\n";
 
 /// A random UUID (RFC 9562 §5.4).
 fn uuid() -> String {
@@ -120,7 +124,8 @@ fn uuid() -> String {
 }
 
 /// Fills the root of /proc, but for processes.
-pub(super) fn fill_proc(root: &Arc<PseudoDir>) -> Result<()> {
+pub(super) fn fill_proc(fs: &PseudoFs) -> Result<()> {
+    let root = fs.directory();
     root.add_text("cpuinfo", cpu::cpuinfo)?;
     root.add_text("filesystems", || Ok(FILESYSTEMS.into()))?;
     root.add_text("loadavg", loadavg)?;
@@ -136,6 +141,20 @@ pub(super) fn fill_proc(root: &Arc<PseudoDir>) -> Result<()> {
         root.add_text(name, move || Ok(line(value)))?;
     }
     root.add_text("sys/fs/pipe-max-size", || Ok(line(MAX_CAPACITY)))?;
+    let queues = root.directory("sys")?.directory("fs")?.directory("mqueue")?;
+    for setting in posix_queue::SETTINGS {
+        let identity = Identity::new(fs.device(), 0o644);
+        let read = Box::new(move || Ok(line(setting.value.load(Ordering::Relaxed))));
+        queues.add(setting.name, PseudoFile::writable(identity, read, Box::new(move |text| set(setting, text))));
+    }
+    Ok(())
+}
+
+/// Takes the number that is written to a setting.
+fn set(setting: &Setting, text: &[u8]) -> Result<()> {
+    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
+    let value = text.trim().parse::<u64>().ok().filter(|value| setting.range.contains(value)).ok_or(Errno::EINVAL)?;
+    setting.value.store(value, Ordering::Relaxed);
     Ok(())
 }
 
@@ -145,7 +164,11 @@ const SETTINGS: &[(&str, &str)] = &[
     ("sys/fs/inotify/max_queued_events", "16384"),
     ("sys/fs/inotify/max_user_instances", "128"),
     ("sys/fs/inotify/max_user_watches", "65536"),
+    ("sys/fs/lease-break-time", "45"),
+    ("sys/fs/leases-enable", "1"),
     ("sys/fs/nr_open", "1048576"),
+    ("sys/fs/protected_hardlinks", "1"),
+    ("sys/fs/protected_symlinks", "0"),
     ("sys/kernel/cap_last_cap", "40"),
     ("sys/kernel/ngroups_max", "65536"),
     ("sys/kernel/osrelease", RELEASE),

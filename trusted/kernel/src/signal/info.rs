@@ -1,7 +1,7 @@
 //! What is known of one signal: `siginfo_t` without its unused end.
 
 use rkt_linux_abi::Result;
-use rkt_linux_abi::general::{SI_KERNEL, SI_TIMER, SI_TKILL, SI_USER};
+use rkt_linux_abi::general::{SI_KERNEL, SI_MESGQ, SI_TIMER, SI_TKILL, SI_USER};
 use rkt_user::{UserPtr, UserSlice};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -61,6 +61,11 @@ impl Info {
     /// A timer of timer_create(2) expired.
     pub const fn timer(signal: u32, id: i32, overrun: i32, value: u64) -> Self {
         Self::new(signal, SI_TIMER, [pair(id as u32, overrun as u32), value, 0, 0])
+    }
+
+    /// A message came to an empty queue (mq_notify(3)).
+    pub const fn message(signal: u32, pid: i32, uid: u32, value: u64) -> Self {
+        Self::new(signal, SI_MESGQ, [pair(pid as u32, uid), value, 0, 0])
     }
 
     /// A file can be read or written (`F_SETSIG`); `code` as `POLL_IN`, `band` poll(2) events.

@@ -10,6 +10,7 @@
 mod altstack;
 mod deliver;
 mod fd;
+mod file;
 mod frame;
 mod info;
 mod queue;
@@ -20,6 +21,7 @@ mod timer;
 
 pub use deliver::before_return;
 pub use fd::SignalFd;
+pub use file::tell_owner;
 pub use info::{Info, SIGINFO_LEN};
 pub use send::{discard, queue_to_process, queue_to_task, raise_fault, send_to_process, send_to_task};
 pub use set::{DefaultAction, SIGNAL_MAX, SigSet, default_action};

@@ -7,8 +7,9 @@ use super::path::{Place, install};
 use crate::signal::{self, SigSet};
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
-    AT_FDCWD, EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, EPOLL_CLOEXEC, EPOLL_CTL_DEL, IN_CLOEXEC, IN_DONT_FOLLOW,
-    IN_NONBLOCK, IN_ONLYDIR, MFD_CLOEXEC, O_CLOEXEC, O_DIRECT, O_NONBLOCK, TFD_CLOEXEC, TFD_NONBLOCK,
+    AT_FDCWD, EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, EPOLL_CLOEXEC, EPOLL_CTL_DEL, IN_ALL_EVENTS, IN_CLOEXEC,
+    IN_DONT_FOLLOW, IN_EXCL_UNLINK, IN_IGNORED, IN_ISDIR, IN_MASK_ADD, IN_MASK_CREATE, IN_NONBLOCK, IN_ONESHOT,
+    IN_ONLYDIR, IN_Q_OVERFLOW, IN_UNMOUNT, MFD_CLOEXEC, O_CLOEXEC, O_DIRECT, O_NONBLOCK, TFD_CLOEXEC, TFD_NONBLOCK,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{UserPtr, UserSlice, read_c_string};
@@ -245,9 +246,28 @@ pub fn inotify_init(call: &mut Call<'_>) -> Result<u64> {
     inotify_init1(call, 0)
 }
 
+/// All bits that the mask of a watch may have: events may be asked for that are told in any case.
+const WATCH_BITS: u32 = IN_ALL_EVENTS
+    | IN_UNMOUNT
+    | IN_Q_OVERFLOW
+    | IN_IGNORED
+    | IN_ONLYDIR
+    | IN_DONT_FOLLOW
+    | IN_EXCL_UNLINK
+    | IN_MASK_CREATE
+    | IN_MASK_ADD
+    | IN_ISDIR
+    | IN_ONESHOT;
+
 /// inotify_add_watch(2).
 pub fn inotify_add_watch(call: &mut Call<'_>, fd: i32, path: u64, mask: u32) -> Result<u64> {
+    if mask & !WATCH_BITS != 0 || mask == 0 {
+        return Err(Errno::EINVAL);
+    }
     let file = call.task.process.file(fd)?;
+    if mask & IN_MASK_ADD != 0 && mask & IN_MASK_CREATE != 0 {
+        return Err(Errno::EINVAL);
+    }
     let instance = Inotify::of(&file)?;
     let place = Place::new(call, AT_FDCWD, path)?;
     let how = Resolve { follow: mask & IN_DONT_FOLLOW == 0, directory: mask & IN_ONLYDIR != 0, ..Resolve::FOLLOW };

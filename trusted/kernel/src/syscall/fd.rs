@@ -2,13 +2,14 @@
 
 use super::Call;
 use super::lock;
-use crate::process::Process;
+use crate::jobs;
+use crate::process::{self, Process};
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
     CAP_SYS_RESOURCE, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE,
     F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP,
-    F_OWNER_PID, F_OWNER_TID, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG,
-    F_UNLCK, FALLOC_FL_KEEP_SIZE, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK, SYNC_FILE_RANGE_WAIT_AFTER,
+    F_OWNER_PID, F_OWNER_TID, F_SETFD, F_SETFL, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ,
+    F_SETSIG, FALLOC_FL_KEEP_SIZE, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK, SYNC_FILE_RANGE_WAIT_AFTER,
     SYNC_FILE_RANGE_WAIT_BEFORE, SYNC_FILE_RANGE_WRITE,
 };
 use rkt_linux_abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
@@ -32,11 +33,11 @@ pub fn usable(call: &Call<'_>, fd: i32) -> Result<Arc<OpenFile>> {
     if file.is_path_only() { Err(Errno::EBADF) } else { Ok(file) }
 }
 
-/// A descriptor of the file was closed: the POSIX locks of the process go with it (fcntl(2)).
+/// A descriptor of the file was closed: the POSIX locks of the process go with it (fcntl(2)), and
+/// its wish to be told of messages (mq_notify(3)).
 pub fn closed(process: &Process, file: &OpenFile) {
-    if let Some(locks) = file.inode().locks() {
-        locks.release_process(process.pid as u64);
-    }
+    crate::ipc::posix_queue::closed(process, file);
+    file.release_process_locks(process.pid as u64);
 }
 
 /// close(2).
@@ -119,12 +120,22 @@ pub fn fcntl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
         _ => {}
     }
     match command {
-        F_SETFL => file.set_flags(argument as u32)?,
+        F_SETFL => {
+            file.set_flags(argument as u32)?;
+            file.update_async(fd);
+        }
         F_GETLK => lock::get(call, &file, argument, false)?,
         F_OFD_GETLK => lock::get(call, &file, argument, true)?,
         F_SETLK | F_SETLKW => lock::set(call, &file, argument, false, command == F_SETLKW)?,
         F_OFD_SETLK | F_OFD_SETLKW => lock::set(call, &file, argument, true, command == F_OFD_SETLKW)?,
-        F_GETLEASE => return Ok(F_UNLCK.into()),
+        F_GETLEASE => return Ok(file.lease().into()),
+        F_SETLEASE => {
+            file.set_lease(fd, argument as u32, &process.credentials())?;
+            if file.owner().id == 0 {
+                let own = Owner { kind: F_OWNER_PID, id: process.pid, by: named_by(process), ..file.owner() };
+                file.set_owner(own);
+            }
+        }
         F_GETPIPE_SZ => return Ok(file.pipe().ok_or(Errno::EBADF)?.capacity() as u64),
         F_SETPIPE_SZ => {
             let privileged = process.credentials().capable(CAP_SYS_RESOURCE);
@@ -133,19 +144,37 @@ pub fn fcntl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
         }
         F_GET_SEALS => return Ok(tmpfs::seals(&file)?.into()),
         F_ADD_SEALS => tmpfs::add_seals(&file, argument as u32)?,
-        _ => return owner(&file, command, argument),
+        _ => return owner(process, &file, command, argument),
     }
     Ok(0)
 }
 
+/// Checks that somebody would get the signals; 0 is nobody.
+fn check_owner(kind: u32, id: i32) -> Result<()> {
+    let there = match kind {
+        _ if id == 0 => true,
+        F_OWNER_TID => process::find_task(id).is_some(),
+        F_OWNER_PID => process::find(id).is_some(),
+        _ => !jobs::members(id).is_empty(),
+    };
+    if there { Ok(()) } else { Err(Errno::ESRCH) }
+}
+
+/// The caller, as the one who names an owner.
+fn named_by(process: &Process) -> (u32, u32) {
+    let user = process.ids.lock().user;
+    (user.real, user.effective)
+}
+
 /// The commands that are about signals of a file.
-fn owner(file: &OpenFile, command: u32, argument: u64) -> Result<u64> {
-    let before = file.owner();
+fn owner(process: &Process, file: &OpenFile, command: u32, argument: u64) -> Result<u64> {
+    let before = Owner { by: named_by(process), ..file.owner() };
     match command {
         F_SETOWN => {
             let id = argument as i32;
             let kind = if id < 0 { F_OWNER_PGRP } else { F_OWNER_PID };
             let id = id.checked_abs().ok_or(Errno::EINVAL)?;
+            check_owner(kind, id)?;
             file.set_owner(Owner { kind, id, ..before });
         }
         F_GETOWN if before.kind == F_OWNER_PGRP => return Ok(i64::from(-before.id) as u64),
@@ -156,10 +185,11 @@ fn owner(file: &OpenFile, command: u32, argument: u64) -> Result<u64> {
             if !matches!(kind, F_OWNER_TID | F_OWNER_PID | F_OWNER_PGRP) {
                 return Err(Errno::EINVAL);
             }
+            check_owner(kind, id)?;
             file.set_owner(Owner { kind, id, ..before });
         }
         F_GETOWN_EX => UserPtr::<i32>::new(argument).write_array(&[before.kind as i32, before.id])?,
-        F_SETSIG if argument <= 64 => file.set_owner(Owner { signal: argument as u32, ..before }),
+        F_SETSIG if argument <= 64 => file.set_owner(Owner { signal: argument as u32, ..file.owner() }),
         F_GETSIG => return Ok(before.signal.into()),
         _ => return Err(Errno::EINVAL),
     }
@@ -172,6 +202,7 @@ pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
     let toggle = |flag: u32| -> Result<u64> {
         let on = UserPtr::<i32>::new(argument).read()? != 0;
         file.set_flags(if on { file.flags() | flag } else { file.flags() & !flag })?;
+        file.update_async(fd);
         Ok(0)
     };
     match command {

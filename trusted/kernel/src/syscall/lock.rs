@@ -3,7 +3,7 @@
 use super::Call;
 use super::fd::usable;
 use rkt_linux_abi::general::{
-    F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, SEEK_CUR, SEEK_END, SEEK_SET,
+    F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_MAND, LOCK_NB, LOCK_SH, LOCK_UN, SEEK_CUR, SEEK_END, SEEK_SET,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
@@ -88,6 +88,9 @@ pub(super) fn set(call: &Call<'_>, file: &OpenFile, address: u64, by_file: bool,
 
 /// flock(2).
 pub fn flock(call: &mut Call<'_>, fd: i32, operation: u32) -> Result<u64> {
+    if operation & LOCK_MAND != 0 {
+        return Ok(0); // share modes of Linux before 5.18, passed over since
+    }
     let exclusive = match operation & !LOCK_NB {
         LOCK_SH => Some(false),
         LOCK_EX => Some(true),

@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::path::{Place, read_path};
+use alloc::sync::Arc;
 use rkt_linux_abi::general::{AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, CAP_DAC_READ_SEARCH};
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserSlice;
@@ -54,8 +55,14 @@ pub fn rmdir(call: &mut Call<'_>, path: u64) -> Result<u64> {
 
 /// renameat2(2).
 pub fn renameat2(call: &mut Call<'_>, old_fd: i32, old: u64, new_fd: i32, new: u64, flags: u32) -> Result<u64> {
+    rkt_vfs::check_rename_flags(flags)?;
     let from = Place::new(call, old_fd, old)?;
-    let to = Place::new(call, new_fd, new)?;
+    let to = Place::new(call, new_fd, new);
+    if to.is_err() {
+        // What is wrong with the old path counts first.
+        from.context.resolve_parent(from.base.as_ref(), &from.path, 0)?;
+    }
+    let to = to?;
     rkt_vfs::rename(&from.context, (from.base.as_ref(), &from.path), (to.base.as_ref(), &to.path), flags)?;
     Ok(0)
 }
@@ -75,14 +82,19 @@ pub fn linkat(call: &mut Call<'_>, old_fd: i32, old: u64, new_fd: i32, new: u64,
     if flags & !(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
-    let from = Place::new(call, old_fd, old)?;
     let allow_empty = flags & AT_EMPTY_PATH != 0;
-    if allow_empty && from.path.is_empty() && !from.context.credentials.capable(CAP_DAC_READ_SEARCH) {
-        return Err(Errno::ENOENT);
+    let from = Place::maybe_empty(call, old_fd, old, allow_empty)?;
+    if from.path.is_empty() && old_fd != AT_FDCWD && !from.context.credentials.capable(CAP_DAC_READ_SEARCH) {
+        // Who opened it himself may name it, too.
+        let opener = call.task.process.file(old_fd)?.credentials().clone();
+        if !Arc::ptr_eq(&opener, &from.context.credentials) {
+            return Err(Errno::ENOENT);
+        }
     }
     let how = Resolve { follow: flags & AT_SYMLINK_FOLLOW != 0, allow_empty, ..Resolve::NO_FOLLOW };
+    let old = from.resolve(how)?;
     let to = Place::new(call, new_fd, new)?;
-    ops::link(&from.context, &from.resolve(how)?, to.base.as_ref(), &to.path)?;
+    ops::link(&from.context, &old, to.base.as_ref(), &to.path)?;
     Ok(0)
 }
 
@@ -94,6 +106,9 @@ pub fn link(call: &mut Call<'_>, old: u64, new: u64) -> Result<u64> {
 /// symlinkat(2).
 pub fn symlinkat(call: &mut Call<'_>, target: u64, dirfd: i32, path: u64) -> Result<u64> {
     let target = read_path(target)?;
+    if target.is_empty() {
+        return Err(Errno::ENOENT);
+    }
     let place = Place::new(call, dirfd, path)?;
     ops::symlink(&place.context, &target, place.base.as_ref(), &place.path)?;
     Ok(0)
@@ -107,7 +122,7 @@ pub fn symlink(call: &mut Call<'_>, target: u64, path: u64) -> Result<u64> {
 /// readlinkat(2): gives the bytes stored, without a NUL. An empty path is the descriptor itself.
 pub fn readlinkat(call: &mut Call<'_>, dirfd: i32, path: u64, buf: u64, size: i32) -> Result<u64> {
     let size = usize::try_from(size).ok().filter(|&size| size > 0).ok_or(Errno::EINVAL)?;
-    let place = Place::new(call, dirfd, path)?;
+    let place = Place::maybe_empty(call, dirfd, path, dirfd != AT_FDCWD)?;
     let allow_empty = place.base.is_some();
     let at = place.resolve(Resolve { allow_empty, ..Resolve::NO_FOLLOW })?;
     if at.inode().kind() != FileType::Symlink {

@@ -47,9 +47,21 @@ impl Place {
     /// Takes the arguments `dirfd` and `pathname` of the `at` calls.
     ///
     /// # Errors
-    /// `EFAULT`, `ENAMETOOLONG`, `EBADF`, `ENOTDIR`.
+    /// `EFAULT`, `ENAMETOOLONG`, `ENOENT` if the path is empty, `EBADF`, `ENOTDIR`.
     pub fn new(call: &Call<'_>, dirfd: i32, path: u64) -> Result<Self> {
+        Self::maybe_empty(call, dirfd, path, false)
+    }
+
+    /// As [`Place::new`] for calls that know `AT_EMPTY_PATH`: if it is `allowed`, an empty path is
+    /// the place that it starts at.
+    ///
+    /// # Errors
+    /// As [`Place::new`].
+    pub fn maybe_empty(call: &Call<'_>, dirfd: i32, path: u64, allowed: bool) -> Result<Self> {
         let path = read_path(path)?;
+        if path.is_empty() && !allowed {
+            return Err(Errno::ENOENT);
+        }
         let process = &call.task.process;
         let base = base(process, dirfd, &path)?;
         Ok(Self { context: process.fs.lock().clone(), base, path })
@@ -76,6 +88,9 @@ pub fn install(call: &Call<'_>, file: Arc<OpenFile>, close_on_exec: bool) -> Res
 
 fn open_as(call: &Call<'_>, dirfd: i32, path: u64, how: OpenHow) -> Result<u64> {
     let place = Place::new(call, dirfd, path)?;
+    let process = &call.task.process;
+    // Nothing is made that no descriptor is left for.
+    process.files().check_room(process.limit(super::fd::RLIMIT_NOFILE))?;
     let file = rkt_vfs::open(&place.context, place.base.as_ref(), &place.path, &how)?;
     install(call, file, how.flags & O_CLOEXEC != 0)
 }
@@ -194,6 +209,9 @@ pub fn getcwd(call: &mut Call<'_>, buf: u64, size: usize) -> Result<u64> {
     }
     let mut text = cwd.to_bytes(&root);
     text.push(0);
+    if text.len() > PATH_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
     if text.len() > size {
         return Err(Errno::ERANGE);
     }
@@ -207,14 +225,4 @@ pub fn umask(call: &mut Call<'_>, mask: u32) -> Result<u64> {
     let before = process.fs.lock().umask;
     process.change_place(|fs| fs.umask = mask & 0o777);
     Ok(u64::from(before))
-}
-
-/// mount(2), umount2(2), pivot_root(2): the tree is what the manifest says.
-pub fn mount(_: &mut Call<'_>) -> Result<u64> {
-    Err(Errno::EPERM)
-}
-
-/// name_to_handle_at(2): no file system here has handles.
-pub fn name_to_handle_at(_: &mut Call<'_>) -> Result<u64> {
-    Err(Errno::EOPNOTSUPP)
 }

@@ -3,10 +3,10 @@
 use super::{Call, resource};
 use crate::signal::{self, Info};
 use crate::socket::SocketFile;
-use rkt_linux_abi::general::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE};
+use rkt_linux_abi::general::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SEEK_HOLE, SIGPIPE};
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_user::{IoSink, IoSource, IoVec, UserPtr, UserSlice};
-use rkt_vfs::{FileType, OpenFile};
+use rkt_vfs::{FileType, OpenFile, READABLE, WRITABLE};
 
 /// Most bytes that one call moves (read(2), NOTES).
 pub const MAX_RW_COUNT: usize = i32::MAX as usize & !(PAGE_SIZE - 1);
@@ -87,14 +87,21 @@ pub fn write(call: &mut Call<'_>, fd: i32, buf: u64, count: usize) -> Result<u64
     written(call, &file, file.write(&mut from))
 }
 
+/// Checks an offset, before the descriptor is looked at.
+fn not_negative(offset: i64) -> Result<()> {
+    if offset < 0 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
 /// pread64(2).
 pub fn pread64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i64) -> Result<u64> {
+    not_negative(offset)?;
     let file = call.task.process.file(fd)?;
     Ok(file.read_at(offset, &mut IoSink::user(range(buf, count)?))? as u64)
 }
 
 /// pwrite64(2).
 pub fn pwrite64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i64) -> Result<u64> {
+    not_negative(offset)?;
     let file = call.task.process.file(fd)?;
     let mut from = IoSource::user(range(buf, count)?);
     resource::fit_write(call, &file, Some(offset), &mut from)?;
@@ -117,32 +124,60 @@ pub fn writev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u6
 
 /// preadv(2). The upper half of the offset is nothing on 64-bit processors.
 pub fn preadv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64) -> Result<u64> {
+    not_negative(offset)?;
     let file = call.task.process.file(fd)?;
     Ok(file.read_at(offset, &mut sink(iov, count)?)? as u64)
 }
 
 /// pwritev(2).
 pub fn pwritev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64) -> Result<u64> {
+    not_negative(offset)?;
     let file = call.task.process.file(fd)?;
     let mut from = source(iov, count)?;
     resource::fit_write(call, &file, Some(offset), &mut from)?;
     written(call, &file, file.write_at(offset, &mut from))
 }
 
+/// Flags of preadv2(2) and pwritev2(2) that are known; others may be of a later Linux.
+pub(super) const RW_FLAGS: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
+
+/// Checks the flags of a transfer; `ready` is what poll(2) says of a file that need not wait.
+fn check_flags(file: &OpenFile, flags: u32, ready: u32) -> Result<()> {
+    if flags & !RW_FLAGS != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if flags & RWF_NOWAIT == 0 {
+        return Ok(());
+    }
+    match file.ops().pollable() {
+        // Whether the content of a file is in memory is not told.
+        false => Err(Errno::EOPNOTSUPP),
+        true if file.poll(None) & ready == 0 => Err(Errno::EAGAIN),
+        true => Ok(()),
+    }
+}
+
 /// preadv2(2): offset -1 is the position.
 pub fn preadv2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
-    if flags & !RWF_HIPRI != 0 {
-        return Err(Errno::EOPNOTSUPP);
+    if flags != 0 {
+        let file = call.task.process.file(fd)?;
+        if !file.readable() {
+            return Err(Errno::EBADF);
+        }
+        sink(iov, n)?;
+        check_flags(&file, flags, READABLE)?;
     }
     if offset == -1 { readv(call, fd, iov, n) } else { preadv(call, fd, iov, n, offset) }
 }
 
 /// pwritev2(2): offset -1 is the position.
 pub fn pwritev2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
-    if flags & !(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND | RWF_NOWAIT) != 0 || flags & RWF_NOWAIT != 0 {
-        return Err(Errno::EOPNOTSUPP);
-    }
     let file = call.task.process.file(fd)?;
+    if !file.writable() {
+        return Err(Errno::EBADF);
+    }
+    source(iov, n)?;
+    check_flags(&file, flags, WRITABLE)?;
     let done = if flags & RWF_APPEND != 0 {
         if offset < -1 {
             return Err(Errno::EINVAL);
@@ -163,7 +198,11 @@ pub fn pwritev2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _
 
 /// lseek(2).
 pub fn lseek(call: &mut Call<'_>, fd: i32, offset: i64, whence: u32) -> Result<u64> {
-    call.task.process.file(fd)?.seek(offset, whence)
+    let file = call.task.process.file(fd)?;
+    if whence > SEEK_HOLE {
+        return Err(Errno::EINVAL);
+    }
+    file.seek(offset, whence)
 }
 
 fn regular(file: &OpenFile) -> bool {
@@ -171,12 +210,12 @@ fn regular(file: &OpenFile) -> bool {
 }
 
 /// readahead(2): what can be read is in memory, or on its way with the first access.
-pub fn readahead(call: &mut Call<'_>, fd: i32, offset: i64, _count: usize) -> Result<u64> {
+pub fn readahead(call: &mut Call<'_>, fd: i32, _offset: i64, _count: usize) -> Result<u64> {
     let file = call.task.process.file(fd)?;
     if !file.readable() {
         return Err(Errno::EBADF);
     }
-    if offset < 0 || !regular(&file) { Err(Errno::EINVAL) } else { Ok(0) }
+    if !regular(&file) { Err(Errno::EINVAL) } else { Ok(0) }
 }
 
 /// fadvise64(2): the advice is checked, there is nothing to do about it.

@@ -46,12 +46,23 @@ fn too_large(call: &Call<'_>) -> Errno {
 /// # Errors
 /// `EFBIG`, with SIGXFSZ, if nothing of it fits.
 pub fn fit_write(call: &Call<'_>, file: &OpenFile, at: Option<i64>, from: &mut IoSource<'_>) -> Result<()> {
-    if file.inode().kind() != FileType::Regular || from.is_full() || !file.writable() {
-        return Ok(());
+    if !from.is_full() {
+        from.limit(room_for_write(call, file, at)?);
+    }
+    Ok(())
+}
+
+/// Bytes that may be written to a file at a place before it is longer than RLIMIT_FSIZE.
+///
+/// # Errors
+/// `EFBIG`, with SIGXFSZ, if there are none.
+pub fn room_for_write(call: &Call<'_>, file: &OpenFile, at: Option<i64>) -> Result<usize> {
+    if file.inode().kind() != FileType::Regular || !file.writable() {
+        return Ok(usize::MAX);
     }
     let limit = call.task.process.limit(RLIMIT_FSIZE);
     if limit == u64::MAX {
-        return Ok(());
+        return Ok(usize::MAX);
     }
     let at = match at {
         _ if file.flags() & O_APPEND != 0 => file.metadata().size,
@@ -59,8 +70,7 @@ pub fn fit_write(call: &Call<'_>, file: &OpenFile, at: Option<i64>, from: &mut I
         None => file.position(),
     };
     let room = limit.checked_sub(at).filter(|&room| room > 0).ok_or_else(|| too_large(call))?;
-    from.limit(usize::try_from(room).unwrap_or(usize::MAX));
-    Ok(())
+    Ok(usize::try_from(room).unwrap_or(usize::MAX))
 }
 
 /// Whether a file of `now` bytes may become `size` bytes long.

@@ -10,7 +10,7 @@ use rkt_linux_abi::general::{
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
-use rkt_vfs::{Metadata, Path, Resolve, Time, device_major, device_minor};
+use rkt_vfs::{FileType, Metadata, Path, Resolve, Time, device_major, device_minor};
 use zerocopy::{Immutable, IntoBytes};
 
 /// `struct stat` of x86-64.
@@ -68,10 +68,11 @@ fn put(of: &Metadata, to: u64) -> Result<u64> {
 /// What the arguments of newfstatat and statx name.
 fn locate(call: &Call<'_>, dirfd: i32, path: u64, how: Resolve) -> Result<Path> {
     // A null pointer is an empty path (since Linux 6.11).
-    if path == 0 && how.allow_empty && dirfd != AT_FDCWD {
-        return Ok(call.task.process.file(dirfd)?.path().clone());
+    if path == 0 && how.allow_empty {
+        let process = &call.task.process;
+        return Ok(if dirfd == AT_FDCWD { process.fs.lock().cwd.clone() } else { process.file(dirfd)?.path().clone() });
     }
-    Place::new(call, dirfd, path)?.resolve(how)
+    Place::maybe_empty(call, dirfd, path, how.allow_empty)?.resolve(how)
 }
 
 const FLAGS: u32 = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
@@ -203,6 +204,20 @@ struct Statfs {
 const ST_VALID: u64 = 0x20;
 const ST_RELATIME: u64 = 0x1000;
 
+/// PIPEFS_MAGIC and SOCKFS_MAGIC of linux/magic.h.
+const PIPEFS_MAGIC: u64 = 0x5049_5045;
+const SOCKFS_MAGIC: u64 = 0x534f_434b;
+
+/// The number of the file system: pipes and sockets without a name have one of their own.
+fn magic(at: &Path, of_mount: u64) -> u64 {
+    match at.inode().kind() {
+        _ if at.mount.fs().device() != rkt_vfs::anonymous_device() => of_mount,
+        FileType::Fifo => PIPEFS_MAGIC,
+        FileType::Socket => SOCKFS_MAGIC,
+        _ => of_mount,
+    }
+}
+
 fn put_statfs(at: &Path, to: u64) -> Result<u64> {
     let fs = at.mount.fs();
     let of = fs.statistics();
@@ -211,7 +226,7 @@ fn put_statfs(at: &Path, to: u64) -> Result<u64> {
     let same = mount & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME);
     let relatime = if mount & MS_RELATIME != 0 { ST_RELATIME } else { 0 };
     let statfs = Statfs {
-        magic: of.magic,
+        magic: magic(at, of.magic),
         block_size: of.block_size,
         blocks: of.blocks,
         free: of.free,

@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::read_write::{MAX_RW_COUNT, sink, source, written};
+use super::resource;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rkt_linux_abi::general::{
@@ -33,11 +34,12 @@ struct End {
 }
 
 impl End {
-    fn new(file: Arc<OpenFile>, offset: u64) -> Result<Self> {
+    /// `unseekable` is what a given offset means to a file that has none.
+    fn new(file: Arc<OpenFile>, offset: u64, unseekable: Errno) -> Result<Self> {
         let seekable = file.ops().seekable();
         let offset = UserPtr::<i64>::new(offset).nullable();
         if offset.is_some() && !seekable {
-            return Err(Errno::ESPIPE);
+            return Err(unseekable);
         }
         let at = match offset {
             Some(pointer) => pointer.read()?,
@@ -52,8 +54,9 @@ impl End {
         if self.seekable { self.file.read_at(self.at, &mut into) } else { self.file.read(&mut into) }
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<usize> {
+    fn write(&self, call: &Call<'_>, bytes: &[u8]) -> Result<usize> {
         let mut from = IoSource::kernel(bytes);
+        resource::fit_write(call, &self.file, Some(self.at), &mut from)?;
         if self.seekable { self.file.write_at(self.at, &mut from) } else { self.file.write(&mut from) }
     }
 
@@ -71,13 +74,18 @@ impl End {
     }
 }
 
+/// Checks that an offset can be read, if there is one.
+fn check_offset(offset: u64) -> Result<()> {
+    UserPtr::<i64>::new(offset).nullable().map_or(Ok(()), |pointer| pointer.read().map(drop))
+}
+
 /// Moves up to `count` bytes; an error counts only if nothing was moved.
-fn transfer(from: &mut End, to: &mut End, count: usize) -> Result<usize> {
+fn transfer(call: &Call<'_>, from: &mut End, to: &mut End, count: usize) -> Result<usize> {
     let mut bytes = buffer(count)?;
     let mut done = 0;
     while done < count {
         let want = bytes.get_mut(..CHUNK.min(count - done)).ok_or(Errno::EINVAL)?;
-        let step = from.peek(want).and_then(|n| to.write(want.get(..n).unwrap_or(&[])));
+        let step = from.peek(want).and_then(|n| to.write(call, want.get(..n).unwrap_or(&[])));
         match step {
             Ok(0) => break,
             Ok(n) => {
@@ -96,17 +104,22 @@ fn transfer(from: &mut End, to: &mut End, count: usize) -> Result<usize> {
 
 /// sendfile(2).
 pub fn sendfile(call: &mut Call<'_>, out: i32, input: i32, offset: u64, count: usize) -> Result<u64> {
+    check_offset(offset)?;
     let process = &call.task.process;
-    let (input, out) = (process.file(input)?, process.file(out)?);
-    if !input.readable() || !out.writable() {
+    let input = process.file(input)?;
+    if !input.readable() {
         return Err(Errno::EBADF);
     }
-    let mut from = End::new(input, offset)?;
+    let mut from = End::new(input, offset, Errno::ESPIPE)?;
+    let out = process.file(out)?;
+    if !out.writable() {
+        return Err(Errno::EBADF);
+    }
     if !from.seekable || from.file.path().is_directory() || out.flags() & O_APPEND != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut to = End::new(out, 0)?;
-    let result = transfer(&mut from, &mut to, count.min(MAX_RW_COUNT));
+    let mut to = End::new(out, 0, Errno::ESPIPE)?;
+    let result = transfer(call, &mut from, &mut to, count.min(MAX_RW_COUNT));
     written(call, &to.file, result)
 }
 
@@ -120,17 +133,19 @@ pub fn copy_file_range(
     count: usize,
     flags: u32,
 ) -> Result<u64> {
+    let process = &call.task.process;
+    let (input, out) = (process.file(input)?, process.file(out)?);
+    check_offset(from_offset)?;
+    check_offset(to_offset)?;
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
-    let process = &call.task.process;
-    let (input, out) = (process.file(input)?, process.file(out)?);
-    for file in [&input, &out] {
-        match file.inode().kind() {
-            FileType::Regular => {}
-            FileType::Directory => return Err(Errno::EISDIR),
-            _ => return Err(Errno::EINVAL),
-        }
+    let any = |kind: FileType| [&input, &out].iter().any(|file| file.inode().kind() == kind);
+    if any(FileType::Directory) {
+        return Err(Errno::EISDIR);
+    }
+    if [&input, &out].iter().any(|file| file.inode().kind() != FileType::Regular) {
+        return Err(Errno::EINVAL);
     }
     if !input.readable() || !out.writable() || out.flags() & O_APPEND != 0 {
         return Err(Errno::EBADF);
@@ -139,20 +154,31 @@ pub fn copy_file_range(
         return Err(Errno::EXDEV);
     }
     let same = Arc::ptr_eq(input.inode(), out.inode());
-    let mut from = End::new(input, from_offset)?;
-    let mut to = End::new(out, to_offset)?;
-    let count = count.min(MAX_RW_COUNT);
+    let mut from = End::new(input, from_offset, Errno::EINVAL)?;
+    let mut to = End::new(out, to_offset, Errno::EINVAL)?;
+    let past = |end: &End| (end.at as u64).checked_add(count as u64).is_none();
+    if past(&from) || past(&to) {
+        return Err(Errno::EOVERFLOW);
+    }
+    let left = from.file.metadata().size.saturating_sub(from.at as u64).min((i64::MAX - to.at) as u64);
+    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    let room = resource::room_for_write(call, &to.file, Some(to.at))?;
+    let count = count.min(MAX_RW_COUNT).min(left).min(room);
     if same && from.at.abs_diff(to.at) < count as u64 {
         return Err(Errno::EINVAL);
     }
-    Ok(transfer(&mut from, &mut to, count)? as u64)
+    if count == 0 {
+        return Ok(0); // not even read
+    }
+    let result = transfer(call, &mut from, &mut to, count);
+    written(call, &to.file, result)
 }
 
 /// Writes all of it, waiting where the file does not: it has been taken from a pipe already.
-fn write_all(to: &mut End, mut bytes: &[u8]) -> Result<usize> {
+fn write_all(call: &Call<'_>, to: &mut End, mut bytes: &[u8]) -> Result<usize> {
     let mut done = 0;
     while !bytes.is_empty() {
-        match to.write(bytes) {
+        match to.write(call, bytes) {
             Ok(n) => {
                 to.advance(n);
                 done += n;
@@ -206,30 +232,36 @@ pub fn splice(
     }
     let process = &call.task.process;
     let (input, out) = (process.file(input)?, process.file(out)?);
-    if !input.readable() || !out.writable() {
-        return Err(Errno::EBADF);
-    }
     if input.pipe().is_some() && from_offset != 0 || out.pipe().is_some() && to_offset != 0 {
         return Err(Errno::ESPIPE);
+    }
+    check_offset(to_offset)?;
+    check_offset(from_offset)?;
+    if !input.readable() || !out.writable() {
+        return Err(Errno::EBADF);
     }
     match (input.pipe(), out.pipe()) {
         (None, None) => return Err(Errno::EINVAL),
         (Some(_), Some(_)) => return pass(call, &input, &out, count, false, flags),
         (Some(_), None) if out.flags() & O_APPEND != 0 => return Err(Errno::EINVAL),
+        (None, Some(_)) if input.path().is_directory() => return Err(Errno::EINVAL),
         _ => {}
     }
     let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
-    let mut from = End::new(input, from_offset)?;
-    let mut to = End::new(out, to_offset)?;
+    let mut from = End::new(input, from_offset, Errno::EINVAL)?;
+    let mut to = End::new(out, to_offset, Errno::EINVAL)?;
     wait_for(&to.file, POLLOUT, nonblocking || to.file.nonblocking())?;
     if from.file.pipe().is_some() {
         wait_for(&from.file, POLLIN | POLLHUP, nonblocking)?;
     }
     // No more than a pipe has room for is taken from where it cannot be put back.
-    let room = to.file.pipe().map_or(CHUNK, |pipe| pipe.free_bytes().max(1));
+    let room = match to.file.pipe() {
+        Some(pipe) => pipe.free_bytes().max(1),
+        None => resource::room_for_write(call, &to.file, Some(to.at))?,
+    };
     let mut bytes = buffer(count.min(room))?;
     let n = from.peek(&mut bytes)?;
-    let result = write_all(&mut to, bytes.get(..n).unwrap_or(&[]));
+    let result = write_all(call, &mut to, bytes.get(..n).unwrap_or(&[]));
     if let Ok(n) = result {
         from.advance(n);
     }
@@ -260,12 +292,22 @@ pub fn vmsplice(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, flags: u32
         return Err(Errno::EINVAL);
     }
     let file = call.task.process.file(fd)?;
-    let pipe = file.pipe().ok_or(Errno::EBADF)?;
     let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
     if file.writable() {
-        let result = pipe.write(nonblocking, file.flags() & O_DIRECT != 0, &mut source(iov, count)?);
-        written(call, &file, result)
+        let mut from = source(iov, count)?;
+        if from.is_full() {
+            return Ok(0);
+        }
+        let pipe = file.pipe().ok_or(Errno::EBADF)?;
+        written(call, &file, pipe.write(nonblocking, file.flags() & O_DIRECT != 0, &mut from))
+    } else if file.readable() {
+        let mut into = sink(iov, count)?;
+        if into.is_full() {
+            return Ok(0);
+        }
+        let pipe = file.pipe().ok_or(Errno::EBADF)?;
+        Ok(pipe.read(nonblocking, &mut into)? as u64)
     } else {
-        Ok(pipe.read(nonblocking, &mut sink(iov, count)?)? as u64)
+        Err(Errno::EBADF)
     }
 }

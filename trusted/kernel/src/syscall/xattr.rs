@@ -42,7 +42,8 @@ fn answer(bytes: &[u8], to: u64, size: usize) -> Result<u64> {
     Ok(bytes.len() as u64)
 }
 
-fn set((context, at): Object, name: u64, value: u64, size: usize, flags: u32) -> Result<u64> {
+/// The attribute is copied in before `object` looks for what it belongs to.
+fn set(object: impl FnOnce() -> Result<Object>, name: u64, value: u64, size: usize, flags: u32) -> Result<u64> {
     if flags & !(XATTR_CREATE | XATTR_REPLACE) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -51,52 +52,57 @@ fn set((context, at): Object, name: u64, value: u64, size: usize, flags: u32) ->
         return Err(Errno::E2BIG);
     }
     let value = UserSlice::new(value, size)?.to_vec()?;
+    let (context, at) = object()?;
     ops::set_xattr(&context, &at, &name, &value, flags)?;
     Ok(0)
 }
 
-fn get((context, at): Object, name: u64, to: u64, size: usize) -> Result<u64> {
-    let value = ops::get_xattr(&context, &at, &read_name(name)?)?;
+fn get(object: impl FnOnce() -> Result<Object>, name: u64, to: u64, size: usize) -> Result<u64> {
+    let name = read_name(name)?;
+    let (context, at) = object()?;
+    let value = ops::get_xattr(&context, &at, &name)?;
     answer(&value, to, size)
 }
 
-fn list((_, at): Object, to: u64, size: usize) -> Result<u64> {
-    answer(&at.inode().list_xattr()?, to, size)
+fn list((context, at): Object, to: u64, size: usize) -> Result<u64> {
+    answer(&ops::list_xattr(&context, &at)?, to, size)
 }
 
-fn remove((context, at): Object, name: u64) -> Result<u64> {
-    ops::remove_xattr(&context, &at, &read_name(name)?)?;
+fn remove(object: impl FnOnce() -> Result<Object>, name: u64) -> Result<u64> {
+    let name = read_name(name)?;
+    let (context, at) = object()?;
+    ops::remove_xattr(&context, &at, &name)?;
     Ok(0)
 }
 
 /// setxattr(2).
 pub fn setxattr(call: &mut Call<'_>, path: u64, name: u64, value: u64, size: usize, flags: u32) -> Result<u64> {
-    set(at_path(call, path, Resolve::FOLLOW)?, name, value, size, flags)
+    set(|| at_path(call, path, Resolve::FOLLOW), name, value, size, flags)
 }
 
 /// lsetxattr(2).
 pub fn lsetxattr(call: &mut Call<'_>, path: u64, name: u64, value: u64, size: usize, flags: u32) -> Result<u64> {
-    set(at_path(call, path, Resolve::NO_FOLLOW)?, name, value, size, flags)
+    set(|| at_path(call, path, Resolve::NO_FOLLOW), name, value, size, flags)
 }
 
 /// fsetxattr(2).
 pub fn fsetxattr(call: &mut Call<'_>, fd: i32, name: u64, value: u64, size: usize, flags: u32) -> Result<u64> {
-    set(at_file(call, fd)?, name, value, size, flags)
+    set(|| at_file(call, fd), name, value, size, flags)
 }
 
 /// getxattr(2).
 pub fn getxattr(call: &mut Call<'_>, path: u64, name: u64, value: u64, size: usize) -> Result<u64> {
-    get(at_path(call, path, Resolve::FOLLOW)?, name, value, size)
+    get(|| at_path(call, path, Resolve::FOLLOW), name, value, size)
 }
 
 /// lgetxattr(2).
 pub fn lgetxattr(call: &mut Call<'_>, path: u64, name: u64, value: u64, size: usize) -> Result<u64> {
-    get(at_path(call, path, Resolve::NO_FOLLOW)?, name, value, size)
+    get(|| at_path(call, path, Resolve::NO_FOLLOW), name, value, size)
 }
 
 /// fgetxattr(2).
 pub fn fgetxattr(call: &mut Call<'_>, fd: i32, name: u64, value: u64, size: usize) -> Result<u64> {
-    get(at_file(call, fd)?, name, value, size)
+    get(|| at_file(call, fd), name, value, size)
 }
 
 /// listxattr(2).
@@ -116,15 +122,15 @@ pub fn flistxattr(call: &mut Call<'_>, fd: i32, names: u64, size: usize) -> Resu
 
 /// removexattr(2).
 pub fn removexattr(call: &mut Call<'_>, path: u64, name: u64) -> Result<u64> {
-    remove(at_path(call, path, Resolve::FOLLOW)?, name)
+    remove(|| at_path(call, path, Resolve::FOLLOW), name)
 }
 
 /// lremovexattr(2).
 pub fn lremovexattr(call: &mut Call<'_>, path: u64, name: u64) -> Result<u64> {
-    remove(at_path(call, path, Resolve::NO_FOLLOW)?, name)
+    remove(|| at_path(call, path, Resolve::NO_FOLLOW), name)
 }
 
 /// fremovexattr(2).
 pub fn fremovexattr(call: &mut Call<'_>, fd: i32, name: u64) -> Result<u64> {
-    remove(at_file(call, fd)?, name)
+    remove(|| at_file(call, fd), name)
 }

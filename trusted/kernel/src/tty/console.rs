@@ -6,6 +6,7 @@
 
 use super::termios::Termios;
 use super::{Tty, TtyFile};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use rkt_linux_abi::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, S_IFIFO};
@@ -16,6 +17,7 @@ use rkt_manifest::{Stdio, Stream};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, OnceCell};
 use rkt_user::{IoSink, IoSource, UserSlice};
+use rkt_vfs::lock::FileLocks;
 use rkt_vfs::{FileOps, FileType, Inode, Metadata, OpenFile, PollTable, make_device};
 use rkt_window::layout::{self, header};
 use rkt_window::{ByteRing, RingError, Side};
@@ -366,7 +368,7 @@ pub fn open(at: rkt_vfs::Path, number: usize, flags: u32, context: &rkt_vfs::FsC
     if let Some(tty) = TERMINAL.get() {
         return OpenFile::new(at, TtyFile::new(tty), flags, context.credentials.clone());
     }
-    let inode = Arc::new(StreamInode { ino: rkt_vfs::new_anonymous_inode_number(), number });
+    let inode = Arc::new(StreamInode { ino: rkt_vfs::new_anonymous_inode_number(), number, locks: OnceCell::new() });
     let name = alloc::format!("pipe:[{}]", inode.ino);
     OpenFile::anonymous(inode, name.as_bytes(), Arc::new(StandardStream { number }), flags)
 }
@@ -376,6 +378,7 @@ pub fn open(at: rkt_vfs::Path, number: usize, flags: u32, context: &rkt_vfs::FsC
 struct StreamInode {
     ino: u64,
     number: usize,
+    locks: OnceCell<Box<FileLocks>>,
 }
 
 impl Inode for StreamInode {
@@ -391,5 +394,13 @@ impl Inode for StreamInode {
 
     fn open(self: Arc<Self>, _flags: u32) -> Result<Arc<dyn FileOps>> {
         Ok(Arc::new(StandardStream { number: self.number }))
+    }
+
+    fn locks(&self) -> Option<&FileLocks> {
+        Some(self.locks.get_or_init(Box::default))
+    }
+
+    fn existing_locks(&self) -> Option<&FileLocks> {
+        self.locks.get().map(|locks| &**locks)
     }
 }

@@ -85,6 +85,37 @@ impl NetlinkSocket {
     }
 }
 
+fn of(socket: &dyn Socket) -> Result<&NetlinkSocket> {
+    socket.as_any().downcast_ref().ok_or(Errno::EINVAL)
+}
+
+/// Whether the kernel can send a socket something.
+///
+/// # Errors
+/// `EINVAL` if it is not of AF_NETLINK.
+pub fn check_netlink(socket: &dyn Socket) -> Result<()> {
+    of(socket).map(drop)
+}
+
+/// Sends a netlink socket a datagram of the kernel (mq_notify(3)).
+///
+/// # Errors
+/// `EINVAL` if it is none; `ENOBUFS` if its buffer is full.
+pub fn netlink_deliver(socket: &dyn Socket, datagram: &[u8]) -> Result<()> {
+    let socket = of(socket)?;
+    let limit = socket.options.lock().receive_buffer;
+    {
+        let mut state = socket.state.lock();
+        if state.used >= limit {
+            return Err(Errno::ENOBUFS);
+        }
+        state.used += datagram.len();
+        state.answers.push_back(datagram.to_vec());
+    }
+    socket.queue.wake_all(POLLIN | POLLRDNORM);
+    Ok(())
+}
+
 impl Socket for NetlinkSocket {
     fn wait_queue(&self) -> &Arc<WaitQueue> {
         &self.queue

@@ -6,8 +6,10 @@ mod pass;
 use crate::attr::{FileType, Metadata, SetAttributes};
 use crate::file::{FileOps, OpenFile};
 use crate::inode::{Inode, new_anonymous_inode_number};
+use crate::lock::FileLocks;
 use crate::mount::anonymous_device;
 use crate::poll::{PollTable, READABLE, WRITABLE};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use content::Content;
@@ -15,7 +17,7 @@ use rkt_linux_abi::general::{O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, 
 use rkt_linux_abi::ioctl::FIONREAD;
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_sched::{WaitError, WaitQueue};
-use rkt_sync::Mutex;
+use rkt_sync::{Mutex, OnceCell};
 use rkt_user::{IoSink, IoSource, UserPtr};
 
 /// Writes up to this length are atomic (pipe(7)).
@@ -62,8 +64,10 @@ impl Pipe {
     /// pipe2(2): the read end and the write end. `flags` are `O_NONBLOCK` and `O_DIRECT`.
     pub fn pair(uid: u32, gid: u32, flags: u32) -> (Arc<OpenFile>, Arc<OpenFile>) {
         let pipe = Arc::new(Pipe::default());
-        let inode = Arc::new(PipeInode { pipe: pipe.clone(), meta: PipeInode::attributes(uid, gid) });
-        let path = crate::Path::anonymous(inode.clone(), format!("pipe:[{}]", inode.meta.ino).as_bytes());
+        let meta = PipeInode::attributes(uid, gid);
+        let name = format!("pipe:[{}]", meta.ino);
+        let inode = Arc::new(PipeInode { pipe: pipe.clone(), meta: Mutex::new(meta), locks: OnceCell::new() });
+        let path = crate::Path::anonymous(inode, name.as_bytes());
         let read = pipe.attach(O_RDONLY);
         let write = pipe.attach(O_WRONLY);
         (
@@ -350,7 +354,8 @@ impl FileOps for PipeFile {
 /// The inode of a pipe without a name.
 struct PipeInode {
     pipe: Arc<Pipe>,
-    meta: Metadata,
+    meta: Mutex<Metadata>,
+    locks: OnceCell<Box<FileLocks>>,
 }
 
 impl PipeInode {
@@ -366,14 +371,23 @@ impl Inode for PipeInode {
     }
 
     fn metadata(&self) -> Metadata {
-        self.meta
+        *self.meta.lock()
     }
 
-    fn set_attributes(&self, _: &SetAttributes) -> Result<()> {
+    fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
+        self.meta.lock().change(change);
         Ok(())
     }
 
     fn pipe(&self) -> Option<&Arc<Pipe>> {
         Some(&self.pipe)
+    }
+
+    fn locks(&self) -> Option<&FileLocks> {
+        Some(self.locks.get_or_init(Box::default))
+    }
+
+    fn existing_locks(&self) -> Option<&FileLocks> {
+        self.locks.get().map(|locks| &**locks)
     }
 }

@@ -3,14 +3,14 @@
 use super::inode::{Regular, TmpInode};
 use super::pages::{NeedFill, Pages, Stop, new_folio};
 use super::space::Charge;
-use crate::attr::without_privileges;
 use crate::file::{FileOps, Mappable, MappedFolio, OpenFile, seek_in};
+use crate::ops;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
-    CAP_FSETID, F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE,
-    FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MS_NOATIME, O_APPEND, O_NOATIME, SEEK_DATA, SEEK_HOLE,
+    F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, FALLOC_FL_KEEP_SIZE,
+    FALLOC_FL_PUNCH_HOLE, MS_NOATIME, O_APPEND, O_NOATIME, SEEK_DATA, SEEK_HOLE,
 };
 use rkt_linux_abi::ioctl::FIONREAD;
 use rkt_linux_abi::{Errno, Result};
@@ -129,12 +129,12 @@ impl TmpInode {
 
     /// Checks seals and the largest length before a write.
     fn admit(&self, regular: &Regular, pages: &Pages, at: u64, from: &mut IoSource<'_>) -> Result<()> {
+        if from.is_full() {
+            return Ok(());
+        }
         let seals = regular.seals.load(Ordering::Relaxed);
         if seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
             return Err(Errno::EPERM);
-        }
-        if from.is_full() {
-            return Ok(());
         }
         let mut limit = MAX_SIZE;
         if seals & F_SEAL_GROW != 0 {
@@ -277,13 +277,9 @@ impl TmpFile {
         from: &mut IoSource<'_>,
     ) -> Result<usize> {
         let (moved, behind) = self.inode.write_at(at, from)?;
-        let mode = self.inode.mode();
         if moved > 0 {
             *behind_it = behind;
-            let stripped = without_privileges(mode);
-            if stripped != mode && !file.credentials().capable(CAP_FSETID) {
-                self.inode.set_mode(stripped);
-            }
+            ops::content_changed(file.inode())?;
         }
         Ok(moved)
     }

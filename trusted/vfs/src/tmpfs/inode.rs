@@ -171,7 +171,11 @@ impl TmpInode {
     #[inline]
     pub fn touch_read(&self) {
         if !self.accessed.load(Ordering::Relaxed) {
-            self.atime.store(Time::now().0, Ordering::Relaxed);
+            let at = |time: &AtomicI64| time.load(Ordering::Relaxed);
+            let (now, atime) = (Time::now().0, at(&self.atime));
+            if atime <= at(&self.mtime) || atime <= at(&self.ctime) || now.saturating_sub(atime) > DAY {
+                self.atime.store(now, Ordering::Relaxed);
+            }
             self.accessed.store(true, Ordering::Relaxed);
         }
     }
