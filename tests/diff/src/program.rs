@@ -38,6 +38,8 @@ pub struct Directive {
     pub cpus: Vec<u32>,
     /// The C libraries the program is built with.
     pub libcs: Vec<Libc>,
+    /// Whether it is run on ext4, too, if it is about files.
+    pub on_disk: bool,
     /// The watchdog of one run.
     pub timeout: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for Directive {
             env: Vec::new(),
             cpus: vec![1],
             libcs: vec![Libc::Glibc, Libc::Musl],
+            on_disk: true,
             timeout: Duration::from_secs(20),
         }
     }
@@ -95,6 +98,7 @@ impl Directive {
                     _ => bail!("libc is glibc, musl or both, not `{value}`"),
                 }
             }
+            "ext4" => self.on_disk = value.parse()?,
             "timeout" => self.timeout = Duration::from_secs(value.parse()?),
             _ => bail!("unknown key `{key}`"),
         }
@@ -121,7 +125,7 @@ pub struct Program {
 /// The directory or a file cannot be read, or a directive is wrong.
 pub fn discover(root: &Path) -> Result<Vec<Program>> {
     let mut programs = Vec::new();
-    for dir in [root.to_owned(), root.join("fork"), root.join("tty"), root.join("ipc")] {
+    for dir in [root.to_owned(), root.join("fork"), root.join("tty"), root.join("ipc"), root.join("files")] {
         let entries = fs::read_dir(&dir)
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
             .with_context(|| format!("reading {}", dir.display()))?;
