@@ -252,21 +252,25 @@ fn follow_resolvers(root: &Path, now: &Configuration) {
 /// # Errors
 /// `EAGAIN` if there is no memory for it.
 pub fn start_task(task: &Arc<Task>, space: SpaceId, registers: &Registers, fs_base: u64) -> Result<()> {
-    let thread = prepare_task(task, space, 0)?;
+    let thread = prepare_task(task, space, 0, None)?;
     thread.prepare_user(registers, |state| state.fs_base = fs_base);
     thread.wake();
     Ok(())
 }
 
 /// Makes the thread of a task without letting it run. `word`: an address that the task writes its
-/// number to first (CLONE_CHILD_SETTID), for Linux ignores errors; 0 = none.
+/// number to first (CLONE_CHILD_SETTID), for Linux ignores errors; 0 = none. `copied`: the memory, if it
+/// is a fresh copy of the parent's.
 ///
 /// # Errors
 /// `EAGAIN` if there is no memory for it.
-pub fn prepare_task(task: &Arc<Task>, space: SpaceId, word: u64) -> Result<Arc<Thread>> {
+pub fn prepare_task(task: &Arc<Task>, space: SpaceId, word: u64, copied: Option<Arc<Mm>>) -> Result<Arc<Thread>> {
     let handle = Arc::new(TaskHandle(task.clone()));
     let tid = task.tid;
     let entry = move || {
+        if let Some(mm) = copied {
+            mm.begin_child();
+        }
         if word != 0 {
             let _ = UserPtr::<i32>::new(word).write(&tid);
         }

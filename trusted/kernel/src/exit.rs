@@ -18,8 +18,10 @@ pub fn end_current(task: &Arc<Task>) -> ! {
     task.dying.store(true, Ordering::SeqCst);
     release_user_words(task);
     let process = task.process.clone();
-    if let Some(thread) = task.release_thread() {
-        process.dead_ns.fetch_add(thread.ran_ns() + rkt_sched::slice_ns(), Ordering::Relaxed);
+    let used = task.usage();
+    if task.release_thread().is_some() {
+        let mut ended = process.ended_usage.lock();
+        *ended = ended.plus(used);
     }
     match process.remove_task(task.tid) {
         0 => {
@@ -153,7 +155,7 @@ pub fn enforce_cpu_limit(process: &Arc<Process>) {
     if soft == u64::MAX && hard == u64::MAX {
         return;
     }
-    let used = process.cpu_ns().saturating_add(rkt_sched::slice_ns()) / SECOND;
+    let used = process.cpu_ns() / SECOND;
     if used >= hard {
         process.end(Ended::Signal(SIGKILL as u8, false));
     } else if used >= soft {

@@ -6,7 +6,7 @@ use crate::process::Process;
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
     CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE,
-    CAP_MKNOD, CAP_SETGID, CAP_SETUID, S_ISGID, S_ISUID, S_IXGRP,
+    CAP_MKNOD, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE, S_ISGID, S_ISUID, S_IXGRP,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_vfs::{Credentials, OpenFile};
@@ -59,6 +59,10 @@ pub struct Ids {
     pub permitted: u64,
     /// Capabilities that execve keeps for programs that inherit them.
     pub inheritable: u64,
+    /// Capabilities that execve may give (PR_CAPBSET_DROP).
+    pub bounding: u64,
+    /// Capabilities that programs without any of their own keep over execve (PR_CAP_AMBIENT).
+    pub ambient: u64,
     /// PR_SET_KEEPCAPS: giving up user 0 keeps the permitted capabilities.
     pub keep_capabilities: bool,
 }
@@ -128,6 +132,8 @@ impl Ids {
             group: IdSet::all(credentials.gid),
             permitted: credentials.capabilities & ALL_CAPABILITIES,
             inheritable: 0,
+            bounding: ALL_CAPABILITIES,
+            ambient: 0,
             keep_capabilities: false,
         }
     }
@@ -142,8 +148,11 @@ impl Ids {
 
     /// Capabilities after the user ids changed from `before`; `effective` are those until now.
     fn follow_user(&mut self, before: IdSet, effective: u64) -> u64 {
-        if before.contains(0) && !self.user.contains(0) && !self.keep_capabilities {
-            self.permitted = 0;
+        if before.contains(0) && !self.user.contains(0) {
+            self.ambient = 0;
+            if !self.keep_capabilities {
+                self.permitted = 0;
+            }
         }
         match (before.effective, self.user.effective) {
             (0, 0) => effective,
@@ -162,6 +171,17 @@ fn privilege(kind: Kind) -> u32 {
 }
 
 impl Process {
+    /// Whether another process may look into this one (ptrace(2), "Ptrace access mode checking").
+    pub fn may_be_inspected_by(&self, other: &Process) -> bool {
+        if self.pid == other.pid || other.credentials().capable(CAP_SYS_PTRACE) {
+            return true;
+        }
+        let (asking, ids) = (*other.ids.lock(), *self.ids.lock());
+        let all = |set: IdSet, id| set == IdSet::all(id);
+        let dumpable = self.flags.dumpable.load(core::sync::atomic::Ordering::Relaxed) == 1;
+        all(ids.user, asking.user.real) && all(ids.group, asking.group.real) && dumpable
+    }
+
     /// Changes the credentials that file access is judged by.
     pub fn change_credentials(&self, change: impl FnOnce(&mut Credentials)) {
         let mut fs = self.fs.lock();
@@ -238,15 +258,19 @@ impl Process {
         ids.user.saved = ids.user.effective;
         ids.group.saved = ids.group.effective;
         ids.keep_capabilities = false;
+        let set_id = ids.user.real != ids.user.effective || ids.group.real != ids.group.effective;
+        if set_id {
+            ids.ambient = 0;
+        }
         let root = ids.user.effective == 0 || ids.user.real == 0;
-        // The bounding set is never reduced; files carry no capabilities of their own here.
-        ids.permitted = if root { ALL_CAPABILITIES } else { 0 };
-        let effective = if ids.user.effective == 0 { ids.permitted } else { 0 };
+        // Files carry no capabilities of their own here.
+        ids.permitted = if root { ids.inheritable | ids.bounding } else { ids.ambient };
+        let effective = if ids.user.effective == 0 { ids.permitted } else { ids.ambient };
         self.change_credentials(|credentials| {
             credentials.uid = ids.user.effective;
             credentials.gid = ids.group.effective;
             credentials.capabilities = effective;
         });
-        ids.user.real != ids.user.effective || ids.group.real != ids.group.effective
+        set_id
     }
 }

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod boot;
+pub mod cpu_clock;
 pub mod devices;
 pub mod disks;
 pub mod exec;
@@ -26,9 +27,11 @@ pub mod pidfd;
 pub mod process;
 pub mod procfs;
 pub mod rootfs;
+pub mod scheduling;
 pub mod signal;
 pub mod socket;
 pub mod syscall;
 pub mod task;
 pub mod tty;
+pub mod usage;
 pub mod users;

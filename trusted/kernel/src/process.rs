@@ -3,15 +3,16 @@
 use crate::files::FileTable;
 use crate::identity::Ids;
 use crate::ipc::semaphore::Undo;
-use crate::mm::Mm;
+use crate::mm::{Limits, Mm};
 use crate::signal::ProcessSignals;
 use crate::task::Task;
 use crate::tty::Tty;
+use crate::usage::Usage;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
-use rkt_linux_abi::general::{POLLHUP, POLLIN};
+use rkt_linux_abi::general::{POLLHUP, POLLIN, SIGCHLD};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, RwLock};
 use rkt_vfs::{Credentials, FsContext, OpenFile, Path};
@@ -66,6 +67,8 @@ pub struct Process {
     pub command_line: Mutex<Vec<u8>>,
     /// Environment at the start, for /proc/PID/environ.
     pub environment: Mutex<Vec<u8>>,
+    /// What the program got as its auxiliary vector.
+    pub auxiliary_vector: Mutex<Vec<u8>>,
     /// Resource limits: soft and hard, by RLIMIT_ number.
     pub limits: Mutex<[(u64, u64); 16]>,
     /// Set by the first task that ends the whole process.
@@ -82,10 +85,12 @@ pub struct Process {
     replacing: AtomicBool,
     /// Processes with the same number share root, working directory and umask (CLONE_FS); 0 = alone.
     place: AtomicI32,
-    /// Nanoseconds of processor time of ended tasks.
-    pub dead_ns: AtomicU64,
-    /// The same of children that were waited for.
-    pub children_ns: AtomicU64,
+    /// What ended tasks had used.
+    pub ended_usage: Mutex<Usage>,
+    /// The same of children that were waited for, and the most memory that one of them had.
+    pub children_usage: Mutex<(Usage, u64)>,
+    /// The most memory that the programs had that it ran before this one.
+    pub earlier_peak: AtomicU64,
     /// Those who wait for the process to end or to release its parent (vfork, pidfd).
     pub changed: Arc<WaitQueue>,
     /// PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG.
@@ -96,8 +101,6 @@ pub struct Process {
     pub tty: Mutex<Option<Arc<Tty>>>,
     /// Of a session's leader whose terminal hung up: the group that was in the foreground; 0 = none.
     pub old_foreground: AtomicI32,
-    /// Nice value.
-    pub nice: AtomicI32,
     /// alarm(2) and setitimer(2) ITIMER_REAL.
     pub real_timer: Mutex<Option<crate::signal::RealTimer>>,
 }
@@ -114,6 +117,8 @@ pub struct ProcessFlags {
     pub parent_death_signal: AtomicU32,
     /// PR_SET_THP_DISABLE.
     pub thp_disable: AtomicBool,
+    /// personality(2).
+    pub personality: AtomicU32,
     /// /proc/PID/oom_score_adj: kept, nothing is killed for memory here.
     pub oom_score_adj: AtomicI32,
 }
@@ -190,6 +195,10 @@ pub struct Birth {
     pub shares_place: bool,
 }
 
+const RLIMIT_DATA: u32 = 2;
+const RLIMIT_STACK: u32 = 3;
+const RLIMIT_AS: u32 = 9;
+
 /// Limits of a fresh system (getrlimit(2)), by RLIMIT_ number.
 fn default_limits() -> [(u64, u64); 16] {
     const INFINITY: u64 = u64::MAX;
@@ -223,8 +232,8 @@ impl Process {
         let pass = |from: &AtomicI32, to: &AtomicI32| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         pass(&maker.group, &child.group);
         pass(&maker.session, &child.session);
-        pass(&maker.nice, &child.nice);
         pass(&maker.flags.oom_score_adj, &child.flags.oom_score_adj);
+        child.flags.personality.store(maker.flags.personality.load(Ordering::Relaxed), Ordering::Relaxed);
         child.exit_signal.store(exit_signal, Ordering::Relaxed);
         *child.ids.lock() = *maker.ids.lock();
         *child.tty.lock() = maker.tty.lock().clone();
@@ -232,6 +241,7 @@ impl Process {
         *child.exe.lock() = maker.exe.lock().clone();
         *child.command_line.lock() = maker.command_line.lock().clone();
         *child.environment.lock() = maker.environment.lock().clone();
+        *child.auxiliary_vector.lock() = maker.auxiliary_vector.lock().clone();
         let pass = |from: &AtomicBool, to: &AtomicBool| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         pass(&maker.flags.no_new_privs, &child.flags.no_new_privs);
         pass(&maker.flags.thp_disable, &child.flags.thp_disable);
@@ -252,6 +262,12 @@ impl Process {
             let shares = |other: &Arc<Process>| other.pid != self.pid && other.place.load(Ordering::Relaxed) == place;
             all().into_iter().filter(shares).for_each(|other| change(&mut other.fs.lock()));
         }
+    }
+
+    /// Whether both share root, working directory and umask.
+    pub fn shares_place_with(&self, other: &Process) -> bool {
+        let place = self.place.load(Ordering::Relaxed);
+        self.pid == other.pid || place != 0 && place == other.place.load(Ordering::Relaxed)
     }
 
     /// Has root, working directory and umask of its own from now on.
@@ -313,19 +329,22 @@ impl Process {
             exe: Mutex::new(None),
             command_line: Mutex::new(Vec::new()),
             environment: Mutex::new(Vec::new()),
+            auxiliary_vector: Mutex::new(Vec::new()),
             limits: Mutex::new(default_limits()),
             ended: Mutex::new(None),
             zombie: AtomicBool::new(false),
-            exit_signal: AtomicU32::new(0),
+            exit_signal: AtomicU32::new(SIGCHLD),
             collected: AtomicBool::new(false),
             executed: AtomicBool::new(false),
             replacing: AtomicBool::new(false),
             place: AtomicI32::new(0),
-            dead_ns: AtomicU64::new(0),
-            children_ns: AtomicU64::new(0),
+            ended_usage: Mutex::default(),
+            children_usage: Mutex::default(),
+            earlier_peak: AtomicU64::new(0),
             changed: Arc::new(WaitQueue::new()),
             flags: ProcessFlags {
                 dumpable: AtomicU32::new(1),
+                personality: AtomicU32::new(0),
                 no_new_privs: AtomicBool::new(false),
                 subreaper: AtomicBool::new(false),
                 parent_death_signal: AtomicU32::new(0),
@@ -335,7 +354,6 @@ impl Process {
             semaphore_undo: Mutex::new(Undo::new()),
             tty: Mutex::new(None),
             old_foreground: AtomicI32::new(0),
-            nice: AtomicI32::new(0),
             real_timer: Mutex::new(None),
         });
         REGISTRY.lock().processes.insert(pid, process.clone());
@@ -362,8 +380,16 @@ impl Process {
         self.mm.read().clone()
     }
 
+    /// The limits of its memory.
+    pub fn memory_limits(&self) -> Limits {
+        let [space, data, stack] = [RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK].map(|resource| self.limit(resource));
+        Limits { space, data, stack }
+    }
+
     /// Replaces the memory: execve.
     pub fn set_mm(&self, mm: Mm) {
+        self.earlier_peak.fetch_max(self.mm().peak(), Ordering::Relaxed);
+        mm.set_limits(self.memory_limits());
         *self.mm.write() = Arc::new(mm);
     }
 
@@ -421,11 +447,5 @@ impl Process {
     /// Soft limit of a resource (RLIMIT_ number).
     pub fn limit(&self, resource: u32) -> u64 {
         self.limits.lock().get(resource as usize).map_or(u64::MAX, |limit| limit.0)
-    }
-
-    /// Nanoseconds of processor time of all tasks, living and dead.
-    pub fn cpu_ns(&self) -> u64 {
-        let living: u64 = self.tasks().iter().filter_map(|task| task.thread()).map(|thread| thread.ran_ns()).sum();
-        living + self.dead_ns.load(Ordering::Relaxed)
     }
 }

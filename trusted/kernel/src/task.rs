@@ -1,6 +1,7 @@
 //! Tasks: the threads of a process, as Linux numbers them.
 
 use crate::process::Process;
+use crate::scheduling::Scheduling;
 use crate::signal::TaskSignals;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -23,14 +24,22 @@ pub struct Task {
     pub robust_list: AtomicU64,
     /// Where it waits on a futex.
     pub futex: crate::futex::Waiter,
-    /// Scheduling policy: SCHED_OTHER, SCHED_BATCH or SCHED_IDLE. Kept, and treated alike.
-    pub policy: AtomicU32,
+    /// Policy and priorities; see [`Task::set_scheduling`].
+    pub(crate) scheduling: Mutex<Scheduling>,
+    /// Priority of its I/O (ioprio_set(2)).
+    pub io_priority: AtomicU32,
+    /// Kept only: timers are as exact as the poller.
+    pub timer_slack: Slack,
     /// Name (PR_SET_NAME), padded with zeroes.
     pub name: Mutex<[u8; 16]>,
     /// User memory that needs no showing before a copy.
     pub plain: crate::mm::PlainRanges,
     /// System calls made so far. Only the task itself counts.
     pub calls: AtomicU64,
+    /// Faults served so far.
+    pub faults: AtomicU64,
+    /// Time in the application and in the kernel as it was shown last.
+    pub(crate) shown_time: Mutex<(u64, u64)>,
     /// Whether the task is to end at the next return to the application.
     pub dying: AtomicBool,
     /// Nanoseconds of the monotonic clock at which the task was made.
@@ -48,10 +57,14 @@ impl Task {
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             futex: crate::futex::Waiter::default(),
-            policy: AtomicU32::new(0),
+            scheduling: Mutex::default(),
+            io_priority: AtomicU32::new(0),
+            timer_slack: Slack::default(),
             name: Mutex::new(name),
             plain: crate::mm::PlainRanges::default(),
             calls: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            shown_time: Mutex::default(),
             dying: AtomicBool::new(false),
             started: rkt_platform::now(),
         })
@@ -93,6 +106,20 @@ impl Task {
     /// Whether it is the first task of its process.
     pub fn is_leader(&self) -> bool {
         self.tid == self.process.pid
+    }
+}
+
+/// How late timers may be, in nanoseconds (PR_SET_TIMERSLACK).
+pub struct Slack {
+    /// Now.
+    pub now: AtomicU64,
+    /// What a value of 0 sets.
+    pub standard: AtomicU64,
+}
+
+impl Default for Slack {
+    fn default() -> Self {
+        Self { now: AtomicU64::new(50_000), standard: AtomicU64::new(50_000) }
     }
 }
 

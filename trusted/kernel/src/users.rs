@@ -17,6 +17,12 @@ impl Users {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// One more, unless all have left.
+    pub fn try_join(&self) -> bool {
+        let more = |users: usize| users.checked_add(1).filter(|_| users > 0);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+    }
+
     /// One less; says whether it was the last.
     pub fn leave(&self) -> bool {
         self.0.fetch_sub(1, Ordering::AcqRel) == 1

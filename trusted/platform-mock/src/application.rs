@@ -51,7 +51,7 @@ impl UserContext {
     /// Is hit by the tick.
     pub fn tick(&mut self) {
         self.registers().orig_rax = u64::MAX;
-        self.enter(|registers| (machine().config.upcalls.tick)(registers));
+        self.enter(|registers| (machine().config.upcalls.tick)(registers, false));
     }
 
     fn enter(&mut self, kernel: impl FnOnce(&mut Registers)) {

@@ -36,7 +36,7 @@ impl Config {
             syscall: |_| panic!("a system call without a kernel"),
             syscall32: |_| panic!("a system call without a kernel"),
             fault: |_, fault| panic!("a fault without a kernel: {fault:?}"),
-            tick: |_| panic!("a tick without a kernel"),
+            tick: |_, _| panic!("a tick without a kernel"),
             reserve_near: |_, _| None,
             patch: |_, _, _| false,
             prove: |_, _| 0,

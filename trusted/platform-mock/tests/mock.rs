@@ -237,7 +237,7 @@ fn an_application_forks() {
 fn faults_and_ticks_reach_the_kernel() {
     use rkt_platform::{Fault, FaultKind};
     let mut config = Config::new(2);
-    config.upcalls.tick = |registers| registers.rbx += 1;
+    config.upcalls.tick = |registers, _| registers.rbx += 1;
     config.upcalls.fault = |registers, fault| registers.rip = fault.address;
     config.upcalls.syscall = |registers| rkt_platform::exit(Exit::Code(registers.rbx as u8));
     let report = config.run(|| {

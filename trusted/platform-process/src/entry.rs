@@ -170,7 +170,7 @@ extern "C" fn dispatch(registers: &mut Registers) {
 fn after_tick(registers: &mut Registers) {
     carrier::me().pending.store(0, Ordering::Relaxed);
     if let Some(upcalls) = carrier::upcalls() {
-        (upcalls.tick)(registers);
+        (upcalls.tick)(registers, true);
     }
 }
 

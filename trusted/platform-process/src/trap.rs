@@ -235,7 +235,7 @@ fn take_state(me: &Carrier, context: &Context) {
 extern "C" fn handle_tick(registers: &mut Registers, _: u64, _: u64) {
     carrier::serve_spawn(carrier::me());
     if let Some(upcalls) = carrier::upcalls() {
-        (upcalls.tick)(registers);
+        (upcalls.tick)(registers, false);
     }
 }
 

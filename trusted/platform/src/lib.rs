@@ -98,8 +98,9 @@ pub struct Upcalls {
     pub syscall32: fn(&mut Registers),
     /// A fault of the application.
     pub fault: fn(&mut Registers, Fault),
-    /// The tick hit the application: the time slice may be over.
-    pub tick: fn(&mut Registers),
+    /// The tick hit the application, or the kernel a moment ago (then the flag is set): the time
+    /// slice may be over.
+    pub tick: fn(&mut Registers, bool),
     /// A free, page-aligned range of this many bytes within 1 GiB of an address in the current
     /// address space, reserved from then on for the platform's trampolines. Must not block.
     pub reserve_near: fn(near: u64, len: u64) -> Option<u64>,

@@ -2,11 +2,13 @@
 
 use crate::context;
 use crate::idle::Poller;
+use crate::share::Place;
 use crate::thread::{Thread, current};
-use alloc::collections::VecDeque;
+use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::cmp::Ordering as Order;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use rkt_platform::{MAX_CPUS, SpaceId};
 use rkt_sync::{Mutex, OnceCell};
 
@@ -21,12 +23,20 @@ pub(crate) enum Leave {
 /// A vCPU slot.
 #[repr(align(128))]
 pub(crate) struct Cpu {
-    queue: Mutex<VecDeque<Ready>>,
+    queue: Mutex<BinaryHeap<Ready>>,
     /// Length of `queue`, to look at without the lock.
     queued: AtomicUsize,
     /// How many of them any vCPU may take.
     stealable: AtomicUsize,
+    /// Virtual time of the queue: that of the thread that was switched in last.
+    floor: AtomicU64,
+    /// The latest virtual time that anybody in the queue has.
+    last: AtomicU64,
+    /// Numbers of places, for those with the same time: first come, first served.
+    next: AtomicU64,
     switches: AtomicU64,
+    /// Ticks, and rounds of the idle loop: times that no application ran here.
+    turns: AtomicU64,
     own: UnsafeCell<Own>,
 }
 
@@ -35,7 +45,33 @@ struct Own {
     idle_sp: usize,
     left: Option<(Arc<Thread>, Leave)>,
     picked: Option<Arc<Thread>>,
-    slice_start: u64,
+    realtime: Throttle,
+}
+
+/// Real-time threads get at most 19 parts of 20 of each second while others are ready
+/// (sched(7), sched_rt_runtime_us).
+#[derive(Clone, Copy)]
+struct Throttle {
+    /// Start of the current second, ticks of the time-stamp counter.
+    since: u64,
+    /// Used in it, ticks.
+    used: u64,
+}
+
+impl Throttle {
+    const SECOND_US: u64 = 1_000_000;
+
+    fn charge(&mut self, now: u64, slice: u64) {
+        if now.saturating_sub(self.since) > Self::SECOND_US * rkt_platform::tsc_per_us() {
+            *self = Self { since: now, used: 0 };
+        }
+        self.used += slice;
+    }
+
+    fn is_exhausted(&self, now: u64) -> bool {
+        let second = Self::SECOND_US * rkt_platform::tsc_per_us();
+        now.saturating_sub(self.since) <= second && self.used > second / 20 * 19
+    }
 }
 
 // SAFETY: `own` is used only by the carrier that holds the slot, and only one holds it.
@@ -43,11 +79,15 @@ unsafe impl Sync for Cpu {}
 
 static CPUS: [Cpu; MAX_CPUS] = [const {
     Cpu {
-        queue: Mutex::new(VecDeque::new()),
+        queue: Mutex::new(BinaryHeap::new()),
         queued: AtomicUsize::new(0),
         stealable: AtomicUsize::new(0),
+        floor: AtomicU64::new(0),
+        last: AtomicU64::new(0),
+        next: AtomicU64::new(0),
         switches: AtomicU64::new(0),
-        own: UnsafeCell::new(Own { idle_sp: 0, left: None, picked: None, slice_start: 0 }),
+        turns: AtomicU64::new(0),
+        own: UnsafeCell::new(Own { idle_sp: 0, left: None, picked: None, realtime: Throttle { since: 0, used: 0 } }),
     }
 }; MAX_CPUS];
 
@@ -55,31 +95,81 @@ static POLLER: OnceCell<Poller> = OnceCell::new();
 
 /// A thread on a run queue.
 struct Ready {
+    place: Place,
+    /// Orders those in the same place.
+    number: u64,
     thread: Arc<Thread>,
     /// Whether its affinity named vCPUs when it was queued.
     pinned: bool,
+}
+
+impl Ready {
+    fn key(&self) -> (Place, u64) {
+        (self.place, self.number)
+    }
+}
+
+impl PartialEq for Ready {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Ready {}
+
+impl PartialOrd for Ready {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ready {
+    /// The heap gives its greatest first: the one in the first place.
+    fn cmp(&self, other: &Self) -> Order {
+        other.key().cmp(&self.key())
+    }
 }
 
 impl Cpu {
     /// Queues a thread; true if it is the only one.
     fn push(&self, thread: Arc<Thread>) -> bool {
         let pinned = thread.affinity() != u64::MAX;
+        let place = thread.share.place();
+        self.last.fetch_max(place.time(), Ordering::Relaxed);
         let mut queue = self.queue.lock();
-        queue.push_back(Ready { thread, pinned });
+        let number = self.next.load(Ordering::Relaxed);
+        self.next.store(number + 1, Ordering::Relaxed);
+        queue.push(Ready { place, number, thread, pinned });
         self.count(queue.len(), self.stealable.load(Ordering::Relaxed) + usize::from(!pinned));
         queue.len() == 1
     }
 
-    /// Takes the first thread that a vCPU may run.
-    fn take_for(&self, index: usize) -> Option<Arc<Thread>> {
+    /// Takes the first thread that a vCPU may run; with `shared`, the first that is not real-time
+    /// if there is one.
+    fn take_for(&self, index: usize, shared: bool) -> Option<Arc<Thread>> {
         if self.queued.load(Ordering::Acquire) == 0 {
             return None;
         }
         let mut queue = self.queue.lock();
-        let at = queue.iter().position(|ready| ready.thread.may_run_on(index))?;
-        let Ready { thread, pinned } = queue.remove(at)?;
+        let first = queue.peek()?;
+        let plain = !(shared && first.place.is_realtime()) && first.thread.may_run_on(index);
+        let ready = if plain { queue.pop() } else { take_beside(&mut queue, index, shared) };
+        let Ready { thread, pinned, .. } = ready?;
         self.count(queue.len(), self.stealable.load(Ordering::Relaxed) - usize::from(!pinned));
         Some(thread)
+    }
+
+    /// Place of the first thread that a vCPU may run.
+    fn first_for(&self, index: usize) -> Option<Place> {
+        if self.queued.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let queue = self.queue.lock();
+        let first = queue.peek()?;
+        if first.thread.may_run_on(index) {
+            return Some(first.place);
+        }
+        queue.iter().filter(|ready| ready.thread.may_run_on(index)).map(|ready| ready.place).min()
     }
 
     /// Publishes the lengths; only with the queue locked. A vCPU that parks looks at them once
@@ -88,6 +178,22 @@ impl Cpu {
         self.queued.store(queued, Ordering::Release);
         self.stealable.store(stealable, Ordering::Release);
     }
+}
+
+/// Takes a thread that is not at the head of the queue: the head is pinned to other vCPUs, or a
+/// real-time thread that had its part.
+fn take_beside(queue: &mut BinaryHeap<Ready>, index: usize, shared: bool) -> Option<Ready> {
+    let mut all = core::mem::take(queue).into_vec();
+    let may = |ready: &&Ready| ready.thread.may_run_on(index);
+    let first = |of: &mut dyn Iterator<Item = &Ready>| of.map(Ready::key).min();
+    let wanted = Some(shared)
+        .filter(|&shared| shared)
+        .and_then(|_| first(&mut all.iter().filter(may).filter(|ready| !ready.place.is_realtime())))
+        .or_else(|| first(&mut all.iter().filter(may)));
+    let at = all.iter().position(|ready| Some(ready.key()) == wanted);
+    let taken = at.map(|at| all.swap_remove(at));
+    *queue = all.into();
+    taken
 }
 
 fn cpu(index: usize) -> &'static Cpu {
@@ -147,6 +253,7 @@ pub(crate) fn enqueue(thread: Arc<Thread>) {
         true => here,
         false => (0..rkt_platform::cpus()).find(|&i| thread.may_run_on(i)).unwrap_or(here),
     };
+    thread.share.wake(cpu(target).floor.load(Ordering::Relaxed));
     let first = cpu(target).push(thread);
     if target != here {
         rkt_platform::kick(target);
@@ -171,11 +278,16 @@ pub fn kick_idle(here: usize) {
 /// The next thread for this vCPU: its own queue, else another's.
 pub(crate) fn pick() -> Option<Arc<Thread>> {
     let here = rkt_platform::cpu();
-    if let Some(thread) = own().picked.take().or_else(|| cpu(here).take_for(here)) {
+    let shared = own().realtime.is_exhausted(rkt_platform::tsc());
+    if let Some(thread) = own().picked.take().or_else(|| cpu(here).take_for(here, shared)) {
         return Some(thread);
     }
     let count = rkt_platform::cpus();
-    (1..count).find_map(|i| cpu((here + i) % count).take_for(here))
+    (1..count).map(|i| (here + i) % count).find_map(|other| {
+        let thread = cpu(other).take_for(here, shared)?;
+        thread.share.migrate(cpu(other).floor.load(Ordering::Relaxed), cpu(here).floor.load(Ordering::Relaxed));
+        Some(thread)
+    })
 }
 
 pub(crate) fn keep_picked(thread: Arc<Thread>) {
@@ -191,11 +303,78 @@ pub fn schedule() {
     }
 }
 
-/// Lets other ready threads run.
+/// Lets all other ready threads run first.
 pub fn yield_now() {
     if any_ready() {
+        let this = cpu(rkt_platform::cpu());
+        current().share.go_behind(this.last.load(Ordering::Relaxed), this.floor.load(Ordering::Relaxed));
         leave(Leave::Yield);
     }
+}
+
+/// The tick hit the running thread, in the application or in the kernel: it makes way if it is
+/// somebody else's turn.
+pub fn tick(in_kernel: bool) {
+    current().account().hit(in_kernel);
+    note_turn();
+    if own().picked.is_some() || is_others_turn() {
+        leave(Leave::Yield);
+    }
+}
+
+/// No application runs on this vCPU now.
+pub(crate) fn note_turn() {
+    let turns = &cpu(rkt_platform::cpu()).turns;
+    turns.store(turns.load(Ordering::Relaxed) + 1, Ordering::Release);
+}
+
+impl Cpu {
+    fn passages(&self) -> u64 {
+        self.turns.load(Ordering::Acquire).wrapping_add(self.switches.load(Ordering::Relaxed))
+    }
+}
+
+/// How long [`wait_for_others`] waits before it looks again, in nanoseconds.
+const LOOK_AGAIN: u64 = 50_000;
+
+/// Waits until every other vCPU has been out of the application since the call: all that was written
+/// before is seen by what runs there then, and the other way round. Takes up to a tick.
+pub fn wait_for_others() {
+    fence(Ordering::SeqCst);
+    let before: [u64; MAX_CPUS] = core::array::from_fn(|index| cpu(index).passages());
+    let here = rkt_platform::cpu();
+    for (index, &before) in before.iter().enumerate().take(rkt_platform::cpus()).filter(|&(index, _)| index != here) {
+        while cpu(index).passages() == before && !rkt_platform::parked(index) {
+            let _ = crate::wait::sleep_until(rkt_platform::now().saturating_add(LOOK_AGAIN));
+        }
+    }
+    fence(Ordering::SeqCst);
+}
+
+fn is_others_turn() -> bool {
+    let here = rkt_platform::cpu();
+    let me = current();
+    // What the slice costs counts already, though it is charged at its end.
+    let slice = ticks_to_ns(me.account().slice(rkt_platform::tsc()));
+    let mine = me.share.place_after(slice);
+    if mine.is_realtime() && own().realtime.is_exhausted(rkt_platform::tsc()) {
+        return any_ready();
+    }
+    if let Some(first) = cpu(here).first_for(here) {
+        return mine.makes_way_for(first, me.share.takes_turns());
+    }
+    // Nobody waits here: one that waits behind another vCPU's thread may be due more than this one.
+    let count = rkt_platform::cpus();
+    let lag = mine.lag(cpu(here).floor.load(Ordering::Relaxed));
+    (1..count).map(|i| cpu((here + i) % count)).filter(|other| other.stealable.load(Ordering::Relaxed) > 0).any(
+        |other| {
+            let first = other.first_for(here);
+            first.is_some_and(|first| match (first.is_realtime(), mine.is_realtime()) {
+                (false, false) => first.lag(other.floor.load(Ordering::Relaxed)) < lag,
+                _ => mine.makes_way_for(first, me.share.takes_turns()),
+            })
+        },
+    )
 }
 
 /// Goes on in another address space: the running thread leaves this carrier and returns on one of
@@ -209,7 +388,7 @@ pub fn move_to(space: SpaceId) {
 pub(crate) fn leave(why: Leave) {
     let me = current();
     let now = rkt_platform::tsc();
-    charge(&me, now);
+    charge(&me, now, why == Leave::Park);
     if !me.stack_is_whole() {
         // What lay behind it is spoilt: nothing can be trusted any more.
         rkt_platform::exit(rkt_platform::Exit::Failed);
@@ -255,7 +434,10 @@ fn become_current(thread: Arc<Thread>, now: u64) -> usize {
     thread.last_cpu.store(index, Ordering::Release);
     let switches = &cpu(index).switches;
     switches.store(switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    own().slice_start = now;
+    thread.account().begin(now);
+    if !thread.share.place().is_realtime() {
+        cpu(index).floor.fetch_max(thread.share.place().time(), Ordering::Relaxed);
+    }
     // SAFETY: whoever takes a thread from a run queue may use its cells.
     let (sp, state) = unsafe { (*thread.sp.get(), &mut *thread.user.get()) };
     rkt_platform::load(state);
@@ -287,20 +469,18 @@ pub(crate) fn finish_switch() {
     }
 }
 
-/// Nanoseconds of processor time that the running thread has had since it was last switched in:
-/// what [`Thread::ran_ns`] does not count yet.
-pub fn slice_ns() -> u64 {
-    ticks_to_ns(rkt_platform::tsc().saturating_sub(own().slice_start))
-}
-
 pub(crate) fn ticks_to_ns(ticks: u64) -> u64 {
     (u128::from(ticks) * 1000 / u128::from(rkt_platform::tsc_per_us().max(1))) as u64
 }
 
 /// Only the vCPU that runs a thread charges it: no two add at the same time.
-fn charge(thread: &Thread, now: u64) {
-    let ran = thread.ran_ticks.load(Ordering::Relaxed) + now.saturating_sub(own().slice_start);
-    thread.ran_ticks.store(ran, Ordering::Relaxed);
+fn charge(thread: &Thread, now: u64, waits: bool) {
+    let slice = thread.account().end(now, waits);
+    if thread.share.place().is_realtime() {
+        own().realtime.charge(now, slice);
+    } else {
+        thread.share.charge(ticks_to_ns(slice));
+    }
 }
 
 /// Drops every thread that is ready or was being switched.
@@ -310,8 +490,11 @@ pub(crate) fn reset() {
         let ready = cpu.queue.try_lock().map(|mut queue| core::mem::take(&mut *queue));
         cpu.queued.store(0, Ordering::SeqCst);
         cpu.stealable.store(0, Ordering::SeqCst);
+        // Otherwise one run would decide who comes first in the next.
+        [&cpu.floor, &cpu.last, &cpu.next].iter().for_each(|counter| counter.store(0, Ordering::SeqCst));
         // SAFETY: no vCPU runs.
         let own = unsafe { &mut *cpu.own.get() };
+        own.realtime = Throttle { since: 0, used: 0 };
         drop((ready, own.left.take(), own.picked.take()));
     }
 }

@@ -44,6 +44,7 @@ pub fn idle_loop() -> ! {
     cpu::finish_switch();
     let mut idle_since = rkt_platform::tsc();
     loop {
+        cpu::note_turn();
         let busy = poll();
         if let Some(thread) = cpu::pick() {
             let space = thread.space();

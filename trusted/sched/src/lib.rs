@@ -14,6 +14,8 @@ extern crate alloc;
 extern crate std;
 
 #[cfg(not(loom))]
+mod account;
+#[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
 mod cpu;
@@ -22,6 +24,8 @@ mod idle;
 mod occupancy;
 #[cfg(not(loom))]
 mod park_lock;
+#[cfg(not(loom))]
+mod share;
 #[cfg(not(loom))]
 mod thread;
 #[cfg(not(loom))]
@@ -33,11 +37,13 @@ mod wait;
 /// The scheduler proper; the model checker sees only the two protocols under it.
 #[cfg(not(loom))]
 mod api {
+    pub use crate::account::Account;
     pub use crate::cpu::{
-        RunCounters, counters, kick_idle, move_to, ready_count, schedule, set_poller, slice_ns, yield_now,
+        RunCounters, counters, kick_idle, move_to, ready_count, schedule, set_poller, tick, wait_for_others, yield_now,
     };
     pub use crate::idle::{Poller, idle_loop, set_spin};
     pub use crate::park_lock::{ParkGuard, ParkLock, ParkMutex};
+    pub use crate::share::{Urgency, WEIGHT_NORMAL, weight_of_nice};
     pub use crate::thread::{CurrentThread, KERNEL_STACK_LEN, Thread, current, exit_current, in_thread, spawn};
     pub use crate::timer::{Timer, expire as expire_timers, next_deadline};
     pub use crate::wait::{Interrupted, Notify, Registration, WaitError, WaitQueue, sleep_until};

@@ -1,7 +1,9 @@
 //! Threads: a kernel stack, the application's processor state, and a park token.
 
+use crate::account::Account;
 use crate::context;
 use crate::cpu;
+use crate::share::{Share, Urgency};
 use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -35,7 +37,8 @@ pub struct Thread {
     entry: UnsafeCell<Option<Box<dyn FnOnce() + Send>>>,
     data: OnceCell<Arc<dyn Any + Send + Sync>>,
     data_type: Option<TypeId>,
-    pub(crate) ran_ticks: AtomicU64,
+    account: Account,
+    pub(crate) share: Share,
 }
 
 // SAFETY: the cells are used only by the vCPU that runs or switches the thread; the park token
@@ -73,7 +76,8 @@ impl Thread {
             entry: UnsafeCell::new(Some(entry)),
             data: cell,
             data_type,
-            ran_ticks: AtomicU64::new(0),
+            account: Account::default(),
+            share: Share::default(),
         };
         // Leave room for the entry frame (registers and xmm) at the top.
         let top = thread.stack_top() - 1024;
@@ -116,9 +120,24 @@ impl Thread {
         self.data.get()
     }
 
-    /// Nanoseconds of processor time the thread has had, without its current slice.
+    /// Nanoseconds of processor time the thread has had.
     pub fn ran_ns(&self) -> u64 {
-        cpu::ticks_to_ns(self.ran_ticks.load(Ordering::Relaxed))
+        cpu::ticks_to_ns(self.account.ran())
+    }
+
+    /// What the thread has used.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The vCPU that it ran on last; none if it has not run yet.
+    pub fn last_cpu(&self) -> Option<usize> {
+        Some(self.last_cpu.load(Ordering::Relaxed)).filter(|&cpu| cpu != usize::MAX)
+    }
+
+    /// Sets how it is scheduled; takes effect when it is next queued.
+    pub fn set_urgency(&self, urgency: Urgency) {
+        self.share.set(urgency);
     }
 
     /// Whether the thread is parked: waits for something. A hint.

@@ -1,7 +1,7 @@
 //! Maps an ELF file.
 
 use super::{elf_errno, read_at};
-use crate::mm::{MapRequest, Mm, Placement};
+use crate::mm::{MapRequest, Marks, Mm, Placement};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -113,6 +113,7 @@ impl Image {
             shared: false,
             file,
             populate: false,
+            marks: Marks::default(),
             name: None,
         };
         if from_file > 0 {

@@ -2,7 +2,7 @@
 
 use super::load::Mapped;
 use super::{ARGUMENTS_MAX, Program};
-use crate::mm::{MapRequest, Mm, Placement};
+use crate::mm::{MapRequest, Marks, Mm, Placement};
 use crate::process::Process;
 use alloc::vec::Vec;
 use rkt_linux_abi::auxvec::{
@@ -78,7 +78,9 @@ pub fn build(process: &Process, mm: &Mm, program: &Program, main: &Mapped, start
     words.push(0);
     words.extend_from_slice(&envp);
     words.push(0);
-    words.extend(auxv.iter().flat_map(|(key, value)| [u64::from(*key), *value]));
+    let pairs: Vec<u64> = auxv.iter().flat_map(|(key, value)| [u64::from(*key), *value]).collect();
+    *process.auxiliary_vector.lock() = pairs.iter().flat_map(|word| word.to_le_bytes()).collect();
+    words.extend(pairs);
     let sp = (base - words.len() as u64 * 8) & !15;
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     write(sp, &bytes)?;
@@ -104,6 +106,7 @@ fn map_stack(process: &Process, mm: &Mm) -> Result<(u64, u64)> {
         shared: false,
         file: None,
         populate: false,
+        marks: Marks::default(),
         name: Some("[stack]"),
     };
     mm.map(request)?;

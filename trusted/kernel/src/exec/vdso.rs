@@ -1,6 +1,6 @@
 //! The shared object that the kernel maps into each program (vdso(7)).
 
-use crate::mm::{MapRequest, Mm, Placement};
+use crate::mm::{MapRequest, Marks, Mm, Placement};
 use rkt_linux_abi::Result;
 use rkt_platform::{Protection, VDSO_LEN};
 use rkt_user::UserSlice;
@@ -22,6 +22,7 @@ pub fn map(mm: &Mm) -> Result<Option<u64>> {
         shared: false,
         file: None,
         populate: false,
+        marks: Marks::default(),
         name: Some("[vdso]"),
     })?;
     UserSlice::new(at, VDSO_LEN)?.write_all(&image)?;

@@ -3,7 +3,7 @@
 use crate::mm::Backing;
 use crate::task::Task;
 use rkt_linux_abi::{Errno, Result};
-use rkt_platform::{SpaceId, USER_END};
+use rkt_platform::{Protection, SpaceId, USER_END};
 
 /// Number of buckets, a power of two.
 pub const BUCKETS: usize = 256;
@@ -38,6 +38,12 @@ impl Key {
         let shared = {
             let inner = mm.lock();
             let area = inner.find(address).ok_or(Errno::EFAULT)?;
+            let owned = matches!(area.backing, Backing::Anonymous | Backing::Copy { .. });
+            let Protection { read, write, .. } = area.protection;
+            // Linux pins the page for writing, but for those of files that may only be read.
+            if !(write || read && !owned) {
+                return Err(Errno::EFAULT);
+            }
             match &area.backing {
                 Backing::File(view) | Backing::Shared(view) if area.shared => {
                     Some((view.object.clone(), view.offset + (address - area.start)))

@@ -6,11 +6,13 @@
 //! changing the word: no wake is lost.
 
 mod key;
+mod multiple;
 mod pi;
 mod robust;
 
 pub use key::Key;
-pub use pi::{lock_pi, unlock_pi};
+pub use multiple::{Word, wait_multiple};
+pub use pi::{lock_pi, requeue_pi, unlock_pi, wait_requeue_pi};
 pub use robust::{HEAD_LEN, exit_robust};
 
 use crate::task::Task;
@@ -44,6 +46,18 @@ struct Entry {
     key: Key,
     bitset: u32,
     task: Arc<Task>,
+    kind: Kind,
+}
+
+/// How an entry may be taken out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// By any wake.
+    Plain,
+    /// By any wake; one of several of its task, this one by number.
+    OneOf(usize),
+    /// Only by being given the lock with this key, here or after a requeue to it.
+    Lock(Key),
 }
 
 type Bucket = VecDeque<Entry>;
@@ -56,15 +70,19 @@ fn bucket(index: usize) -> MutexGuard<'static, Bucket> {
     TABLE[index % BUCKETS].lock()
 }
 
-/// Takes out up to `n` waiters on a word.
-fn take(bucket: &mut Bucket, key: Key, bitset: u32, n: usize, woken: &mut Woken) {
+/// Takes out up to `n` waiters on a word. One that waits for a lock cannot be woken: `EINVAL`.
+fn take(bucket: &mut Bucket, key: Key, bitset: u32, n: usize, woken: &mut Woken) -> Result<()> {
     let mut at = 0;
     let mut left = n;
+    let mut result = Ok(());
     while left > 0
         && let Some(entry) = bucket.get(at)
     {
-        if entry.key != key || entry.bitset & bitset == 0 {
+        if entry.key != key || entry.bitset & bitset == 0 && !matches!(entry.kind, Kind::Lock(_)) {
             at += 1;
+        } else if matches!(entry.kind, Kind::Lock(_)) {
+            result = Err(Errno::EINVAL);
+            break;
         } else if let Some(entry) = bucket.remove(at) {
             left -= 1;
             woken.push(entry.task);
@@ -73,6 +91,7 @@ fn take(bucket: &mut Bucket, key: Key, bitset: u32, n: usize, woken: &mut Woken)
     for task in woken.iter() {
         task.futex.place.store(NOWHERE, Ordering::Release);
     }
+    result
 }
 
 fn wake_all(woken: Woken) -> usize {
@@ -85,16 +104,20 @@ fn wake_all(woken: Woken) -> usize {
 }
 
 /// Wakes up to `n` of those that wait on a word with a common bit; gives how many.
-pub fn wake(key: Key, n: usize, bitset: u32) -> usize {
+///
+/// # Errors
+/// `EINVAL` if one of them waits for a lock that passes on priorities.
+pub fn wake(key: Key, n: usize, bitset: u32) -> Result<usize> {
     let mut woken = Woken::new();
-    take(&mut bucket(key.bucket()), key, bitset, n, &mut woken);
-    wake_all(woken)
+    let result = take(&mut bucket(key.bucket()), key, bitset, n, &mut woken);
+    let count = wake_all(woken);
+    result.map(|()| count)
 }
 
 /// Wakes up to `n` of those that wait on a word of the running task's memory.
 pub fn wake_address(task: &Task, address: u64, n: usize) {
     if let Ok(key) = Key::shared(task, address) {
-        wake(key, n, FUTEX_BITSET_MATCH_ANY);
+        let _ = wake(key, n, FUTEX_BITSET_MATCH_ANY);
     }
 }
 
@@ -119,7 +142,7 @@ pub fn wait(
         if word.load()? != expected {
             return Err(Errno::EAGAIN);
         }
-        enter(&mut bucket, index, key, bitset, task)?;
+        enter(&mut bucket, index, key, bitset, task, Kind::Plain)?;
     }
     stay(task, thread, deadline).map_err(|error| match error {
         WaitError::Interrupted => Errno::EINTR,
@@ -127,9 +150,9 @@ pub fn wait(
     })
 }
 
-fn enter(bucket: &mut Bucket, index: usize, key: Key, bitset: u32, task: &Arc<Task>) -> Result<()> {
+fn enter(bucket: &mut Bucket, index: usize, key: Key, bitset: u32, task: &Arc<Task>, kind: Kind) -> Result<()> {
     bucket.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-    bucket.push_back(Entry { key, bitset, task: task.clone() });
+    bucket.push_back(Entry { key, bitset, task: task.clone(), kind });
     task.futex.place.store(index, Ordering::Relaxed);
     Ok(())
 }
@@ -224,12 +247,23 @@ pub fn requeue(
         {
             return Err(Errno::EAGAIN);
         }
-        take(pair.from(), from, FUTEX_BITSET_MATCH_ANY, wake, &mut woken);
+        let mine = |entry: &&Entry| entry.key == from;
+        if pair
+            .from()
+            .iter()
+            .filter(mine)
+            .take(wake.saturating_add(move_))
+            .any(|entry| matches!(entry.kind, Kind::Lock(_)))
+        {
+            return Err(Errno::EINVAL);
+        }
+        take(pair.from(), from, FUTEX_BITSET_MATCH_ANY, wake, &mut woken)?;
         let mut at = 0;
         while moved < move_
             && let Some(entry) = pair.from().get_mut(at)
         {
-            if entry.key != from {
+            // One that waits on several words is found where it entered.
+            if entry.key != from || entry.kind != Kind::Plain {
                 at += 1;
                 continue;
             }
@@ -260,6 +294,7 @@ pub fn wake_op(
 ) -> Result<usize> {
     let mut woken = Woken::new();
     let mut more = Woken::new();
+    let mut result;
     {
         let mut pair = Pair::lock(first.bucket(), second.bucket());
         let mut old = word.load()?;
@@ -270,12 +305,14 @@ pub fn wake_op(
             }
             old = found;
         }
-        take(pair.from(), first, FUTEX_BITSET_MATCH_ANY, n1, &mut woken);
-        if operation.compare(old)? {
-            take(pair.to(), second, FUTEX_BITSET_MATCH_ANY, n2, &mut more);
+        let wakes_more = operation.compare(old)?;
+        result = take(pair.from(), first, FUTEX_BITSET_MATCH_ANY, n1, &mut woken);
+        if wakes_more && result.is_ok() {
+            result = take(pair.to(), second, FUTEX_BITSET_MATCH_ANY, n2, &mut more);
         }
     }
-    Ok(wake_all(woken) + wake_all(more))
+    let count = wake_all(woken) + wake_all(more);
+    result.map(|()| count)
 }
 
 /// The encoded operation of FUTEX_WAKE_OP (futex(2)).

@@ -71,7 +71,7 @@ fn leave(task: &Task, address: u64, pi: bool, pending: bool) -> Result<()> {
         if found & FUTEX_TID_MASK != task.tid as u32 {
             // Unlocked already, but perhaps killed before the wake.
             if pending && !pi && found & FUTEX_TID_MASK == 0 {
-                wake(key, 1, FUTEX_BITSET_MATCH_ANY);
+                let _ = wake(key, 1, FUTEX_BITSET_MATCH_ANY);
             }
             return Ok(());
         }
@@ -83,7 +83,7 @@ fn leave(task: &Task, address: u64, pi: bool, pending: bool) -> Result<()> {
         }
         if word.compare_exchange(found, found & FUTEX_WAITERS | FUTEX_OWNER_DIED)? == found {
             if found & FUTEX_WAITERS != 0 {
-                wake(key, 1, FUTEX_BITSET_MATCH_ANY);
+                let _ = wake(key, 1, FUTEX_BITSET_MATCH_ANY);
             }
             return Ok(());
         }

@@ -3,7 +3,7 @@
 
 use super::registry::{Object, READ, Registry, WRITE};
 use super::{PermissionsAbi, seconds};
-use crate::mm::{MapRequest, Mm, Placement};
+use crate::mm::{MapRequest, Marks, Mm, Placement};
 use crate::process::Process;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
@@ -132,6 +132,7 @@ pub fn attach(process: &Process, id: i32, address: u64, flags: u32) -> Result<u6
         shared: true,
         file: Some((file, 0)),
         populate: false,
+        marks: Marks::default(),
         name: None,
     };
     let at = process.mm().map(request).map_err(|error| if error == Errno::EEXIST { Errno::EINVAL } else { error })?;

@@ -26,6 +26,19 @@ pub enum Backing {
     Reserved,
 }
 
+/// What an area is marked with, beside its rights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// MADV_DONTFORK: children do not get it.
+    pub dont_fork: bool,
+    /// MADV_WIPEONFORK: children get zeroes.
+    pub wipe_on_fork: bool,
+    /// mlock(2).
+    pub locked: bool,
+    /// MAP_GROWSDOWN: an access below extends it.
+    pub grows_down: bool,
+}
+
 /// A run of pages mapped alike.
 #[derive(Clone)]
 pub struct Area {
@@ -41,14 +54,34 @@ pub struct Area {
     pub name: Option<&'static str>,
     /// MAP_SHARED.
     pub shared: bool,
-    /// MADV_DONTFORK.
-    pub dont_fork: bool,
+    /// What it is marked with.
+    pub marks: Marks,
 }
 
 impl Area {
     /// Length in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.end - self.start
+    }
+
+    /// Whether RLIMIT_DATA counts it: private memory that may be written, but for the first stack.
+    pub fn is_data(&self) -> bool {
+        self.protection.write && !self.shared && self.name != Some("[stack]")
+    }
+
+    /// Whether the application may do anything there.
+    pub fn is_accessible(&self) -> bool {
+        self.protection.read || self.protection.write || self.protection.execute
+    }
+
+    /// Whether it is memory of the process's own that no file is behind.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self.backing, Backing::Anonymous)
+    }
+
+    /// The same at another address.
+    pub fn moved_to(self, start: u64) -> Area {
+        Area { start, end: start + self.len(), ..self }
     }
 
     /// Where it lies.
@@ -61,7 +94,7 @@ impl Area {
         self.end == next.start
             && self.protection == next.protection
             && self.shared == next.shared
-            && self.dont_fork == next.dont_fork
+            && self.marks == next.marks
             && self.name == next.name
             && match (&self.backing, &next.backing) {
                 (Backing::Anonymous, Backing::Anonymous) => true,

@@ -1,12 +1,11 @@
 //! What a fault of the application means.
 
 use super::PlainRanges;
-use super::area::Backing;
-use super::space::Mm;
-use crate::task::Task;
+use super::area::{Area, Backing};
+use super::space::{Inner, Mm};
 use crate::{process, task};
 use alloc::sync::Arc;
-use rkt_platform::Protection;
+use rkt_platform::{Protection, USER_END};
 use rkt_vfs::Inode;
 
 /// What is wrong with an access.
@@ -30,7 +29,9 @@ const EXECUTE: u64 = 16;
 /// Looks up why an access at `addr` faulted; shows the page if that is all that is missing.
 pub fn classify(mm: &Mm, addr: u64, error: u64) -> FaultCause {
     let mut inner = mm.lock();
-    let Some(area) = inner.find_mut(addr) else { return FaultCause::NotMapped };
+    let Some(area) = inner.find_mut(addr) else {
+        return if grow_down(mm, &mut inner, addr) { FaultCause::Allowed } else { FaultCause::NotMapped };
+    };
     let Protection { read, write, execute } = area.protection;
     let allowed = match error {
         error if error & WRITE != 0 => write,
@@ -56,6 +57,26 @@ pub fn classify(mm: &Mm, addr: u64, error: u64) -> FaultCause {
     }
 }
 
+/// Bytes that stay free below an area that grows down (stack_guard_gap of the kernel).
+const GUARD: u64 = 256 * 4096;
+
+/// Extends the area above an address down to it, if it grows down (MAP_GROWSDOWN) and limits and
+/// neighbours let it.
+fn grow_down(mm: &Mm, inner: &mut Inner, addr: u64) -> bool {
+    let start = addr & !4095;
+    let Some(above) = inner.overlapping(start, USER_END).next().filter(|area| area.marks.grows_down) else {
+        return false;
+    };
+    let grown = Area { start, end: above.start, ..above.clone() };
+    let too_near =
+        |area: &Area| area.end > start.saturating_sub(GUARD) && !area.marks.grows_down && area.is_accessible();
+    let blocked = inner.overlapping(start.saturating_sub(GUARD), start).any(too_near);
+    if blocked || above.end - start > inner.limits.stack || !inner.may_grow(grown.len(), grown.is_data()) {
+        return false;
+    }
+    mm.show(grown).and_then(|grown| inner.insert(grown)).is_ok()
+}
+
 /// Most bytes that are shown ahead of one copy: the copy ends there, if it is longer.
 const PREFAULT_MAX: u64 = 64 << 20;
 
@@ -64,14 +85,22 @@ const PREFAULT_MAX: u64 = 64 << 20;
 pub fn prefault(addr: u64, len: usize) {
     let end = addr.saturating_add((len as u64).min(PREFAULT_MAX));
     let _ = task::with_current(|task, _| {
-        if !task.plain.contain(addr, end) {
-            show(task, addr, end);
+        if task.plain.contain(addr, end) {
+            return;
+        }
+        let mm = task.process.mm();
+        if mm.space() == rkt_platform::space() {
+            show(&mm, addr, end, |generation, start, end| task.plain.remember(generation, start, end));
         }
     });
 }
 
-fn show(task: &Task, start: u64, end: u64) {
-    let mm = task.process.mm();
+/// The same in the memory of another process, in which the running thread is.
+pub fn show_for_copy(mm: &Mm, addr: u64, len: usize) {
+    show(mm, addr, addr.saturating_add(len as u64), |_, _, _| {});
+}
+
+fn show(mm: &Mm, start: u64, end: u64, plain: impl Fn(u64, u64, u64)) {
     if !mm.hides() {
         return;
     }
@@ -87,7 +116,7 @@ fn show(task: &Task, start: u64, end: u64) {
                     return;
                 }
             }
-            None => task.plain.remember(generation, place.start, place.end),
+            None => plain(generation, place.start, place.end),
         }
         at = place.end;
     }

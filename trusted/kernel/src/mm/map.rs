@@ -1,6 +1,6 @@
 //! mmap(2), munmap(2), mprotect(2), brk(2), madvise(2).
 
-use super::area::{Area, Backing};
+use super::area::{Area, Backing, Marks};
 use super::space::{Inner, Mm, map_errno};
 use super::view::View;
 use alloc::sync::Arc;
@@ -21,6 +21,8 @@ pub enum Placement {
     Fixed(u64),
     /// Here, or `EEXIST` (MAP_FIXED_NOREPLACE).
     FixedNoReplace(u64),
+    /// Anywhere in the second GiB (MAP_32BIT).
+    Low,
 }
 
 /// What mmap(2) is to do.
@@ -37,6 +39,8 @@ pub struct MapRequest {
     pub file: Option<(Arc<OpenFile>, u64)>,
     /// MAP_POPULATE, MAP_LOCKED.
     pub populate: bool,
+    /// What it is marked with.
+    pub marks: Marks,
     /// Name in /proc/self/maps.
     pub name: Option<&'static str>,
 }
@@ -63,6 +67,10 @@ impl Mm {
         let start = find_place(&mut inner, request.placement, len)?;
         let end = start + len;
         let fixed = matches!(request.placement, Placement::Fixed(_));
+        let is_data = request.protection.write && !request.shared && request.name != Some("[stack]");
+        if !inner.may_grow(len.saturating_sub(inner.mapped_within(start, end)), is_data) {
+            return Err(Errno::ENOMEM);
+        }
         // What was shown there is held until it is replaced.
         let _replaced = fixed.then(|| inner.remove(start, end));
         if fixed && inner.unreserved(start, end) != [(start, end)] {
@@ -80,7 +88,7 @@ impl Mm {
             backing,
             name: request.name,
             shared: request.shared,
-            dont_fork: false,
+            marks: request.marks,
         };
         let area = self.show(area).inspect_err(|_| {
             // The place may be half mapped: leave nothing behind.
@@ -130,6 +138,12 @@ impl Mm {
         if denied {
             return Err(Errno::EACCES);
         }
+        let becomes_data = |area: &Area| Area { protection, ..area.part(start, end) }.is_data() && !area.is_data();
+        let more: u64 =
+            inner.overlapping(start, end).filter(|area| becomes_data(area)).map(|a| a.part(start, end).len()).sum();
+        if more > 0 && !inner.may_grow(more, true) && inner.may_grow(more, false) {
+            return Err(Errno::ENOMEM);
+        }
         for mut area in inner.remove(start, end) {
             if protection.write && !area.shared && matches!(area.backing, Backing::File(_)) {
                 area = self.show(copy_of(area, protection))?;
@@ -159,6 +173,10 @@ impl Mm {
                 return layout.brk;
             }
         } else if new > old {
+            let within = new - layout.brk_start <= inner.limits.data;
+            if !within || !inner.may_grow(new - old, true) {
+                return layout.brk;
+            }
             let protection = Protection { read: true, write: true, execute: false };
             let area = Area {
                 start: old,
@@ -167,7 +185,7 @@ impl Mm {
                 backing: Backing::Anonymous,
                 name: Some("[heap]"),
                 shared: false,
-                dont_fork: false,
+                marks: Marks { locked: inner.lock_future, ..Marks::default() },
             };
             let free = inner.is_free(old, new.saturating_add(PAGE));
             if !free || rkt_platform::map_anon(old, new - old, protection).is_err() || inner.insert(area).is_err() {
@@ -212,14 +230,15 @@ pub fn page_up(addr: u64) -> u64 {
 fn find_place(inner: &mut Inner, placement: Placement, len: u64) -> Result<u64> {
     match placement {
         Placement::Hint(hint) => inner.place(hint, len),
+        Placement::Low => inner.place_low(len),
         Placement::Fixed(addr) | Placement::FixedNoReplace(addr) => {
+            let end = addr.checked_add(len).filter(|&end| end <= USER_END).ok_or(Errno::ENOMEM)?;
             if !addr.is_multiple_of(PAGE) {
                 return Err(Errno::EINVAL);
             }
             if addr < USER_START {
                 return Err(Errno::EPERM);
             }
-            let end = addr.checked_add(len).filter(|&end| end <= USER_END).ok_or(Errno::ENOMEM)?;
             if matches!(placement, Placement::FixedNoReplace(_)) && !inner.is_free(addr, end) {
                 return Err(Errno::EEXIST);
             }

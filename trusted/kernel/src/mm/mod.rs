@@ -5,20 +5,23 @@
 //! aliasing the folios of their page cache, so that mappings and read and write see the same
 //! bytes; a private mapping that may be written is a copy.
 
+mod advise;
 mod area;
 mod copy;
 mod fault;
+mod lock;
 mod map;
 mod plain;
 mod remap;
 mod sites;
 mod space;
 mod view;
+mod visit;
 
-pub use area::{Area, Backing};
+pub use area::{Area, Backing, Marks};
 pub use copy::{copy_space, end_space};
 pub use fault::{FaultCause, classify, prefault, shortened};
-pub use map::{MapRequest, Placement};
+pub use map::{MapRequest, Placement, range};
 pub use plain::PlainRanges;
 pub use sites::prove;
-pub use space::{Layout, Mm};
+pub use space::{Layout, Limits, Mm};

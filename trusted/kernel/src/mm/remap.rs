@@ -1,14 +1,9 @@
-//! mremap(2) and madvise(2).
+//! mremap(2).
 
 use super::area::{Area, Backing};
-use super::map::{PAGE, range};
+use super::map::PAGE;
 use super::space::{Inner, Mm, map_errno};
-use rkt_linux_abi::general::{
-    FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK,
-    MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ,
-    MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED, MREMAP_DONTUNMAP, MREMAP_FIXED,
-    MREMAP_MAYMOVE,
-};
+use rkt_linux_abi::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{USER_END, USER_START};
 
@@ -17,7 +12,15 @@ impl Mm {
     ///
     /// # Errors
     /// As mremap(2).
-    pub fn remap(&self, addr: u64, old_len: u64, new_len: u64, flags: u32, new_addr: u64) -> Result<u64> {
+    pub fn remap(
+        &self,
+        addr: u64,
+        old_len: u64,
+        new_len: u64,
+        flags: u32,
+        new_addr: u64,
+        lock_limit: u64,
+    ) -> Result<u64> {
         let has = |flag| flags & flag != 0;
         let (moves, fixed, stays) = (has(MREMAP_MAYMOVE), has(MREMAP_FIXED), has(MREMAP_DONTUNMAP));
         if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) != 0
@@ -28,8 +31,9 @@ impl Mm {
         {
             return Err(Errno::EINVAL);
         }
-        let (start, end) = range(addr, old_len).map_err(|_| Errno::EFAULT)?;
-        let new_len = new_len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
+        let new_len = new_len.checked_next_multiple_of(PAGE).filter(|&len| len <= USER_END).ok_or(Errno::EINVAL)?;
+        let old_len = old_len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
+        let (start, end) = (addr, addr.checked_add(old_len).ok_or(Errno::EINVAL)?);
         let target = if fixed { Some(check_target(start, end, new_addr, new_len)?) } else { None };
         let mut inner = self.lock();
         let area = inner.find(start).ok_or(Errno::EFAULT)?.clone();
@@ -41,14 +45,16 @@ impl Mm {
         if twice && !(area.shared && moves) {
             return Err(Errno::EINVAL);
         }
+        let in_place = target.is_none() && !twice && !stays;
+        if in_place && new_len <= end - start {
+            self.shrink(&mut inner, start + new_len, end)?;
+            return Ok(start);
+        }
         if end > area.end {
             return Err(Errno::EFAULT);
         }
-        if target.is_none() && !twice && !stays {
-            if new_len <= end - start {
-                self.shrink(&mut inner, start + new_len, end)?;
-                return Ok(start);
-            }
+        if in_place {
+            may_grow(&inner, &area, new_len - (end - start), lock_limit)?;
             let grown = start.checked_add(new_len).filter(|&grown| grown <= USER_END).ok_or(Errno::ENOMEM)?;
             if area.end == end && inner.is_free(end, grown) {
                 let more = self.show(part_anew(&area, end, grown))?;
@@ -59,14 +65,20 @@ impl Mm {
                 return Err(Errno::ENOMEM);
             }
         }
+        if new_len > end - start && (target.is_some() || twice) || stays {
+            may_grow(&inner, &area, if stays { new_len } else { new_len - (end - start) }, lock_limit)?;
+        }
         let target = target.map_or_else(|| inner.place(0, new_len), Ok)?;
         let old = if twice { area.part(start, area.end) } else { area.part(start, end) };
         self.move_area(&mut inner, old, new_len, target, twice || stays)
     }
 
     fn shrink(&self, inner: &mut Inner, start: u64, end: u64) -> Result<()> {
+        if end > USER_END {
+            return Err(Errno::EINVAL);
+        }
         let _removed = inner.remove(start, end);
-        if start < end {
+        for (start, end) in inner.unreserved(start, end) {
             rkt_platform::unmap(start, end - start).map_err(map_errno)?;
         }
         Ok(())
@@ -83,6 +95,10 @@ impl Mm {
         if area.backing.view().is_some() {
             // Aliases are made anew.
             moved = self.show(moved)?;
+        } else if matches!(area.backing, Backing::Copy { .. }) && new_len > area.len() {
+            // What is new of a private mapping shows the file.
+            rkt_platform::move_pages(area.start, area.len(), area.len(), target).map_err(map_errno)?;
+            self.show(part_anew(&area, area.end, area.start + new_len).moved_to(target + area.len()))?;
         } else {
             rkt_platform::move_pages(area.start, area.len().min(new_len), new_len, target).map_err(map_errno)?;
         }
@@ -95,66 +111,14 @@ impl Mm {
         inner.insert(moved)?;
         Ok(target)
     }
-
-    fn discard(&self, part: &Area, advice: u32) -> Result<()> {
-        match &part.backing {
-            Backing::Anonymous => rkt_platform::discard(part.start, part.len()).map_err(map_errno),
-            _ if advice == MADV_FREE => Err(Errno::EINVAL),
-            // A private copy of a file goes back to the file's bytes.
-            Backing::Copy { .. } => self.show(part.clone()).map(drop),
-            Backing::Reserved => Err(Errno::EINVAL),
-            Backing::File(_) | Backing::Shared(_) => Ok(()),
-        }
-    }
-
-    /// madvise(2).
-    ///
-    /// # Errors
-    /// `EINVAL`, `ENOMEM` if a page is not mapped.
-    pub fn advise(&self, addr: u64, len: u64, advice: u32) -> Result<()> {
-        let (start, end) = range(addr, len).map_err(|_| Errno::EINVAL)?;
-        if start == end {
-            return Ok(());
-        }
-        let mut inner = self.lock();
-        let covered = inner.is_covered(start, end);
-        match advice {
-            MADV_DONTNEED | MADV_FREE => {
-                for area in inner.overlapping(start, end) {
-                    self.discard(&area.part(start, end), advice)?;
-                }
-            }
-            MADV_REMOVE => {
-                for area in inner.overlapping(start, end) {
-                    punch(&area.part(start, end))?;
-                }
-            }
-            MADV_DONTFORK | MADV_DOFORK => {
-                for mut area in inner.remove(start, end) {
-                    area.dont_fork = advice == MADV_DONTFORK;
-                    inner.insert(area)?;
-                }
-            }
-            MADV_POPULATE_READ | MADV_POPULATE_WRITE => {
-                rkt_platform::populate(start, end - start, advice == MADV_POPULATE_WRITE);
-            }
-            MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_HUGEPAGE | MADV_NOHUGEPAGE
-            | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT => {}
-            _ => return Err(Errno::EINVAL),
-        }
-        if covered { Ok(()) } else { Err(Errno::ENOMEM) }
-    }
 }
 
-/// Gives shared memory back, and makes a hole in what it is of.
-fn punch(part: &Area) -> Result<()> {
-    let view = part.backing.view().filter(|_| part.shared).ok_or(Errno::EINVAL)?;
-    if !part.protection.write {
-        return Err(Errno::EACCES);
+/// Whether the limits allow that an area becomes longer.
+fn may_grow(inner: &Inner, area: &Area, more: u64, lock_limit: u64) -> Result<()> {
+    if area.marks.locked && !inner.may_lock(more, lock_limit) {
+        return Err(Errno::EAGAIN);
     }
-    let (offset, len) = (view.offset.try_into(), part.len().try_into());
-    let (offset, len) = (offset.map_err(|_| Errno::EINVAL)?, len.map_err(|_| Errno::EINVAL)?);
-    view.file.allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len)
+    if inner.may_grow(more, area.is_data()) { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 fn check_target(start: u64, end: u64, new_addr: u64, new_len: u64) -> Result<u64> {

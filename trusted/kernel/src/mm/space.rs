@@ -1,11 +1,11 @@
 //! The tree of areas of one address space.
 
-use super::area::{Area, Backing};
+use super::area::{Area, Backing, Marks};
 use crate::users::Users;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{MapError, Protection, SpaceId, USER_END, USER_START};
 use rkt_sync::{Mutex, MutexGuard};
@@ -34,12 +34,29 @@ pub struct Layout {
     pub code: (u64, u64),
 }
 
+/// Limits in bytes (getrlimit(2)); `u64::MAX` is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// RLIMIT_AS: everything.
+    pub space: u64,
+    /// RLIMIT_DATA: private memory that may be written.
+    pub data: u64,
+    /// RLIMIT_STACK: areas that grow down.
+    pub stack: u64,
+}
+
+impl Limits {
+    const NONE: Limits = Limits { space: u64::MAX, data: u64::MAX, stack: u64::MAX };
+}
+
 /// Memory of a process.
 pub struct Mm {
     space: SpaceId,
     /// Processes that run in it.
     pub users: Users,
     inner: Mutex<Inner>,
+    /// Commands of membarrier(2) that it was registered for.
+    pub barriers: AtomicU32,
     /// Whether pages may be hidden that the application may touch.
     hides: AtomicBool,
     /// Whether a file that is mapped here became shorter since the last [`Mm::settle`].
@@ -53,6 +70,16 @@ pub struct Inner {
     top: u64,
     /// Bytes mapped, without what the platform reserved.
     pub total: u64,
+    /// The most that was mapped at once.
+    peak: u64,
+    /// How many of the bytes mapped RLIMIT_DATA counts.
+    data: u64,
+    /// How many are locked (mlock(2)).
+    pub locked: u64,
+    /// New mappings are locked, too (MCL_FUTURE).
+    pub lock_future: bool,
+    /// What the limits say.
+    pub limits: Limits,
     /// Where things lie.
     pub layout: Layout,
 }
@@ -86,6 +113,7 @@ impl Mm {
             space,
             users: Users::default(),
             inner: Mutex::new(Inner::new(top)),
+            barriers: AtomicU32::new(0),
             hides: AtomicBool::new(false),
             shortened: AtomicBool::new(false),
         }
@@ -100,12 +128,14 @@ impl Mm {
     pub fn fork(&self, copy_pages: impl FnOnce() -> Result<SpaceId>) -> Result<Mm> {
         let inner = self.inner.lock();
         let space = copy_pages()?;
-        let areas = inner.areas.clone();
-        let (full, top, total, layout) = (inner.full, inner.top, inner.total, inner.layout);
+        let mut areas = inner.areas.clone();
+        areas.values_mut().for_each(|area| area.marks.locked = false); // locks are not inherited
+        let copy = Inner { areas, peak: inner.total, locked: 0, lock_future: false, ..*inner };
         Ok(Mm {
             space,
             users: Users::default(),
-            inner: Mutex::new(Inner { areas, full, top, total, layout }),
+            inner: Mutex::new(copy),
+            barriers: AtomicU32::new(self.barriers.load(Ordering::Relaxed)),
             hides: AtomicBool::new(self.hides()),
             shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
         })
@@ -149,6 +179,32 @@ impl Mm {
         }
     }
 
+    /// The most bytes that were mapped at once.
+    pub fn peak(&self) -> u64 {
+        self.inner.lock().peak
+    }
+
+    /// Sets the limits.
+    pub fn set_limits(&self, limits: Limits) {
+        self.inner.lock().limits = limits;
+    }
+
+    /// Takes from a child's memory what its parent wanted it not to have. Runs in the child's
+    /// address space, before its program goes on.
+    pub fn begin_child(&self) {
+        let mut inner = self.lock();
+        let marked: Vec<Area> =
+            inner.iter().filter(|area| area.marks.dont_fork || area.marks.wipe_on_fork).cloned().collect();
+        for area in marked {
+            if area.marks.dont_fork {
+                let _removed = inner.remove(area.start, area.end);
+                let _ = rkt_platform::unmap(area.start, area.len());
+            } else {
+                let _ = rkt_platform::discard(area.start, area.len());
+            }
+        }
+    }
+
     /// The platform's name for the address space.
     pub fn space(&self) -> SpaceId {
         self.space
@@ -173,7 +229,18 @@ impl Mm {
 
 impl Inner {
     fn new(top: u64) -> Self {
-        Self { areas: BTreeMap::new(), full: Full { above: top, len: 0 }, top, total: 0, layout: Layout::default() }
+        Self {
+            areas: BTreeMap::new(),
+            full: Full { above: top, len: 0 },
+            top,
+            total: 0,
+            peak: 0,
+            data: 0,
+            locked: 0,
+            lock_future: false,
+            limits: Limits::NONE,
+            layout: Layout::default(),
+        }
     }
 
     /// The area with this address.
@@ -200,6 +267,19 @@ impl Inner {
     /// Number of areas.
     pub fn count(&self) -> usize {
         self.areas.len()
+    }
+
+    /// Whether the limits allow so many bytes more.
+    pub fn may_grow(&self, len: u64, is_data: bool) -> bool {
+        let data = if is_data { len } else { 0 };
+        let fits = |used: u64, more: u64, limit| more == 0 || used.saturating_add(more) <= limit;
+        fits(self.total, len, self.limits.space) && fits(self.data, data, self.limits.data)
+    }
+
+    /// Bytes of `start..end` that are mapped, without what the platform reserved.
+    pub fn mapped_within(&self, start: u64, end: u64) -> u64 {
+        let all = self.overlapping(start, end).filter(|area| !matches!(area.backing, Backing::Reserved));
+        all.map(|area| area.end.min(end) - area.start.max(start)).sum()
     }
 
     /// Whether `start..end` holds no area.
@@ -232,6 +312,12 @@ impl Inner {
         Ok(start)
     }
 
+    /// A free place of this length in the second GiB (MAP_32BIT).
+    pub fn place_low(&self, len: u64) -> Result<u64> {
+        let start = self.search(2 << 30, len)?;
+        if start >= 1 << 30 { Ok(start) } else { Err(Errno::ENOMEM) }
+    }
+
     /// The highest gap of this length below `below`.
     pub fn search(&self, below: u64, len: u64) -> Result<u64> {
         let mut end = below;
@@ -244,21 +330,24 @@ impl Inner {
         if end >= USER_START + len { Ok(end - len) } else { Err(Errno::ENOMEM) }
     }
 
-    /// A free place within `reach` bytes of an address, above it if possible.
+    /// A free place within `reach` bytes of an address, above it if possible, and at some distance: a
+    /// program's heap grows behind its end.
     pub fn place_near(&self, near: u64, len: u64, reach: u64) -> Option<u64> {
-        let mut start = near;
-        for area in self.overlapping(near, near.saturating_add(reach)) {
-            if area.start >= start && area.start - start >= len {
+        let end = near.saturating_add(reach).min(USER_END);
+        let apart = near.saturating_add(reach / 4) & !4095;
+        let above = self.lowest_free(apart, end, len).or_else(|| self.lowest_free(near, end, len));
+        above.or_else(|| self.search(near, len).ok().filter(|&at| near - at <= reach))
+    }
+
+    fn lowest_free(&self, from: u64, until: u64, len: u64) -> Option<u64> {
+        let mut at = from;
+        for area in self.overlapping(from, until) {
+            if area.start >= at && area.start - at >= len {
                 break;
             }
-            start = area.end;
+            at = area.end;
         }
-        // Leave a distance to the end of the program: its heap grows there.
-        let apart = start.saturating_add(reach / 4) & !4095;
-        let spread = [apart, start].into_iter().find(|&at| {
-            at.saturating_add(len) <= near.saturating_add(reach).min(USER_END) && self.is_free(at, at + len)
-        });
-        spread.or_else(|| self.search(near, len).ok().filter(|&at| near - at <= reach))
+        at.checked_add(len).filter(|&end| end <= until).map(|_| at)
     }
 
     /// Adds an area, merged with its neighbours where they are alike. The range must be free.
@@ -267,6 +356,9 @@ impl Inner {
             return Err(Errno::ENOMEM);
         }
         self.total += area.len();
+        self.peak = self.peak.max(self.total);
+        self.data += if area.is_data() { area.len() } else { 0 };
+        self.locked += if area.marks.locked { area.len() } else { 0 };
         if let Some((&start, before)) = self.areas.range(..area.start).next_back()
             && before.continues_in(&area)
             && let Some(before) = self.areas.remove(&start)
@@ -304,6 +396,8 @@ impl Inner {
             }
             let part = area.part(start, end);
             self.total -= part.len();
+            self.data -= if part.is_data() { part.len() } else { 0 };
+            self.locked -= if part.marks.locked { part.len() } else { 0 };
             removed.push(part);
         }
         self.note_gap(end);
@@ -336,7 +430,7 @@ impl Inner {
 
     /// Forgets everything.
     pub fn clear(&mut self) -> Vec<Area> {
-        self.total = 0;
+        (self.total, self.data, self.locked) = (0, 0, 0);
         self.full = Full { above: self.top, len: 0 };
         core::mem::take(&mut self.areas).into_values().collect()
     }
@@ -351,7 +445,7 @@ impl Inner {
             backing: Backing::Reserved,
             name: Some("[rkt-io]"),
             shared: false,
-            dont_fork: false,
+            marks: Marks::default(),
         };
         self.areas.insert(start, area);
     }
@@ -366,7 +460,7 @@ mod tests {
     fn area(start: u64, len: u64, name: &'static str) -> Area {
         let protection = Protection::default();
         let backing = Backing::Anonymous;
-        Area { start, end: start + len, protection, backing, name: Some(name), shared: false, dont_fork: false }
+        Area { start, end: start + len, protection, backing, name: Some(name), shared: false, marks: Marks::default() }
     }
 
     /// What is remembered of earlier searches never changes which place is found.

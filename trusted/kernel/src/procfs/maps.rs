@@ -171,7 +171,7 @@ fn describe(area: &Area, text: &mut String) {
         ("Private_Hugetlb:", 0),
         ("Swap:", 0),
         ("SwapPss:", 0),
-        ("Locked:", 0),
+        ("Locked:", if area.marks.locked { resident } else { 0 }),
     ];
     for (name, kib) in fields {
         let _ = writeln!(text, "{name:<16}{kib:>8} kB");
@@ -184,7 +184,10 @@ fn describe(area: &Area, text: &mut String) {
         (protection.execute, " ex"),
         (area.shared, " sh"),
         (true, " mr mw me"),
-        (area.dont_fork, " dc"),
+        (area.marks.locked, " lo"),
+        (area.marks.dont_fork, " dc"),
+        (area.marks.wipe_on_fork, " wf"),
+        (area.marks.grows_down, " gd"),
     ];
     flags.iter().filter(|(on, _)| *on).for_each(|(_, name)| text.push_str(name));
     text.push_str(" \n");

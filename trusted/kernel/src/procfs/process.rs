@@ -122,6 +122,7 @@ const fn link(name: &'static str, target: fn(&Subject) -> Result<LinkTarget>) ->
 }
 
 const ENTRIES: &[Entry] = &[
+    text("auxv", 0o400, |of| Ok(strings(&*of.inspected()?, |process| &process.auxiliary_vector))),
     text("cgroup", 0o444, |_| Ok(line("0::/"))),
     text("cmdline", 0o444, |of| Ok(strings(&*of.process()?, |process| &process.command_line))),
     Entry { name: "comm", permissions: 0o644, content: Content::Writable(comm, set_comm) },
@@ -134,7 +135,10 @@ const ENTRIES: &[Entry] = &[
     text("maps", 0o444, maps::maps),
     text("mountinfo", 0o444, |of| Ok(mountinfo_text(&of.process()?.fs.lock().root.clone()))),
     text("mounts", 0o444, |of| Ok(mounts_text(&of.process()?.fs.lock().root.clone()))),
+    // Nothing is killed for memory here.
+    text("oom_score", 0o444, |of| of.process().map(|_| line(0))),
     Entry { name: "oom_score_adj", permissions: 0o644, content: Content::Writable(oom_score_adj, set_oom_score_adj) },
+    text("personality", 0o400, personality),
     link("root", |of| Ok(LinkTarget::Jump(of.living()?.fs.lock().root.clone()))),
     text("smaps", 0o444, maps::smaps),
     text("stat", 0o444, status::stat),
@@ -176,6 +180,10 @@ fn set_comm(of: &Subject, written: &[u8]) -> Result<()> {
     name.iter_mut().take(15).zip(text).for_each(|(to, from)| *to = *from);
     *task.name.lock() = name;
     Ok(())
+}
+
+fn personality(of: &Subject) -> Result<Vec<u8>> {
+    Ok(line(format!("{:08x}", of.inspected()?.flags.personality.load(Ordering::Relaxed))))
 }
 
 fn oom_score_adj(of: &Subject) -> Result<Vec<u8>> {

@@ -5,8 +5,10 @@ use super::process::Subject;
 use super::{cpu_list, line};
 use crate::identity::ALL_CAPABILITIES;
 use crate::process::Process;
+use crate::scheduling::Scheduling;
 use crate::signal::SigSet;
 use crate::task::Task;
+use crate::usage::Usage;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -104,7 +106,7 @@ fn memory(text: &mut String, process: &Process) -> core::fmt::Result {
     let fields = [
         ("VmPeak", sums.total),
         ("VmSize", sums.total),
-        ("VmLck", 0),
+        ("VmLck", process.mm().lock_to_look().locked / 1024),
         ("VmPin", 0),
         ("VmHWM", sums.resident()),
         ("VmRSS", sums.resident()),
@@ -125,7 +127,7 @@ fn memory(text: &mut String, process: &Process) -> core::fmt::Result {
 
 fn rest(text: &mut String, process: &Process, task: Option<&Arc<Task>>) -> core::fmt::Result {
     let [own, shared, blocked, ignored, caught] = signals(process, task);
-    let queued = (own.count_ones() + shared.count_ones()) as usize;
+    let queued = crate::signal::charged(process.ids.lock().user.real);
     writeln!(text, "Threads:\t{}", process.task_count().max(1))?;
     writeln!(text, "SigQ:\t{queued}/{}", process.limit(11))?; // RLIMIT_SIGPENDING
     writeln!(text, "SigPnd:\t{own:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{blocked:016x}")?;
@@ -133,12 +135,13 @@ fn rest(text: &mut String, process: &Process, task: Option<&Arc<Task>>) -> core:
     let ids = *process.ids.lock();
     let effective = process.credentials().capabilities & ALL_CAPABILITIES;
     writeln!(text, "CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{effective:016x}", ids.inheritable, ids.permitted)?;
-    writeln!(text, "CapBnd:\t{ALL_CAPABILITIES:016x}\nCapAmb:\t{:016x}", 0)?;
+    writeln!(text, "CapBnd:\t{:016x}\nCapAmb:\t{:016x}", ids.bounding, ids.ambient)?;
     writeln!(text, "NoNewPrivs:\t{}", u8::from(process.flags.no_new_privs.load(Ordering::Relaxed)))?;
     writeln!(text, "Seccomp:\t0\nSeccomp_filters:\t0")?;
     writeln!(text, "Cpus_allowed:\t{:x}\nCpus_allowed_list:\t{}", affinity(task), cpu_list())?;
     writeln!(text, "Mems_allowed:\t1\nMems_allowed_list:\t0")?;
-    writeln!(text, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0")
+    let used = task.map_or(Usage::default(), |task| task.usage());
+    writeln!(text, "voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}", used.waits, used.preemptions)
 }
 
 /// proc_pid_stat(5): 52 fields.
@@ -147,11 +150,13 @@ pub(super) fn stat(of: &Subject) -> Result<Vec<u8>> {
     let task = of.task()?;
     let shown = task.as_ref().map_or(Vec::new(), |task| name(task));
     let (letter, _) = state(&process, task.as_ref());
-    let ran = match &task {
-        Some(task) if !of.is_process() => task.thread().map_or(0, |thread| thread.ran_ns()),
-        _ => process.cpu_ns(),
+    let used = match &task {
+        Some(task) if !of.is_process() => task.usage(),
+        _ => process.usage(),
     };
-    let nice = process.nice.load(Ordering::Relaxed);
+    let (children, _) = *process.children_usage.lock();
+    let scheduling = task.as_ref().map_or(Scheduling::default(), |task| task.scheduling());
+    let cpu = task.as_ref().and_then(|task| task.thread()).and_then(|thread| thread.last_cpu()).unwrap_or(0);
     let sums = Sums::of(&process);
     let layout = process.mm().layout();
     let [own, shared, blocked, ignored, caught] = signals(&process, task.as_ref());
@@ -168,16 +173,16 @@ pub(super) fn stat(of: &Subject) -> Result<Vec<u8>> {
         terminal,
         foreground,
         0x40_0000,
-        0,
-        0,
-        0,
-        0,
-        (ran / TICK) as i64,
-        0, // stime
-        (process.children_ns.load(Ordering::Relaxed) / TICK) as i64,
-        0, // cstime
-        i64::from(nice) + 20,
-        nice.into(),
+        used.faults as i64,
+        children.faults as i64,
+        0, // majflt
+        0, // cmajflt
+        (used.user / TICK) as i64,
+        (used.system / TICK) as i64,
+        (children.user / TICK) as i64,
+        (children.system / TICK) as i64,
+        scheduling.shown_priority(),
+        scheduling.nice.into(),
         process.task_count().max(1) as i64,
         0, // itrealvalue
         started as i64,
@@ -199,9 +204,9 @@ pub(super) fn stat(of: &Subject) -> Result<Vec<u8>> {
         0,
         0,
         process.exit_signal.load(Ordering::Relaxed).into(),
-        rkt_platform::cpu() as u64,
-        0, // rt_priority
-        0, // policy
+        cpu as u64,
+        scheduling.priority.into(),
+        scheduling.policy.into(),
         0, // delayacct_blkio_ticks
         0, // guest_time
         0, // cguest_time

@@ -4,8 +4,10 @@ use crate::syscall::abi::Stack;
 use rkt_linux_abi::general::{MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 use rkt_linux_abi::{Errno, Result};
 
-/// No alternate stack.
-pub const NO_STACK: Stack = Stack { sp: 0, flags: SS_DISABLE, pad: 0, size: 0 };
+/// No alternate stack, as a program starts.
+pub const NO_STACK: Stack = Stack { sp: 0, flags: 0, pad: 0, size: 0 };
+/// No alternate stack any more; frames of signals show the difference.
+pub const DISABLED: Stack = Stack { flags: SS_DISABLE, ..NO_STACK };
 
 impl Stack {
     /// Whether the stack pointer lies on this stack.
@@ -71,10 +73,10 @@ mod tests {
         assert_eq!(stack.replace(Stack { flags: 8, ..STACK }, 0), Err(Errno::EINVAL));
         stack.replace(STACK, 0).unwrap();
         assert_eq!(stack.shown(0x1800).flags, SS_ONSTACK);
-        assert_eq!(stack.replace(NO_STACK, 0x1800), Err(Errno::EPERM));
+        assert_eq!(stack.replace(DISABLED, 0x1800), Err(Errno::EPERM));
         stack.replace(Stack { flags: SS_AUTODISARM, ..STACK }, 0x5000).unwrap();
         assert_eq!(stack.shown(0x1800).flags, SS_AUTODISARM);
-        stack.replace(NO_STACK, 0x1800).unwrap();
-        assert_eq!(stack.shown(0), NO_STACK);
+        stack.replace(DISABLED, 0x1800).unwrap();
+        assert_eq!(stack.shown(0), DISABLED);
     }
 }

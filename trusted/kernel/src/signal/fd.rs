@@ -132,6 +132,10 @@ impl SignalFd {
 }
 
 impl FileOps for SignalFd {
+    fn seek(&self, _: &OpenFile, position: u64, _: i64, _: u32) -> Result<u64> {
+        Ok(position) // noop_llseek of the kernel: lseek succeeds without a position
+    }
+
     fn read(&self, file: &OpenFile, _: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
         if into.remaining() < Record::LEN {
             return Err(Errno::EINVAL);

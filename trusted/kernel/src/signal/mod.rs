@@ -8,23 +8,27 @@
 //! its mask first and looks at the queues then. So one of both sees the other.
 
 mod altstack;
+mod charge;
 mod deliver;
 mod fd;
 mod frame;
 mod info;
+mod posix_timer;
 mod queue;
 mod send;
 mod set;
 mod state;
 mod timer;
 
+pub use charge::charged;
 pub use deliver::before_return;
 pub use fd::SignalFd;
 pub use info::{Info, SIGINFO_LEN};
+pub use posix_timer::{PosixTimer, PosixTimers, Target, TimerClock, Watched};
 pub use send::{discard, queue_to_process, queue_to_task, raise_fault, send_to_process, send_to_task};
 pub use set::{DefaultAction, SIGNAL_MAX, SigSet, default_action};
 pub use state::{DEFAULT, IGNORE, ProcessSignals, TaskSignals};
-pub use timer::{PosixTimer, PosixTimers, RealTimer, Setting, Target, tick};
+pub use timer::{RealTimer, Setting, tick};
 
 use crate::syscall::abi::{Sigaction, Stack};
 use crate::task::Task;

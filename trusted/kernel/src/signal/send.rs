@@ -16,7 +16,7 @@ use rkt_linux_abi::general::{
 use rkt_platform::{Fault, FaultKind};
 
 /// RLIMIT_SIGPENDING.
-const RLIMIT_SIGPENDING: u32 = 11;
+pub(super) const RLIMIT_SIGPENDING: u32 = 11;
 /// Trap number of a page fault (Intel SDM volume 3, §6.3.1).
 const PAGE_FAULT: u64 = 14;
 /// A fault without a reason is retried so often in a row.
@@ -55,7 +55,8 @@ pub fn queue_to_process(process: &Arc<Process>, info: Info) -> Result<bool> {
     if !blocked && process.signals.action(signal).ignores(signal) {
         return Ok(false);
     }
-    let queued = process.signals.pending.lock().push(info, process.limit(RLIMIT_SIGPENDING))?;
+    let (user, limit) = charged_to(process);
+    let queued = process.signals.pending.lock().push(info, user, limit)?;
     if let Some(task) = tasks.iter().find(|task| !task.is_dying() && task.signals.wants(signal)) {
         task.kick();
     }
@@ -80,9 +81,14 @@ pub fn queue_to_task(task: &Arc<Task>, info: Info) -> Result<bool> {
     queue_anyway(task, info)
 }
 
+/// Who pays for a signal to a process with a place in the queue, and how many places there are.
+fn charged_to(process: &Process) -> (u32, u64) {
+    (process.ids.lock().user.real, process.limit(RLIMIT_SIGPENDING))
+}
+
 fn queue_anyway(task: &Arc<Task>, info: Info) -> Result<bool> {
-    let limit = task.process.limit(RLIMIT_SIGPENDING);
-    let queued = task.signals.own.lock().pending.push(info, limit)?;
+    let (user, limit) = charged_to(&task.process);
+    let queued = task.signals.own.lock().pending.push(info, user, limit)?;
     if task.signals.wants(info.signal) {
         task.kick();
     }

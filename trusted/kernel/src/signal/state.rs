@@ -1,9 +1,10 @@
 //! What a process and each of its tasks remember about signals.
 
-use super::altstack::NO_STACK;
+use super::altstack::{DISABLED, NO_STACK};
+use super::posix_timer::{PosixTimers, Watched};
 use super::queue::Pending;
 use super::set::{DefaultAction, SIGNAL_MAX, SigSet, default_action};
-use super::timer::{CpuTimers, PosixTimers};
+use super::timer::CpuTimers;
 use crate::syscall::abi::{Sigaction, Stack};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -73,6 +74,8 @@ pub struct ProcessSignals {
     pub(super) cpu_timers: CpuTimers,
     /// timer_create(2).
     pub(super) timers: PosixTimers,
+    /// Timers, of whatever process, that go by the processor time of this one.
+    pub(super) watched: Watched,
 }
 
 /// The report of a process that goes on.
@@ -99,7 +102,13 @@ impl ProcessSignals {
             arrivals: Arc::new(WaitQueue::new()),
             cpu_timers: CpuTimers::default(),
             timers: PosixTimers::default(),
+            watched: Watched::default(),
         }
+    }
+
+    /// The table of actions, which other processes may share.
+    pub fn table(&self) -> Arc<Actions> {
+        self.actions.read().clone()
     }
 
     /// What a child inherits: the actions (fork(2)), or the very same ones (CLONE_SIGHAND).
@@ -225,9 +234,7 @@ impl TaskSignals {
     /// it shares the memory of its maker.
     pub fn inherit(&self, from: &TaskSignals, shares_memory: bool) {
         self.store_blocked(from.blocked());
-        if !shares_memory {
-            self.own.lock().stack = from.own.lock().stack;
-        }
+        self.own.lock().stack = if shares_memory { DISABLED } else { from.own.lock().stack };
     }
 
     /// What execve(2) does: no alternate stack.

@@ -1,5 +1,6 @@
 //! Structures of the system-call ABI as they lie in user memory (x86-64).
 
+use crate::usage::Usage;
 use rkt_linux_abi::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -146,9 +147,17 @@ pub struct Rusage {
 }
 
 impl Rusage {
-    /// Of this many nanoseconds of processor time, which all counts as time in user mode.
-    pub fn of_ns(ns: u64) -> Self {
-        Self { utime: Timeval::from_ns(ns), ..Self::default() }
+    /// Of what was used, and the largest resident set in bytes.
+    pub fn new(usage: &Usage, resident: u64) -> Self {
+        let [faults, waits, preemptions] =
+            [usage.faults, usage.waits, usage.preemptions].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        Self {
+            utime: Timeval::from_ns(usage.user),
+            stime: Timeval::from_ns(usage.system),
+            maxrss: (resident >> 10) as i64,
+            // From ru_ixrss: minflt is the fourth of them, nvcsw and nivcsw are the last two.
+            rest: [0, 0, 0, faults, 0, 0, 0, 0, 0, 0, 0, waits, preemptions],
+        }
     }
 }
 

@@ -166,8 +166,13 @@ fn launch(call: &Call<'_>, request: &Request, task: &Arc<Task>, space: SpaceId) 
         task.clear_child_tid.store(request.child_tid, Ordering::Relaxed);
     }
     let word = if request.has(CLONE_CHILD_SETTID) { request.child_tid } else { 0 };
-    let thread = boot::prepare_task(task, space, word)?;
-    task.policy.store(call.task.policy.load(Ordering::Relaxed), Ordering::Relaxed);
+    let copied = (!request.has(CLONE_VM)).then(|| task.process.mm());
+    let thread = boot::prepare_task(task, space, word, copied)?;
+    task.set_scheduling(call.task.scheduling().of_child());
+    task.io_priority.store(call.task.io_priority.load(Ordering::Relaxed), Ordering::Relaxed);
+    let slack = call.task.timer_slack.now.load(Ordering::Relaxed);
+    task.timer_slack.now.store(slack, Ordering::Relaxed);
+    task.timer_slack.standard.store(slack, Ordering::Relaxed);
     thread.set_affinity(call.thread.affinity());
     let parent = call.thread.with_user(|state| {
         rkt_platform::complete(state);

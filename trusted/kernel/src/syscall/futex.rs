@@ -2,16 +2,19 @@
 
 use super::time::{Clock, deadline_at};
 use super::{Call, abi::Timespec};
-use crate::futex::{self, HEAD_LEN, Key, WakeOp};
+use crate::futex::{self, HEAD_LEN, Key, WakeOp, Word};
 use crate::process;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
-    CAP_SYS_PTRACE, FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_LOCK_PI2,
-    FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE,
-    FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+    CAP_SYS_PTRACE, CLOCK_MONOTONIC, CLOCK_REALTIME, FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE,
+    FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI, FUTEX_LOCK_PI2, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_TID_MASK,
+    FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_WAITV_MAX,
+    FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, FUTEX2_PRIVATE, FUTEX2_SIZE_U32,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The arguments of futex(2) behind the operation; what each means depends on it.
 struct Arguments {
@@ -48,7 +51,7 @@ pub fn futex(
     let private = operation & FUTEX_PRIVATE_FLAG != 0;
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
     let clock = if operation & FUTEX_CLOCK_REALTIME != 0 { Clock::Realtime } else { Clock::Monotonic };
-    if clock == Clock::Realtime && !matches!(command, FUTEX_WAIT_BITSET | FUTEX_LOCK_PI2) {
+    if clock == Clock::Realtime && !matches!(command, FUTEX_WAIT_BITSET | FUTEX_WAIT_REQUEUE_PI | FUTEX_LOCK_PI2) {
         return Err(Errno::ENOSYS);
     }
     let arguments = Arguments { address, value, fourth, address2, value3, private };
@@ -64,7 +67,13 @@ pub fn futex(
         FUTEX_LOCK_PI => lock_pi(call, &arguments, true, Clock::Realtime),
         FUTEX_LOCK_PI2 => lock_pi(call, &arguments, true, clock),
         FUTEX_TRYLOCK_PI => lock_pi(call, &arguments, false, clock),
+        FUTEX_WAIT_REQUEUE_PI => wait_requeue_pi(call, &arguments, clock),
+        FUTEX_CMP_REQUEUE_PI => requeue_pi(call, &arguments),
         FUTEX_UNLOCK_PI => {
+            // Who has not the lock is told so before the address is looked at any closer.
+            if UserPtr::<u32>::new(address).read()? & FUTEX_TID_MASK != call.task.tid as u32 {
+                return Err(Errno::EPERM);
+            }
             let key = arguments.key(call, address)?;
             futex::unlock_pi(call.task, key, UserPtr::new(address))?;
             Ok(0)
@@ -120,7 +129,7 @@ fn wake(call: &Call<'_>, arguments: &Arguments, bitset: u32) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let key = arguments.key(call, arguments.address)?;
-    Ok(futex::wake(key, count(arguments.value), bitset) as u64)
+    Ok(futex::wake(key, count(arguments.value), bitset)? as u64)
 }
 
 fn requeue(call: &Call<'_>, arguments: &Arguments, expected: Option<u32>) -> Result<u64> {
@@ -147,6 +156,81 @@ fn lock_pi(call: &Call<'_>, arguments: &Arguments, wait: bool, clock: Clock) -> 
         error => error,
     })?;
     Ok(0)
+}
+
+fn wait_requeue_pi(call: &Call<'_>, arguments: &Arguments, clock: Clock) -> Result<u64> {
+    let deadline = timeout(arguments)?.map(|time| deadline_at(clock, time));
+    let (from, to) = arguments.both(call)?;
+    if from == to {
+        return Err(Errno::EINVAL);
+    }
+    let from = (from, UserPtr::new(arguments.address), arguments.value);
+    let to = (to, UserPtr::new(arguments.address2));
+    let done = futex::wait_requeue_pi(call.task, call.thread, from, to, FUTEX_BITSET_MATCH_ANY, deadline);
+    done.map(|()| 0).map_err(|error| if error == Errno::EINTR { Errno::ERESTARTSYS } else { error })
+}
+
+/// FUTEX_CMP_REQUEUE_PI: exactly one is woken (futex(2)).
+fn requeue_pi(call: &Call<'_>, arguments: &Arguments) -> Result<u64> {
+    let moved = usize::try_from(arguments.fourth as i32).map_err(|_| Errno::EINVAL)?;
+    if arguments.value != 1 {
+        return Err(Errno::EINVAL);
+    }
+    let (from, to) = arguments.both(call)?;
+    if from == to {
+        return Err(Errno::EINVAL);
+    }
+    let from = (from, UserPtr::new(arguments.address), arguments.value3);
+    Ok(futex::requeue_pi(from, (to, UserPtr::new(arguments.address2)), moved)? as u64)
+}
+
+/// `struct futex_waitv` (linux/futex.h).
+#[repr(C)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+struct Waitv {
+    expected: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+impl Waitv {
+    /// Which word it names: of 32 bits, as all are.
+    fn word(&self, call: &Call<'_>) -> Result<Word> {
+        if self.flags & !FUTEX2_PRIVATE != FUTEX2_SIZE_U32 || self.reserved != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let expected = u32::try_from(self.expected).map_err(|_| Errno::EINVAL)?;
+        let key = match self.flags & FUTEX2_PRIVATE {
+            0 => Key::shared(call.task, self.address)?,
+            _ => Key::private(call.thread.space(), self.address)?,
+        };
+        Ok(Word { key, address: UserPtr::new(self.address), expected })
+    }
+}
+
+/// futex_waitv(2); the timeout is a point in time.
+pub fn futex_waitv(call: &mut Call<'_>, waiters: u64, n: u32, flags: u32, timeout: u64, clock: i32) -> Result<u64> {
+    if flags != 0 || n == 0 || n > FUTEX_WAITV_MAX || waiters == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let deadline = match UserPtr::<Timespec>::new(timeout).nullable() {
+        None => None,
+        Some(timeout) => {
+            let clock = match clock as u32 {
+                CLOCK_MONOTONIC => Clock::Monotonic,
+                CLOCK_REALTIME => Clock::Realtime,
+                _ => return Err(Errno::EINVAL),
+            };
+            Some(deadline_at(clock, timeout.read()?.to_ns()?))
+        }
+    };
+    let given = UserPtr::<Waitv>::new(waiters).read_array(n as usize)?;
+    let words = given.iter().map(|one| one.word(call)).collect::<Result<Vec<Word>>>()?;
+    match futex::wait_multiple(call.task, call.thread, &words, deadline) {
+        Err(Errno::EINTR) => Err(Errno::ERESTARTSYS),
+        other => other.map(|number| number as u64),
+    }
 }
 
 /// set_robust_list(2).

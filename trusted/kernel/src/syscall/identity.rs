@@ -256,13 +256,15 @@ pub fn capset(call: &mut Call<'_>, header: u64, data: u64) -> Result<u64> {
     let [effective, permitted, inheritable] = sets;
     let mut ids = process.ids.lock();
     // The permitted set only shrinks, and bounds both others unless CAP_SETPCAP lets the
-    // inheritable one grow to the bounding set, which holds everything here.
-    let inherits = process.credentials().capable(CAP_SETPCAP) || inheritable & !(ids.inheritable | ids.permitted) == 0;
+    // inheritable one grow to the bounding set.
+    let bound = if process.credentials().capable(CAP_SETPCAP) { ids.bounding } else { ids.permitted };
+    let inherits = inheritable & !(ids.inheritable | bound) == 0;
     if permitted & !ids.permitted != 0 || effective & !permitted != 0 || !inherits {
         return Err(Errno::EPERM);
     }
     ids.permitted = permitted;
     ids.inheritable = inheritable;
+    ids.ambient &= permitted & inheritable;
     process.change_credentials(|credentials| credentials.capabilities = effective);
     Ok(0)
 }

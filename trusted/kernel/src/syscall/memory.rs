@@ -1,16 +1,22 @@
 //! mmap and its kin.
 
 use super::Call;
-use crate::mm::{MapRequest, Placement};
+use crate::mm::{MapRequest, Marks, Mm, Placement, range};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use rkt_linux_abi::general::{
-    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE,
-    MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MS_ASYNC,
+    CAP_IPC_LOCK, MAP_32BIT, MAP_ANONYMOUS, MAP_DENYWRITE, MAP_EXECUTABLE, MAP_FIXED, MAP_FIXED_NOREPLACE,
+    MAP_GROWSDOWN, MAP_HUGE_SHIFT, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE,
+    MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MS_ASYNC,
     MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Protection;
 use rkt_user::UserSlice;
 use rkt_vfs::OpenFile;
+
+/// RLIMIT_MEMLOCK.
+const RLIMIT_MEMLOCK: u32 = 8;
 
 /// /dev/zero (Linux' devices.txt).
 const ZERO_DEVICE: u64 = 1 << 8 | 5;
@@ -23,40 +29,96 @@ fn protection(prot: u32) -> Result<Protection> {
     Ok(Protection { read: prot & PROT_READ != 0, write: prot & PROT_WRITE != 0, execute: prot & PROT_EXEC != 0 })
 }
 
-/// mmap(2).
-pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd: i32, offset: u64) -> Result<u64> {
-    let shared = match flags & MAP_TYPE {
-        MAP_PRIVATE => false,
-        MAP_SHARED => true,
-        MAP_SHARED_VALIDATE if flags & MAP_SYNC != 0 => return Err(Errno::EOPNOTSUPP),
-        MAP_SHARED_VALIDATE => true,
+/// What mmap(2) and mprotect(2) may be told; unknown bits of mmap(2) have no meaning.
+const PROT_KNOWN: u32 = PROT_READ | PROT_WRITE | PROT_EXEC;
+/// The flags that MAP_SHARED_VALIDATE finds good: all that are older than it (linux/mman.h).
+const FLAGS_OLD: u32 = MAP_TYPE
+    | MAP_FIXED
+    | MAP_ANONYMOUS
+    | MAP_32BIT
+    | MAP_GROWSDOWN
+    | MAP_DENYWRITE
+    | MAP_EXECUTABLE
+    | MAP_LOCKED
+    | MAP_NORESERVE
+    | MAP_POPULATE
+    | MAP_NONBLOCK
+    | MAP_STACK
+    | MAP_HUGETLB
+    | 31 << MAP_HUGE_SHIFT;
+/// Sizes of huge pages, as the logarithms in the flags.
+const HUGE_SIZES: [u32; 3] = [0, 21, 30];
+
+/// Whose file is mapped; none for anonymous memory. There are no huge pages: none are reserved.
+fn mapped_file(call: &Call<'_>, flags: u32, fd: i32) -> Result<Option<Arc<OpenFile>>> {
+    let huge = flags & MAP_HUGETLB != 0;
+    if flags & MAP_ANONYMOUS == 0 {
+        let file = call.task.process.file(fd)?;
+        return if huge { Err(Errno::EINVAL) } else { Ok(Some(file)) };
+    }
+    match flags >> MAP_HUGE_SHIFT & 63 {
+        size if huge && !HUGE_SIZES.contains(&size) => Err(Errno::EINVAL),
+        _ if huge => Err(Errno::ENOMEM),
+        _ => Ok(None),
+    }
+}
+
+/// Checks the type of a mapping against what is mapped; says whether it is shared.
+fn is_shared(flags: u32, prot: u32, file: Option<&OpenFile>) -> Result<bool> {
+    let shared = match (flags & MAP_TYPE, file) {
+        (MAP_SHARED_VALIDATE, Some(_)) if flags & !FLAGS_OLD != 0 => return Err(Errno::EOPNOTSUPP),
+        (MAP_SHARED, _) | (MAP_SHARED_VALIDATE, Some(_)) => true,
+        (MAP_PRIVATE, _) => false,
         _ => return Err(Errno::EINVAL),
     };
-    let anonymous = flags & MAP_ANONYMOUS != 0;
-    if flags & MAP_HUGETLB != 0 && anonymous {
-        return Err(Errno::ENOMEM); // no huge pages are reserved
+    if let Some(file) = file
+        && (!file.readable() || shared && prot & PROT_WRITE != 0 && !file.writable())
+    {
+        return Err(if file.is_path_only() { Errno::EBADF } else { Errno::EACCES });
     }
+    if flags & MAP_GROWSDOWN != 0 && (file.is_some() || shared) { Err(Errno::EINVAL) } else { Ok(shared) }
+}
+
+/// What RLIMIT_MEMLOCK lets the caller lock, in bytes.
+///
+/// # Errors
+/// `EPERM` if nothing.
+fn lock_limit(call: &Call<'_>) -> Result<u64> {
+    let process = &call.task.process;
+    match process.limit(RLIMIT_MEMLOCK) {
+        _ if process.credentials().capable(CAP_IPC_LOCK) => Ok(u64::MAX),
+        0 => Err(Errno::EPERM),
+        limit => Ok(limit),
+    }
+}
+
+/// Whether a new mapping is locked, and whether that is allowed.
+fn locks(call: &Call<'_>, mm: &Mm, flags: u32, len: u64) -> Result<bool> {
+    let asked = flags & MAP_LOCKED != 0;
+    if !asked && !mm.lock_to_look().lock_future {
+        return Ok(false);
+    }
+    let limit = if asked { lock_limit(call)? } else { lock_limit(call).unwrap_or(0) };
+    if mm.lock_to_look().may_lock(len, limit) { Ok(true) } else { Err(Errno::EAGAIN) }
+}
+
+/// mmap(2).
+pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd: i32, offset: u64) -> Result<u64> {
     if !offset.is_multiple_of(4096) {
         return Err(Errno::EINVAL);
     }
-    // MAP_GROWSDOWN stacks are made whole by their users; only the flag's type is checked.
-    if flags & MAP_GROWSDOWN != 0 && !anonymous {
+    let file = mapped_file(call, flags, fd)?;
+    if len == 0 {
         return Err(Errno::EINVAL);
     }
-    let file = if anonymous { None } else { Some((call.task.process.file(fd)?, offset)) };
+    let shared = is_shared(flags, prot, file.as_deref())?;
     // A mapping of /dev/zero is anonymous memory (zero(4)).
-    let zero = file.as_ref().is_some_and(|(file, _)| file.metadata().rdev == ZERO_DEVICE);
-    let denied = |file: &OpenFile| !file.readable() || shared && prot & PROT_WRITE != 0 && !file.writable();
-    if zero && file.as_ref().is_some_and(|(file, _)| denied(file)) {
-        return Err(Errno::EACCES);
-    }
-    let file = file.filter(|_| !zero);
-    let placement = if flags & MAP_FIXED_NOREPLACE != 0 {
-        Placement::FixedNoReplace(addr)
-    } else if flags & MAP_FIXED != 0 {
-        Placement::Fixed(addr)
-    } else {
-        Placement::Hint(addr)
+    let file = file.filter(|file| file.metadata().rdev != ZERO_DEVICE).map(|file| (file, offset));
+    let placement = match flags {
+        _ if flags & MAP_FIXED_NOREPLACE != 0 => Placement::FixedNoReplace(addr),
+        _ if flags & MAP_FIXED != 0 => Placement::Fixed(addr),
+        _ if flags & MAP_32BIT != 0 => Placement::Low,
+        _ => Placement::Hint(addr),
     };
     // As Linux with vm.overcommit_memory = 0: what could never be there is refused.
     let writable = prot & PROT_WRITE != 0 && file.is_none();
@@ -64,17 +126,16 @@ pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd:
         return Err(Errno::ENOMEM);
     }
     let mm = call.task.process.mm();
-    let limit = call.task.process.limit(9); // RLIMIT_AS
-    if limit != u64::MAX && mm.lock().total.saturating_add(len) > limit {
-        return Err(Errno::ENOMEM);
-    }
+    let marks =
+        Marks { locked: locks(call, &mm, flags, len)?, grows_down: flags & MAP_GROWSDOWN != 0, ..Marks::default() };
     mm.map(MapRequest {
         placement,
         len,
-        protection: protection(prot & !(PROT_GROWSDOWN | PROT_GROWSUP))?,
+        protection: protection(prot & PROT_KNOWN)?,
         shared,
         file,
-        populate: flags & (MAP_POPULATE | MAP_LOCKED) != 0,
+        populate: marks.locked || flags & MAP_POPULATE != 0 && flags & MAP_NONBLOCK == 0,
+        marks,
         name: None,
     })
 }
@@ -87,8 +148,43 @@ pub fn munmap(call: &mut Call<'_>, addr: u64, len: u64) -> Result<u64> {
 
 /// mprotect(2).
 pub fn mprotect(call: &mut Call<'_>, addr: u64, len: u64, prot: u32) -> Result<u64> {
-    call.task.process.mm().protect(addr, len, protection(prot)?)?;
+    let grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+    if grows == PROT_GROWSDOWN | PROT_GROWSUP || !addr.is_multiple_of(4096) {
+        return Err(Errno::EINVAL);
+    }
+    if len == 0 {
+        return Ok(0);
+    }
+    let mm = call.task.process.mm();
+    let (mut start, end) = range(addr, len)?;
+    let protection = protection(prot & !grows)?;
+    if grows != 0 {
+        let inner = mm.lock_to_look();
+        let area = inner.overlapping(start, end).next().ok_or(Errno::ENOMEM)?;
+        // Nothing grows up on this architecture.
+        if grows != PROT_GROWSDOWN || !area.marks.grows_down && area.name != Some("[stack]") {
+            return Err(Errno::EINVAL);
+        }
+        start = area.start;
+    }
+    mm.protect(start, end - start, protection)?;
     Ok(0)
+}
+
+/// pkey_mprotect(2): key -1 is none, and there are no others.
+pub fn pkey_mprotect(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, key: i32) -> Result<u64> {
+    if key == -1 { mprotect(call, addr, len, prot) } else { Err(Errno::EINVAL) }
+}
+
+/// pkey_alloc(2): as on a processor without protection keys.
+pub fn pkey_alloc(_: &mut Call<'_>, flags: u64, rights: u64) -> Result<u64> {
+    const RIGHTS: u64 = 3; // PKEY_DISABLE_ACCESS, PKEY_DISABLE_WRITE
+    if flags != 0 || rights & !RIGHTS != 0 { Err(Errno::EINVAL) } else { Err(Errno::ENOSPC) }
+}
+
+/// pkey_free(2).
+pub fn pkey_free(_: &mut Call<'_>, _key: i32) -> Result<u64> {
+    Err(Errno::EINVAL)
 }
 
 /// brk(2): never fails, but may not move.
@@ -98,7 +194,8 @@ pub fn brk(call: &mut Call<'_>, addr: u64) -> Result<u64> {
 
 /// mremap(2).
 pub fn mremap(call: &mut Call<'_>, addr: u64, old: u64, new: u64, flags: u32, to: u64) -> Result<u64> {
-    call.task.process.mm().remap(addr, old, new, flags, to)
+    let limit = lock_limit(call).unwrap_or(0);
+    call.task.process.mm().remap(addr, old, new, flags, to, limit)
 }
 
 /// madvise(2).
@@ -119,27 +216,30 @@ fn mapped(call: &Call<'_>, addr: u64, len: u64) -> Result<()> {
 /// msync(2). Mappings are the page cache itself, so that there is nothing to carry over; what
 /// has a device behind it is flushed.
 pub fn msync(call: &mut Call<'_>, addr: u64, len: u64, flags: u32) -> Result<u64> {
-    if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || flags & MS_ASYNC != 0 && flags & MS_SYNC != 0 {
+    let both = MS_ASYNC | MS_SYNC;
+    if flags & !(both | MS_INVALIDATE) != 0 || !addr.is_multiple_of(4096) || flags & both == both {
         return Err(Errno::EINVAL);
     }
-    mapped(call, addr, len)?;
+    let (start, end) = pages(addr, len).map_err(|_| Errno::ENOMEM)?;
     let mm = call.task.process.mm();
-    let files: alloc::vec::Vec<_> = {
-        let inner = mm.lock();
-        let shared = inner.overlapping(addr, addr + len).filter(|area| area.shared);
-        shared
-            .filter_map(|area| {
-                area.backing.view().inspect(|view| view.note_written());
-                area.file().map(|(file, _)| file.clone())
-            })
-            .collect()
+    let (files, covered): (Vec<_>, bool) = {
+        let inner = mm.lock_to_look();
+        if flags & MS_INVALIDATE != 0 && inner.overlapping(start, end).any(|area| area.marks.locked) {
+            return Err(Errno::EBUSY);
+        }
+        let shared = inner.overlapping(start, end).filter(|area| area.shared);
+        let written = shared.filter_map(|area| {
+            area.backing.view().inspect(|view| view.note_written());
+            area.file().map(|(file, _)| file.clone())
+        });
+        (written.collect(), inner.is_covered(start, end))
     };
     if flags & MS_SYNC != 0 {
         for file in files {
             file.sync(true)?;
         }
     }
-    Ok(0)
+    if covered { Ok(0) } else { Err(Errno::ENOMEM) }
 }
 
 /// mincore(2): everything that is mapped is in memory.
@@ -156,24 +256,49 @@ pub fn mincore(call: &mut Call<'_>, addr: u64, len: u64, vec: u64) -> Result<u64
     Ok(0)
 }
 
-/// mlock(2) and munlock(2): the enclave's memory is never paged by us.
+/// The pages of a range, which need not begin with one. As in Linux, a length that wraps around to
+/// nothing is nothing.
+fn pages(addr: u64, len: u64) -> Result<(u64, u64)> {
+    let start = addr & !4095;
+    let len = len.wrapping_add(addr & 4095).wrapping_add(4095) & !4095;
+    Ok((start, start.checked_add(len).ok_or(Errno::EINVAL)?))
+}
+
+/// mlock(2).
 pub fn mlock(call: &mut Call<'_>, addr: u64, len: u64) -> Result<u64> {
-    mapped(call, addr & !4095, len.saturating_add(addr & 4095))?;
+    let limit = lock_limit(call)?;
+    let (start, end) = pages(addr, len)?;
+    call.task.process.mm().set_locked(start, end, true, limit)?;
+    Ok(0)
+}
+
+/// munlock(2).
+pub fn munlock(call: &mut Call<'_>, addr: u64, len: u64) -> Result<u64> {
+    let (start, end) = pages(addr, len)?;
+    call.task.process.mm().set_locked(start, end, false, u64::MAX)?;
     Ok(0)
 }
 
 /// mlock2(2).
 pub fn mlock2(call: &mut Call<'_>, addr: u64, len: u64, flags: u32) -> Result<u64> {
-    if flags & !1 != 0 { Err(Errno::EINVAL) } else { mlock(call, addr, len) }
+    const MLOCK_ONFAULT: u32 = 1;
+    if flags & !MLOCK_ONFAULT != 0 { Err(Errno::EINVAL) } else { mlock(call, addr, len) }
 }
 
 /// mlockall(2).
-pub fn mlockall(_: &mut Call<'_>, flags: u32) -> Result<u64> {
+pub fn mlockall(call: &mut Call<'_>, flags: u32) -> Result<u64> {
     let known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
-    if flags == 0 || flags & !known != 0 || flags == MCL_ONFAULT { Err(Errno::EINVAL) } else { Ok(0) }
+    if flags == 0 || flags & !known != 0 || flags == MCL_ONFAULT {
+        return Err(Errno::EINVAL);
+    }
+    let limit = lock_limit(call)?;
+    let current = (flags & MCL_CURRENT != 0).then_some(true);
+    call.task.process.mm().set_all_locked(current, flags & MCL_FUTURE != 0, limit)?;
+    Ok(0)
 }
 
 /// munlockall(2).
-pub fn munlockall(_: &mut Call<'_>) -> Result<u64> {
+pub fn munlockall(call: &mut Call<'_>) -> Result<u64> {
+    call.task.process.mm().set_all_locked(Some(false), false, u64::MAX)?;
     Ok(0)
 }

@@ -5,7 +5,9 @@ mod argument;
 pub mod strace;
 pub mod table;
 
+pub mod adjust;
 pub mod attributes;
+pub mod barrier;
 pub mod clone;
 pub mod directory;
 pub mod events;
@@ -18,11 +20,15 @@ pub mod lock;
 pub mod memory;
 pub mod message;
 pub mod names;
+pub mod other_process;
 pub mod path;
 pub mod pidfd;
 pub mod poll;
+pub mod prctl;
+pub mod priority;
 pub mod process;
 pub mod read_write;
+pub mod refused;
 pub mod resource;
 pub mod sched;
 pub mod signal;
@@ -184,11 +190,11 @@ fn look_after_devices() {
 }
 
 /// The platform's upcall for the tick.
-pub fn tick(registers: &mut Registers) {
+pub fn tick(registers: &mut Registers, in_kernel: bool) {
     let _ = task::with_current(|task, thread| {
         crate::boot::poll();
         rkt_sched::kick_idle(rkt_platform::cpu());
-        rkt_sched::yield_now();
+        rkt_sched::tick(in_kernel);
         signals::tick(task);
         exit::enforce_cpu_limit(&task.process);
         if thread.interrupted() {
@@ -206,6 +212,7 @@ pub fn tick(registers: &mut Registers) {
 pub fn fault(registers: &mut Registers, fault: rkt_platform::Fault) {
     registers.orig_rax = u64::MAX;
     let _ = task::with_current(|task, thread| {
+        task.faults.store(task.faults.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         signals::raise_fault(task, &fault);
         signals::before_return(task, thread, registers);
         if task.is_dying() {

@@ -58,7 +58,6 @@ pub fn pidfd_send_signal(call: &mut Call<'_>, fd: i32, number: u32, info: u64, f
         }
     };
     let target = target.ok_or(Errno::ESRCH)?;
-    sending::check_signal(number)?;
     match flags {
         PIDFD_SIGNAL_PROCESS_GROUP => sending::send_to_group(call, target.group.load(Ordering::Relaxed), info),
         _ if one_task => {

@@ -1,6 +1,7 @@
 //! Resource limits.
 
 use super::Call;
+use crate::identity::IdSet;
 use crate::process::{self, Process};
 use crate::signal::{self, Info};
 use alloc::sync::Arc;
@@ -32,6 +33,8 @@ fn set(call: &Call<'_>, process: &Process, resource: u32, soft: u64, hard: u64) 
         return Err(Errno::EPERM);
     }
     *limit = (soft, hard);
+    drop(limits);
+    process.mm().set_limits(process.memory_limits());
     Ok(())
 }
 
@@ -75,16 +78,33 @@ pub fn check_size(call: &Call<'_>, now: u64, size: i64) -> Result<()> {
     }
 }
 
+/// Whether the caller may look at and change the limits of a process (getrlimit(2), "prlimit()").
+fn may_limit(call: &Call<'_>, process: &Process) -> bool {
+    let me = &call.task.process;
+    if me.pid == process.pid || me.credentials().capable(CAP_SYS_RESOURCE) {
+        return true;
+    }
+    let (mine, theirs) = (*me.ids.lock(), *process.ids.lock());
+    let all = |set: IdSet, id| [set.real, set.effective, set.saved] == [id; 3];
+    all(theirs.user, mine.user.real) && all(theirs.group, mine.group.real)
+}
+
 /// prlimit64(2).
 pub fn prlimit64(call: &mut Call<'_>, pid: i32, resource: u32, new: u64, old: u64) -> Result<u64> {
+    let new = match new {
+        0 => None,
+        new => Some((UserPtr::<u64>::new(new).read()?, UserPtr::<u64>::new(new).nth(1)?.read()?)),
+    };
     let process: Arc<Process> = match pid {
         0 => call.task.process.clone(),
-        pid => process::find(pid).ok_or(Errno::ESRCH)?,
+        pid => process::find_task(pid).ok_or(Errno::ESRCH)?.process.clone(),
     };
+    if !may_limit(call, &process) {
+        return Err(Errno::EPERM);
+    }
     let before = get(&process, resource)?;
-    if new != 0 {
-        let words = UserPtr::<u64>::new(new);
-        set(call, &process, resource, words.read()?, words.nth(1)?.read()?)?;
+    if let Some((soft, hard)) = new {
+        set(call, &process, resource, soft, hard)?;
     }
     if old != 0 {
         UserPtr::<u64>::new(old).write_array(&[before.0, before.1])?;

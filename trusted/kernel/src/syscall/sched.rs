@@ -1,17 +1,24 @@
 //! Scheduling: yield, affinity, policies and priorities.
 
 use super::Call;
-use crate::jobs;
-use crate::process::{self, Process};
+use super::abi::Timespec;
+use crate::process;
+use crate::scheduling::{PRIORITY_MAX, Scheduling};
 use crate::task::Task;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
-    CAP_SYS_NICE, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
+    CAP_SYS_NICE, SCHED_BATCH, SCHED_DEADLINE, SCHED_EXT, SCHED_FIFO, SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_KEEP_POLICY,
+    SCHED_FLAG_RESET_ON_FORK, SCHED_IDLE, SCHED_NORMAL, SCHED_RESET_ON_FORK, SCHED_RR,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{UserPtr, UserSlice};
+
+/// RLIMIT_RTPRIO.
+const RLIMIT_RTPRIO: u32 = 14;
+/// Time slice of SCHED_RR, nanoseconds (sched_rr_timeslice_ms).
+const ROUND: u64 = 100_000_000;
+/// Time slice of the others: a tick.
+const SLICE: u64 = 4_000_000;
 
 /// sched_yield(2).
 pub fn sched_yield(_: &mut Call<'_>) -> Result<u64> {
@@ -19,12 +26,8 @@ pub fn sched_yield(_: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-fn named(call: &Call<'_>, tid: i32) -> Result<Arc<Task>> {
-    match tid {
-        0 => Ok(call.task.clone()),
-        tid if tid < 0 => Err(Errno::EINVAL),
-        tid => process::find_task(tid).ok_or(Errno::ESRCH),
-    }
+fn find(call: &Call<'_>, tid: i32) -> Result<Arc<Task>> {
+    if tid == 0 { Ok(call.task.clone()) } else { process::find_task(tid).ok_or(Errno::ESRCH) }
 }
 
 fn all_cpus() -> u64 {
@@ -34,24 +37,37 @@ fn all_cpus() -> u64 {
     }
 }
 
+/// Whether the caller's effective user is the real or effective one of the task's.
+fn owns(call: &Call<'_>, task: &Task) -> bool {
+    let mine = call.task.process.ids.lock().user.effective;
+    let theirs = task.process.ids.lock().user;
+    mine == theirs.real || mine == theirs.effective
+}
+
+fn is_privileged(call: &Call<'_>) -> bool {
+    call.task.process.credentials().capable(CAP_SYS_NICE)
+}
+
 /// sched_getaffinity(2): gives the bytes of the mask.
 pub fn sched_getaffinity(call: &mut Call<'_>, tid: i32, len: usize, mask: u64) -> Result<u64> {
-    let task = named(call, tid)?;
     if len < 8 || !len.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
-    let affinity = task.thread().map_or(u64::MAX, |thread| thread.affinity());
+    let affinity = find(call, tid)?.thread().map_or(u64::MAX, |thread| thread.affinity());
     UserPtr::<u64>::new(mask).write(&(affinity & all_cpus()))?;
     Ok(8)
 }
 
 /// sched_setaffinity(2).
 pub fn sched_setaffinity(call: &mut Call<'_>, tid: i32, len: usize, mask: u64) -> Result<u64> {
-    let task = named(call, tid)?;
     let mut bytes = [0; 8];
     let len = len.min(8);
     if UserSlice::new(mask, len)?.read(&mut bytes) < len {
         return Err(Errno::EFAULT);
+    }
+    let task = find(call, tid)?;
+    if !owns(call, &task) && !is_privileged(call) {
+        return Err(Errno::EPERM);
     }
     let wanted = u64::from_ne_bytes(bytes) & all_cpus();
     if wanted == 0 {
@@ -61,7 +77,7 @@ pub fn sched_setaffinity(call: &mut Call<'_>, tid: i32, len: usize, mask: u64) -
         thread.set_affinity(wanted);
     }
     if task.tid == call.task.tid && wanted & (1 << rkt_platform::cpu()) == 0 {
-        rkt_sched::yield_now();
+        rkt_sched::move_to(call.thread.space());
     }
     Ok(0)
 }
@@ -73,46 +89,82 @@ pub fn getcpu(_: &mut Call<'_>, cpu: u64, node: u64, _cache: u64) -> Result<u64>
     Ok(0)
 }
 
-/// sched_getscheduler(2).
-pub fn sched_getscheduler(call: &mut Call<'_>, tid: i32) -> Result<u64> {
-    Ok(named(call, tid)?.policy.load(Ordering::Relaxed).into())
+fn named(call: &Call<'_>, tid: i32) -> Result<Arc<Task>> {
+    if tid < 0 { Err(Errno::EINVAL) } else { find(call, tid) }
 }
 
-/// sched_setscheduler(2): real-time policies are not permitted, the others are treated alike.
-pub fn sched_setscheduler(call: &mut Call<'_>, tid: i32, policy: u32, param: u64) -> Result<u64> {
-    let task = named(call, tid)?;
-    let priority = UserPtr::<i32>::new(param).read().map_err(|_| Errno::EINVAL)?;
-    match policy & !0x4000_0000 {
-        policy @ (SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE) if priority == 0 => {
-            task.policy.store(policy, Ordering::Relaxed);
-            Ok(0)
-        }
-        SCHED_FIFO | SCHED_RR if (1..=99).contains(&priority) => Err(Errno::EPERM),
-        _ => Err(Errno::EINVAL),
+/// sched_getscheduler(2).
+pub fn sched_getscheduler(call: &mut Call<'_>, tid: i32) -> Result<u64> {
+    let now = named(call, tid)?.scheduling();
+    Ok(u64::from(now.policy | if now.reset_on_fork { SCHED_RESET_ON_FORK } else { 0 }))
+}
+
+/// What can be taken without CAP_SYS_NICE (sched(7), "Privileges and resource limits").
+fn is_allowed(call: &Call<'_>, task: &Task, now: Scheduling, new: Scheduling) -> bool {
+    let limit = task.process.limit(RLIMIT_RTPRIO);
+    let nice_rises = new.nice >= now.nice || super::priority::limit_allows(&task.process, new.nice);
+    let realtime = match new.is_realtime() {
+        true if new.policy != now.policy && limit == 0 => false,
+        true => new.priority <= now.priority || u64::from(new.priority) <= limit,
+        false => nice_rises,
+    };
+    let leaves_idle = now.policy == SCHED_IDLE && new.policy != SCHED_IDLE;
+    realtime
+        && (!leaves_idle || super::priority::limit_allows(&task.process, now.nice))
+        && owns(call, task)
+        && (new.reset_on_fork || !now.reset_on_fork)
+}
+
+fn set(call: &Call<'_>, task: &Task, new: Scheduling) -> Result<u64> {
+    new.check()?;
+    let now = task.scheduling();
+    if !is_allowed(call, task, now, new) && !is_privileged(call) {
+        return Err(Errno::EPERM);
     }
+    task.set_scheduling(new);
+    Ok(0)
+}
+
+/// Reads `struct sched_param`.
+fn read_priority(tid: i32, param: u64) -> Result<u32> {
+    if param == 0 || tid < 0 {
+        return Err(Errno::EINVAL);
+    }
+    UserPtr::<u32>::new(param).read()
+}
+
+/// sched_setscheduler(2).
+pub fn sched_setscheduler(call: &mut Call<'_>, tid: i32, policy: i32, param: u64) -> Result<u64> {
+    let policy = u32::try_from(policy).map_err(|_| Errno::EINVAL)?;
+    let priority = read_priority(tid, param)?;
+    let task = named(call, tid)?;
+    let reset_on_fork = policy & SCHED_RESET_ON_FORK != 0;
+    let new = Scheduling { policy: policy & !SCHED_RESET_ON_FORK, priority, reset_on_fork, ..task.scheduling() };
+    set(call, &task, new)
 }
 
 /// sched_getparam(2).
 pub fn sched_getparam(call: &mut Call<'_>, tid: i32, param: u64) -> Result<u64> {
-    named(call, tid)?;
     if param == 0 {
         return Err(Errno::EINVAL);
     }
-    UserPtr::<i32>::new(param).write(&0)?;
+    let priority = named(call, tid)?.scheduling().priority;
+    UserPtr::<u32>::new(param).write(&priority)?;
     Ok(0)
 }
 
 /// sched_setparam(2).
 pub fn sched_setparam(call: &mut Call<'_>, tid: i32, param: u64) -> Result<u64> {
-    let policy = named(call, tid)?.policy.load(Ordering::Relaxed);
-    sched_setscheduler(call, tid, policy, param)
+    let priority = read_priority(tid, param)?;
+    let task = named(call, tid)?;
+    set(call, &task, Scheduling { priority, ..task.scheduling() })
 }
 
 /// sched_get_priority_max(2).
 pub fn sched_get_priority_max(_: &mut Call<'_>, policy: u32) -> Result<u64> {
     match policy {
-        SCHED_FIFO | SCHED_RR => Ok(99),
-        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | 6 => Ok(0),
+        SCHED_FIFO | SCHED_RR => Ok(PRIORITY_MAX.into()),
+        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE | SCHED_EXT => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -121,94 +173,96 @@ pub fn sched_get_priority_max(_: &mut Call<'_>, policy: u32) -> Result<u64> {
 pub fn sched_get_priority_min(_: &mut Call<'_>, policy: u32) -> Result<u64> {
     match policy {
         SCHED_FIFO | SCHED_RR => Ok(1),
-        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | 6 => Ok(0),
+        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE | SCHED_EXT => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }
 
-/// Whom getpriority(2) and setpriority(2) name.
-fn priority_targets(call: &Call<'_>, which: u32, who: i32) -> Result<Vec<Arc<Process>>> {
-    let me = &call.task.process;
-    let mut all = match which {
-        PRIO_PROCESS if who == 0 => alloc::vec![me.clone()],
-        PRIO_PROCESS => process::find_task(who).map(|task| task.process.clone()).into_iter().collect(),
-        PRIO_PGRP if who == 0 => jobs::members(me.group.load(Ordering::Relaxed)),
-        PRIO_PGRP => jobs::members(who),
-        PRIO_USER => {
-            let user = if who == 0 { me.ids.lock().user.real } else { who as u32 };
-            process::all().into_iter().filter(|process| process.ids.lock().user.real == user).collect()
-        }
-        _ => return Err(Errno::EINVAL),
+/// sched_rr_get_interval(2).
+pub fn sched_rr_get_interval(call: &mut Call<'_>, tid: i32, to: UserPtr<Timespec>) -> Result<u64> {
+    let slice = match named(call, tid)?.scheduling().policy {
+        SCHED_FIFO => 0,
+        SCHED_RR => ROUND,
+        _ => SLICE,
     };
-    all.retain(|process| !process.zombie.load(Ordering::SeqCst));
-    if all.is_empty() { Err(Errno::ESRCH) } else { Ok(all) }
+    to.write(&Timespec::from_ns(slice))?;
+    Ok(0)
 }
 
-/// getpriority(2): 20 minus the nice value, of the most urgent.
-pub fn getpriority(call: &mut Call<'_>, which: u32, who: i32) -> Result<u64> {
-    let targets = priority_targets(call, which, who)?;
-    Ok(targets.iter().map(|process| 20 - process.nice.load(Ordering::Relaxed)).max().unwrap_or(20) as u64)
-}
+/// Bytes of `struct sched_attr` in its first and in its present version.
+const ATTR_FIRST: usize = 48;
+const ATTR_LEN: usize = 56;
+/// SCHED_FLAG_RECLAIM and SCHED_FLAG_DL_OVERRUN say something of SCHED_DEADLINE only; the bits for
+/// utilisation clamps (linux/sched.h) are not supported, as without CONFIG_UCLAMP_TASK.
+const FLAGS_DEADLINE: u64 = 2 | 4;
+const FLAGS_CLAMP: u64 = 0x20 | 0x40;
 
-/// setpriority(2).
-pub fn setpriority(call: &mut Call<'_>, which: u32, who: i32, nice: i32) -> Result<u64> {
-    let nice = nice.clamp(-20, 19);
-    let credentials = call.task.process.credentials();
-    let mut result = Ok(0);
-    for process in priority_targets(call, which, who)? {
-        let ids = process.ids.lock().user;
-        let mine = credentials.uid == ids.real || credentials.uid == ids.effective;
-        if !mine && !credentials.capable(CAP_SYS_NICE) {
-            result = Err(Errno::EPERM);
-        } else if nice < process.nice.load(Ordering::Relaxed) && !credentials.capable(CAP_SYS_NICE) {
-            result = Err(Errno::EACCES);
-        } else {
-            process.nice.store(nice, Ordering::Relaxed);
-        }
+/// Reads `struct sched_attr` as bytes; tells the caller the size that is known if its is not.
+fn read_attr(attr: u64) -> Result<[u8; ATTR_LEN]> {
+    let size = UserPtr::<u32>::new(attr).read()? as usize;
+    let size = if size == 0 { ATTR_FIRST } else { size };
+    let wrong = || UserPtr::<u32>::new(attr).write(&(ATTR_LEN as u32)).map_or_else(|error| error, |()| Errno::E2BIG);
+    if !(ATTR_FIRST..=4096).contains(&size) {
+        return Err(wrong());
     }
-    result
+    let given = UserSlice::new(attr, size)?.to_vec()?;
+    if given.iter().skip(ATTR_LEN).any(|&byte| byte != 0) {
+        return Err(wrong());
+    }
+    let mut bytes = [0; ATTR_LEN];
+    for (to, from) in bytes.iter_mut().zip(&given) {
+        *to = *from;
+    }
+    Ok(bytes)
 }
 
-/// Bytes of `struct sched_attr` in its first version.
-const ATTR_LEN: usize = 48;
-
-/// sched_setattr(2): as sched_setscheduler(2); the nice value is taken.
+/// sched_setattr(2).
 pub fn sched_setattr(call: &mut Call<'_>, tid: i32, attr: u64, flags: u32) -> Result<u64> {
     if attr == 0 || tid < 0 || flags != 0 {
         return Err(Errno::EINVAL);
     }
-    let size = UserPtr::<u32>::new(attr).read()? as usize;
-    if size != 0 && size < ATTR_LEN {
-        return Err(Errno::E2BIG);
-    }
-    let bytes = UserSlice::new(attr, ATTR_LEN)?.to_vec()?;
+    let bytes = read_attr(attr)?;
     let word = |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes);
     let (policy, nice, priority) = (word(4), word(16) as i32, word(20));
-    let task = named(call, tid)?;
-    match policy {
-        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE if priority == 0 => {
-            let nice = nice.clamp(-20, 19);
-            if nice < task.process.nice.load(Ordering::Relaxed) && call.task.process.credentials().uid != 0 {
-                return Err(Errno::EPERM);
-            }
-            task.process.nice.store(nice, Ordering::Relaxed);
-            task.policy.store(policy, Ordering::Relaxed);
-            Ok(0)
-        }
-        SCHED_FIFO | SCHED_RR if (1..=99).contains(&priority) => Err(Errno::EPERM),
-        _ => Err(Errno::EINVAL),
+    let flags = u64::from(word(8)) | u64::from(word(12)) << 32;
+    if policy as i32 <= -1 {
+        return Err(Errno::EINVAL);
     }
+    let task = find(call, tid)?;
+    let now = task.scheduling();
+    let has = |flag: u32| flags & u64::from(flag) != 0;
+    let known = u64::from(SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_KEEP_POLICY | SCHED_FLAG_KEEP_PARAMS);
+    if flags & !(known | FLAGS_DEADLINE | FLAGS_CLAMP) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let policy = if has(SCHED_FLAG_KEEP_POLICY) { now.policy } else { policy };
+    if policy == SCHED_DEADLINE {
+        return Err(Errno::EBUSY); // no processor time is set aside for deadlines
+    }
+    let (nice, priority) = if has(SCHED_FLAG_KEEP_PARAMS) { (now.nice, now.priority) } else { (nice, priority) };
+    let reset_on_fork = has(SCHED_FLAG_RESET_ON_FORK);
+    let mut new = Scheduling { policy, nice: nice.clamp(-20, 19), priority, reset_on_fork };
+    new.check()?;
+    if flags & FLAGS_CLAMP != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if new.is_realtime() {
+        new.nice = now.nice;
+    }
+    set(call, &task, new)
 }
 
 /// sched_getattr(2).
 pub fn sched_getattr(call: &mut Call<'_>, tid: i32, attr: u64, size: u32, flags: u32) -> Result<u64> {
-    if attr == 0 || tid < 0 || flags != 0 || (size as usize) < ATTR_LEN || size > 4096 {
+    if attr == 0 || tid < 0 || flags != 0 || (size as usize) < ATTR_FIRST || size > 4096 {
         return Err(Errno::EINVAL);
     }
-    let task = named(call, tid)?;
-    let nice = task.process.nice.load(Ordering::Relaxed) as u32;
-    let policy = task.policy.load(Ordering::Relaxed);
-    // size, policy, flags (two words), nice, and zeroes: these policies have nothing more.
-    UserPtr::<u32>::new(attr).write_array(&[ATTR_LEN as u32, policy, 0, 0, nice, 0, 0, 0, 0, 0, 0, 0])?;
+    let now = named(call, tid)?.scheduling();
+    let nice = if now.is_realtime() { 0 } else { now.nice as u32 };
+    let flags = if now.reset_on_fork { SCHED_FLAG_RESET_ON_FORK } else { 0 };
+    let len = (size as usize).min(ATTR_LEN);
+    // size, policy, flags (two words), nice, priority, and zeroes: these policies have nothing more.
+    let words = [len as u32, now.policy, flags, 0, nice, now.priority, 0, 0, 0, 0, 0, 0, 0, 0];
+    UserPtr::<u32>::new(attr).write_array(words.get(..len / 4).unwrap_or(&words))?;
     Ok(0)
 }

@@ -5,7 +5,6 @@ use super::{Answer, Call, Outcome};
 use crate::jobs;
 use crate::process::{self, Process};
 use crate::signal::{self, Info, SIGNAL_MAX, SigSet, SignalFd};
-use crate::task::Task;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
@@ -115,23 +114,24 @@ pub fn sigaltstack(call: &mut Call<'_>, new: u64, old: u64) -> Result<u64> {
     Ok(0)
 }
 
-/// Whether the task may send the signal to the process (kill(2)).
+/// Whether there is such a signal and the task may send it to the process (kill(2)): its real or
+/// effective user is to be the real or saved one of the target.
 pub(super) fn may_signal(call: &Call<'_>, target: &Process, signal: u32) -> Result<()> {
+    if signal > SIGNAL_MAX {
+        return Err(Errno::EINVAL);
+    }
     let me = &call.task.process;
     if target.pid == me.pid {
         return Ok(());
     }
-    let (mine, theirs) = (me.credentials(), target.credentials());
+    let (mine, theirs) = (me.ids.lock().user, target.ids.lock().user);
+    let same = [mine.real, mine.effective].iter().any(|&id| id == theirs.real || id == theirs.saved);
     let session = |process: &Process| process.session.load(Ordering::Relaxed);
-    if mine.uid == theirs.uid || mine.capable(CAP_KILL) || signal == SIGCONT && session(me) == session(target) {
+    if same || me.credentials().capable(CAP_KILL) || signal == SIGCONT && session(me) == session(target) {
         Ok(())
     } else {
         Err(Errno::EPERM)
     }
-}
-
-pub(super) fn check_signal(signal: u32) -> Result<()> {
-    if signal > SIGNAL_MAX { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 pub(super) fn sender(call: &Call<'_>) -> (i32, u32) {
@@ -140,7 +140,6 @@ pub(super) fn sender(call: &Call<'_>) -> (i32, u32) {
 
 /// kill(2).
 pub fn kill(call: &mut Call<'_>, pid: i32, signal: u32) -> Result<u64> {
-    check_signal(signal)?;
     let (my_pid, uid) = sender(call);
     let info = Info::kill(signal, my_pid, uid);
     match pid {
@@ -191,59 +190,58 @@ pub(super) fn send(call: &Call<'_>, target: &Arc<Process>, info: Info) -> Result
     if info.signal == 0 { Ok(()) } else { signal::queue_to_process(target, info).map(drop) }
 }
 
-fn send_to_task(call: &Call<'_>, target: &Arc<Task>, info: Info) -> Result<()> {
-    may_signal(call, &target.process, info.signal)?;
-    if info.signal == 0 { Ok(()) } else { signal::queue_to_task(target, info).map(drop) }
-}
-
-fn find_task(group: Option<i32>, tid: i32) -> Result<Arc<Task>> {
-    if tid <= 0 || group.is_some_and(|group| group <= 0) {
-        return Err(Errno::EINVAL);
+/// Sends a signal to one task, of this process if a group is given. A zombie takes all and does
+/// nothing.
+fn send_to_task(call: &Call<'_>, group: Option<i32>, tid: i32, info: Info) -> Result<u64> {
+    let task = process::find_task(tid);
+    let process = task.as_ref().map(|task| task.process.clone()).or_else(|| process::find(tid));
+    let process = process.filter(|process| group.is_none_or(|group| group == process.pid)).ok_or(Errno::ESRCH)?;
+    may_signal(call, &process, info.signal)?;
+    if let Some(task) = task.filter(|_| info.signal != 0) {
+        signal::queue_to_task(&task, info)?;
     }
-    let task = process::find_task(tid).ok_or(Errno::ESRCH)?;
-    if group.is_some_and(|group| group != task.process.pid) { Err(Errno::ESRCH) } else { Ok(task) }
+    Ok(0)
 }
 
 /// tkill(2).
 pub fn tkill(call: &mut Call<'_>, tid: i32, signal: u32) -> Result<u64> {
+    if tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
     let (pid, uid) = sender(call);
-    let task = find_task(None, tid)?;
-    check_signal(signal)?;
-    send_to_task(call, &task, Info::tkill(signal, pid, uid))?;
-    Ok(0)
+    send_to_task(call, None, tid, Info::tkill(signal, pid, uid))
 }
 
 /// tgkill(2).
 pub fn tgkill(call: &mut Call<'_>, group: i32, tid: i32, signal: u32) -> Result<u64> {
+    if group <= 0 || tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
     let (pid, uid) = sender(call);
-    let task = find_task(Some(group), tid)?;
-    check_signal(signal)?;
-    send_to_task(call, &task, Info::tkill(signal, pid, uid))?;
-    Ok(0)
+    send_to_task(call, Some(group), tid, Info::tkill(signal, pid, uid))
 }
 
 /// The data of sigqueue(3): only to oneself may a process say that the kernel or kill(2) sent it.
-fn read_info(call: &Call<'_>, pid: i32, signal: u32, from: u64) -> Result<Info> {
-    let info = Info::read(from, signal)?;
-    if (info.code >= 0 || info.code == SI_TKILL) && pid != call.task.process.pid { Err(Errno::EPERM) } else { Ok(info) }
+fn check_info(call: &Call<'_>, pid: i32, info: &Info) -> Result<()> {
+    if (info.code >= 0 || info.code == SI_TKILL) && pid != call.task.process.pid { Err(Errno::EPERM) } else { Ok(()) }
 }
 
 /// rt_sigqueueinfo(2).
 pub fn rt_sigqueueinfo(call: &mut Call<'_>, pid: i32, signal: u32, info: u64) -> Result<u64> {
-    let info = read_info(call, pid, signal, info)?;
-    let target = find(pid)?;
-    check_signal(signal)?;
-    send(call, &target, info)?;
+    let info = Info::read(info, signal)?;
+    check_info(call, pid, &info)?;
+    send(call, &find(pid)?, info)?;
     Ok(0)
 }
 
 /// rt_tgsigqueueinfo(2).
 pub fn rt_tgsigqueueinfo(call: &mut Call<'_>, group: i32, tid: i32, signal: u32, info: u64) -> Result<u64> {
-    let info = read_info(call, group, signal, info)?;
-    let target = find_task(Some(group), tid)?;
-    check_signal(signal)?;
-    send_to_task(call, &target, info)?;
-    Ok(0)
+    let info = Info::read(info, signal)?;
+    if group <= 0 || tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    check_info(call, group, &info)?;
+    send_to_task(call, Some(group), tid, info)
 }
 
 /// signalfd(2) of the first version.

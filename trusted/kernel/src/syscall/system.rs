@@ -1,17 +1,11 @@
 //! The system as a whole: names, memory, randomness, prctl and its kin.
 
-use super::{Answer, Call, Outcome};
+use super::{Answer, Call};
 use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
-use rkt_linux_abi::prctl::{
-    PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_KEEPCAPS, PR_GET_NAME,
-    PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECCOMP, PR_GET_THP_DISABLE, PR_GET_TIMERSLACK,
-    PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG,
-    PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_VMA,
-};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::USER_END;
-use rkt_user::{UserPtr, UserSlice, read_c_string};
+use rkt_user::{UserPtr, UserSlice};
 
 /// Release that programs see: the Linux whose behaviour the calls have.
 pub const RELEASE: &str = "6.12.0-rkt";
@@ -39,7 +33,7 @@ pub fn sysinfo(_: &mut Call<'_>, to: u64) -> Result<u64> {
     let memory = rkt_heap::REGION.stats();
     let page = 4096u64;
     let processes = crate::process::all().len() as u64;
-    let uptime = rkt_platform::now() / 1_000_000_000;
+    let uptime = rkt_platform::now().div_ceil(1_000_000_000);
     // uptime, loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap, procs + pad,
     // totalhigh, freehigh, mem_unit + pad.
     let words = [
@@ -87,54 +81,6 @@ pub fn getrandom(_: &mut Call<'_>, to: u64, len: usize, flags: u32) -> Result<u6
     Ok(done)
 }
 
-/// prctl(2).
-pub fn prctl(call: &mut Call<'_>, option: u32, arg2: u64, arg3: u64, arg4: u64, arg5: u64) -> Result<u64> {
-    let process = &call.task.process;
-    let flags = &process.flags;
-    let no_more = arg3 == 0 && arg4 == 0 && arg5 == 0;
-    match option {
-        PR_SET_NAME => {
-            let name = read_c_string(arg2, 15).or_else(|error| match error {
-                Errno::ENAMETOOLONG => UserSlice::new(arg2, 15)?.to_vec(),
-                error => Err(error),
-            })?;
-            let mut padded = [0; 16];
-            for (to, from) in padded.iter_mut().zip(&name) {
-                *to = *from;
-            }
-            *call.task.name.lock() = padded;
-        }
-        PR_GET_NAME => UserSlice::new(arg2, 16)?.write_all(&*call.task.name.lock())?,
-        PR_SET_DUMPABLE if arg2 <= 1 => flags.dumpable.store(arg2 as u32, Ordering::Relaxed),
-        PR_GET_DUMPABLE => return Ok(u64::from(flags.dumpable.load(Ordering::Relaxed))),
-        PR_SET_PDEATHSIG if arg2 <= 64 => flags.parent_death_signal.store(arg2 as u32, Ordering::Relaxed),
-        PR_GET_PDEATHSIG => UserPtr::<u32>::new(arg2).write(&flags.parent_death_signal.load(Ordering::Relaxed))?,
-        PR_SET_NO_NEW_PRIVS if arg2 == 1 && no_more => flags.no_new_privs.store(true, Ordering::Relaxed),
-        PR_GET_NO_NEW_PRIVS if arg2 == 0 && no_more => {
-            return Ok(u64::from(flags.no_new_privs.load(Ordering::Relaxed)));
-        }
-        PR_SET_CHILD_SUBREAPER => flags.subreaper.store(arg2 != 0, Ordering::Relaxed),
-        PR_GET_CHILD_SUBREAPER => {
-            UserPtr::<u32>::new(arg2).write(&u32::from(flags.subreaper.load(Ordering::Relaxed)))?;
-        }
-        PR_SET_THP_DISABLE if no_more => flags.thp_disable.store(arg2 != 0, Ordering::Relaxed),
-        PR_GET_THP_DISABLE if arg2 == 0 && no_more => {
-            return Ok(u64::from(flags.thp_disable.load(Ordering::Relaxed)));
-        }
-        // Timers are as exact as the poller; the wish is noted nowhere, as nothing depends on it.
-        PR_GET_TIMERSLACK => return Ok(50_000),
-        PR_SET_TIMERSLACK => {}
-        PR_GET_KEEPCAPS => return Ok(u64::from(process.ids.lock().keep_capabilities)),
-        PR_SET_KEEPCAPS if arg2 <= 1 => process.ids.lock().keep_capabilities = arg2 == 1,
-        PR_GET_SECCOMP => return Ok(0),
-        PR_CAPBSET_READ if arg2 <= 40 => return Ok(1),
-        PR_CAPBSET_DROP => return Err(Errno::EPERM),
-        PR_SET_VMA => return Err(Errno::EINVAL),
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(0)
-}
-
 const ARCH_SET_GS: u32 = 0x1001;
 const ARCH_SET_FS: u32 = 0x1002;
 const ARCH_GET_FS: u32 = 0x1003;
@@ -155,27 +101,14 @@ pub fn arch_prctl(_: &mut Call<'_>, code: u32, address: u64) -> Result<u64> {
     }
 }
 
-/// personality(2): only the Linux personality exists.
-pub fn personality(_: &mut Call<'_>, persona: u32) -> Result<u64> {
-    match persona {
-        0 | u32::MAX => Ok(0),
-        // Address randomisation off is a wish that is not granted but does no harm to refuse.
-        _ => Err(Errno::EINVAL),
+/// personality(2): kept and inherited; execution domains beside Linux' own change nothing.
+pub fn personality(call: &mut Call<'_>, persona: u32) -> Result<u64> {
+    let kept = &call.task.process.flags.personality;
+    let before = kept.load(Ordering::Relaxed);
+    if persona != u32::MAX {
+        kept.store(persona, Ordering::Relaxed);
     }
-}
-
-/// The barriers that one vCPU keeps by running one task at a time: GLOBAL, GLOBAL_EXPEDITED and
-/// its registration, PRIVATE_EXPEDITED and its registration (linux/membarrier.h).
-const BARRIERS: u32 = 1 | 2 | 4 | 8 | 16;
-
-/// membarrier(2). With several vCPUs there are none, and the query says so.
-pub fn membarrier(_: &mut Call<'_>, command: u32, flags: u32, _cpu: i32) -> Result<u64> {
-    let known = if rkt_platform::cpus() == 1 { BARRIERS } else { 0 };
-    if flags != 0 || command.count_ones() > 1 || command & !known != 0 {
-        return Err(Errno::EINVAL);
-    }
-    core::sync::atomic::fence(Ordering::SeqCst);
-    Ok(if command == 0 { u64::from(known) } else { 0 })
+    Ok(before.into())
 }
 
 /// sethostname(2), setdomainname(2): the manifest fixes the name.
@@ -191,9 +124,4 @@ pub fn syslog(_: &mut Call<'_>, _kind: u32, _buf: u64, _len: i32) -> Result<u64>
 /// restart_syscall(2): restarts go through the registers, never through this call.
 pub fn restart_syscall(_: &mut Call<'_>) -> Answer {
     Err(Errno::EINTR)
-}
-
-/// A call that takes effect by doing nothing: the memory is all there, nothing is cached.
-pub fn nothing(_: &mut Call<'_>) -> Answer {
-    Ok(Outcome::Value(0))
 }

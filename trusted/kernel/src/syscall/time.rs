@@ -2,13 +2,13 @@
 
 use super::Call;
 use super::abi::{Rusage, SECOND, Timespec, Timeval, Tms};
-use crate::process::{self, Process};
+use crate::cpu_clock::{CpuClock, is_coarse, is_cpu_clock, is_own_task};
+use crate::process::Process;
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
-    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
-    CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, RUSAGE_CHILDREN, RUSAGE_SELF,
-    RUSAGE_THREAD, TIMER_ABSTIME,
+    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
+    CLOCK_THREAD_CPUTIME_ID, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, TIMER_ABSTIME,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
@@ -36,9 +36,11 @@ impl Clock {
         match id as u32 {
             CLOCK_REALTIME | CLOCK_TAI => Ok(Self::Realtime),
             CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(Self::Monotonic),
-            CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_REALTIME_COARSE | CLOCK_THREAD_CPUTIME_ID => {
-                Err(Errno::EOPNOTSUPP)
-            }
+            CLOCK_MONOTONIC_RAW
+            | CLOCK_MONOTONIC_COARSE
+            | CLOCK_REALTIME_COARSE
+            | CLOCK_REALTIME_ALARM
+            | CLOCK_BOOTTIME_ALARM => Err(Errno::EOPNOTSUPP),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -56,46 +58,13 @@ pub fn deadline_at(clock: Clock, time: u64) -> u64 {
     }
 }
 
-/// Processor time of a process; of the running one with its current slice.
-fn process_time(call: &Call<'_>, process: &Process) -> u64 {
-    let slice = if process.pid == call.task.process.pid { rkt_sched::slice_ns() } else { 0 };
-    process.cpu_ns() + slice
-}
-
-fn thread_time(call: &Call<'_>) -> u64 {
-    call.thread.ran_ns() + rkt_sched::slice_ns()
-}
-
-/// Clocks of other processes and threads: their number is `(!id << 3) | kind`, with bit 2 for a
-/// thread; kinds 0 to 2 are processor time in three ways (include/linux/posix-timers_types.h).
-fn cpu_clock(call: &Call<'_>, clock: i32) -> Result<u64> {
-    const THREAD: i32 = 4;
-    const DESCRIPTOR: i32 = 3;
-    let id = !(clock >> 3);
-    if clock & 3 == DESCRIPTOR {
-        return Err(Errno::EINVAL);
-    }
-    let process = &call.task.process;
-    if clock & THREAD != 0 {
-        if id == 0 || id == call.task.tid {
-            return Ok(thread_time(call));
-        }
-        let task = process::find_task(id).filter(|task| task.process.pid == process.pid).ok_or(Errno::EINVAL)?;
-        return Ok(task.thread().map_or(0, |thread| thread.ran_ns()));
-    }
-    if id == 0 {
-        return Ok(process_time(call, process));
-    }
-    Ok(process_time(call, &*process::find(id).ok_or(Errno::EINVAL)?))
-}
-
 fn read_clock(call: &Call<'_>, clock: i32) -> Result<u64> {
     Ok(match clock as u32 {
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => rkt_platform::now(),
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => rkt_platform::wall(),
-        CLOCK_PROCESS_CPUTIME_ID => process_time(call, &call.task.process),
-        CLOCK_THREAD_CPUTIME_ID => thread_time(call),
-        _ if clock < 0 => cpu_clock(call, clock)?,
+        CLOCK_PROCESS_CPUTIME_ID => call.task.process.cpu_ns(),
+        CLOCK_THREAD_CPUTIME_ID => call.thread.ran_ns(),
+        _ if clock < 0 => CpuClock::find(call.task, clock)?.now().ok_or(Errno::EINVAL)?,
         _ => return Err(Errno::EINVAL),
     })
 }
@@ -110,7 +79,7 @@ pub fn clock_gettime(call: &mut Call<'_>, clock: i32, to: UserPtr<Timespec>) -> 
 /// clock_getres(2).
 pub fn clock_getres(call: &mut Call<'_>, clock: i32, to: UserPtr<Timespec>) -> Result<u64> {
     read_clock(call, clock)?;
-    let coarse = matches!(clock as u32, CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE);
+    let coarse = matches!(clock as u32, CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE) || is_coarse(clock);
     to.write_nullable(&Timespec::from_ns(if coarse { TICK } else { 1 }))?;
     Ok(0)
 }
@@ -133,10 +102,11 @@ pub fn gettimeofday(_: &mut Call<'_>, to: UserPtr<Timeval>, zone: UserPtr<[i32; 
 }
 
 /// settimeofday(2): nobody sets the time here.
-pub fn settimeofday(_: &mut Call<'_>, from: UserPtr<Timeval>, _zone: u64) -> Result<u64> {
+pub fn settimeofday(_: &mut Call<'_>, from: UserPtr<Timeval>, zone: UserPtr<[i32; 2]>) -> Result<u64> {
     if let Some(from) = from.nullable() {
         from.read()?.to_ns()?;
     }
+    zone.nullable().map(|zone| zone.read()).transpose()?;
     Err(Errno::EPERM)
 }
 
@@ -162,13 +132,54 @@ pub fn clock_nanosleep(
     request: UserPtr<Timespec>,
     rest: UserPtr<Timespec>,
 ) -> Result<u64> {
+    let absolute = flags & TIMER_ABSTIME != 0;
+    if is_cpu_clock(clock) {
+        return sleep_by_cpu_clock(call, clock, absolute, request, rest);
+    }
+    if matches!(clock as u32, CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM) {
+        request.read()?.to_ns()?;
+        return Err(Errno::EOPNOTSUPP); // there is no clock that wakes the machine
+    }
     let clock = Clock::for_timers(clock)?;
     let time = request.read()?.to_ns()?;
-    if flags & TIMER_ABSTIME == 0 {
+    if !absolute {
         return sleep_for(call, time, rest);
     }
     rkt_sched::sleep_until(deadline_at(clock, time)).map_err(|_| Errno::ERESTARTNOHAND)?;
     Ok(0)
+}
+
+/// Sleeps until others have used processor time. Nothing tells when that is: the sleeper looks
+/// again as soon as it could be, if all vCPUs worked for it.
+fn sleep_by_cpu_clock(
+    call: &Call<'_>,
+    id: i32,
+    absolute: bool,
+    request: UserPtr<Timespec>,
+    rest: UserPtr<Timespec>,
+) -> Result<u64> {
+    if id as u32 == CLOCK_THREAD_CPUTIME_ID {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let time = request.read()?.to_ns()?;
+    if is_own_task(call.task, id) {
+        return Err(Errno::EINVAL);
+    }
+    let clock = CpuClock::find(call.task, id)?;
+    let end = if absolute { time } else { clock.now().unwrap_or(0).saturating_add(time) };
+    loop {
+        let left = clock.now().map_or(u64::MAX, |now| end.saturating_sub(now));
+        if left == 0 {
+            return Ok(0);
+        }
+        let span = (left / rkt_platform::cpus().max(1) as u64).max(TICK);
+        if rkt_sched::sleep_until(rkt_platform::now().saturating_add(span)).is_err() {
+            if !absolute {
+                rest.write_nullable(&Timespec::from_ns(left))?;
+            }
+            return Err(if absolute { Errno::ERESTARTNOHAND } else { Errno::EINTR });
+        }
+    }
 }
 
 fn sleep_for(call: &Call<'_>, duration: u64, rest: UserPtr<Timespec>) -> Result<u64> {
@@ -181,12 +192,17 @@ fn sleep_for(call: &Call<'_>, duration: u64, rest: UserPtr<Timespec>) -> Result<
     Err(Errno::ERESTARTNOHAND)
 }
 
-/// times(2). All processor time counts as user time.
+/// times(2).
 pub fn times(call: &mut Call<'_>, to: UserPtr<Tms>) -> Result<u64> {
     let process = &call.task.process;
-    let own = process_time(call, process) / USER_TICK;
-    let children = process.children_ns.load(Ordering::Relaxed) / USER_TICK;
-    to.write_nullable(&Tms { utime: own as i64, cutime: children as i64, ..Tms::default() })?;
+    let ((own, (children, _)), ticks) =
+        ((process.usage(), *process.children_usage.lock()), |ns| (ns / USER_TICK) as i64);
+    to.write_nullable(&Tms {
+        utime: ticks(own.user),
+        stime: ticks(own.system),
+        cutime: ticks(children.user),
+        cstime: ticks(children.system),
+    })?;
     Ok(rkt_platform::now() / USER_TICK)
 }
 
@@ -195,14 +211,12 @@ pub fn getrusage(call: &mut Call<'_>, who: i32, to: UserPtr<Rusage>) -> Result<u
     const SELF: i32 = RUSAGE_SELF as i32;
     const THREAD: i32 = RUSAGE_THREAD as i32;
     let process: &Arc<Process> = &call.task.process;
-    let ns = match who {
-        SELF => process_time(call, process),
-        THREAD => thread_time(call),
-        RUSAGE_CHILDREN => process.children_ns.load(Ordering::Relaxed),
+    let (usage, peak) = match who {
+        SELF => (process.usage(), process.peak()),
+        THREAD => (call.task.usage(), process.peak()),
+        RUSAGE_CHILDREN => *process.children_usage.lock(),
         _ => return Err(Errno::EINVAL),
     };
-    // Which pages are resident only the host knows: what is mapped is the most that can be.
-    let maxrss = if who == RUSAGE_CHILDREN { 0 } else { (process.mm().lock().total >> 10) as i64 };
-    to.write(&Rusage { maxrss, ..Rusage::of_ns(ns) })?;
+    to.write(&Rusage::new(&usage, peak))?;
     Ok(0)
 }

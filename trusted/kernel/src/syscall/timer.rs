@@ -2,9 +2,10 @@
 
 use super::Call;
 use super::abi::{Itimerspec, Itimerval, SECOND, Sigevent, Timespec, Timeval};
-use super::time::{Clock, deadline_at};
+use super::time::Clock;
+use crate::cpu_clock::{CpuClock, is_cpu_clock};
 use crate::process;
-use crate::signal::{self, PosixTimers, RealTimer, SIGNAL_MAX, Setting, Target};
+use crate::signal::{self, PosixTimer, PosixTimers, RealTimer, SIGNAL_MAX, Setting, Target, TimerClock};
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
     ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID, TIMER_ABSTIME,
@@ -23,7 +24,12 @@ pub fn alarm(call: &mut Call<'_>, seconds: u32) -> Result<u64> {
 
 /// Now, by the clock of an interval timer.
 fn itimer_now(call: &Call<'_>, which: u32) -> u64 {
-    if which == ITIMER_REAL { rkt_platform::now() } else { call.task.process.cpu_ns() + rkt_sched::slice_ns() }
+    let process = &call.task.process;
+    match which {
+        ITIMER_REAL => rkt_platform::now(),
+        ITIMER_VIRTUAL => process.usage().user,
+        _ => process.cpu_ns(),
+    }
 }
 
 fn itimer_index(which: u32) -> Result<usize> {
@@ -65,7 +71,10 @@ pub fn setitimer(call: &mut Call<'_>, which: u32, new: UserPtr<Itimerval>, old: 
 
 /// timer_create(2).
 pub fn timer_create(call: &mut Call<'_>, clock: i32, event: UserPtr<Sigevent>, id: UserPtr<i32>) -> Result<u64> {
-    Clock::for_timers(clock)?;
+    let clock = match is_cpu_clock(clock) {
+        true => TimerClock::Cpu(CpuClock::find(call.task, clock)?),
+        false => TimerClock::Time(Clock::for_timers(clock)?),
+    };
     let event = event.nullable().map(|event| event.read()).transpose()?;
     let process = &call.task.process;
     let signal = event.map(|event| (event.signo as u32, event.value));
@@ -96,8 +105,8 @@ fn target(call: &Call<'_>, event: &Sigevent) -> Result<Target> {
     }
 }
 
-fn shown_spec(setting: Setting) -> Itimerspec {
-    let value = setting.remaining(rkt_platform::now());
+fn shown_spec(timer: &PosixTimer, setting: Setting) -> Itimerspec {
+    let value = setting.remaining(timer.now());
     Itimerspec { interval: Timespec::from_ns(setting.interval), value: Timespec::from_ns(value) }
 }
 
@@ -114,18 +123,18 @@ pub fn timer_settime(
     let timer = signal::timers(call.task).find(id)?;
     let deadline = match value {
         0 => 0,
-        time if flags & TIMER_ABSTIME != 0 => deadline_at(Clock::for_timers(timer.clock)?, time).max(1),
-        duration => rkt_platform::now().saturating_add(duration),
+        time if flags & TIMER_ABSTIME != 0 => timer.deadline_at(time).max(1),
+        duration => timer.now().saturating_add(duration),
     };
     let before = timer.set(Setting { deadline, interval });
-    old.write_nullable(&shown_spec(before))?;
+    old.write_nullable(&shown_spec(&timer, before))?;
     Ok(0)
 }
 
 /// timer_gettime(2).
 pub fn timer_gettime(call: &mut Call<'_>, id: i32, to: UserPtr<Itimerspec>) -> Result<u64> {
-    let setting = signal::timers(call.task).find(id)?.setting();
-    to.write(&shown_spec(setting))?;
+    let timer = signal::timers(call.task).find(id)?;
+    to.write(&shown_spec(&timer, timer.setting()))?;
     Ok(0)
 }
 

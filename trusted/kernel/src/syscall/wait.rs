@@ -105,14 +105,14 @@ fn wait_for(call: &Call<'_>, whom: Whom, options: u32) -> Result<Option<(Arc<Pro
         && options & WNOWAIT == 0
     {
         process::forget(child.pid);
-        let total = child.cpu_ns() + child.children_ns.load(Ordering::Relaxed);
-        parent.children_ns.fetch_add(total, Ordering::Relaxed);
+        parent.take_over_usage(child);
     }
     Ok(found)
 }
 
 fn rusage(child: &Process) -> Rusage {
-    Rusage::of_ns(child.cpu_ns() + child.children_ns.load(Ordering::Relaxed))
+    let (theirs, peak) = *child.children_usage.lock();
+    Rusage::new(&child.usage().plus(theirs), peak.max(child.peak()))
 }
 
 /// wait4(2).

@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use rkt_kernel::files::FileTable;
-use rkt_kernel::mm::{Area, Backing, Mm};
+use rkt_kernel::mm::{Area, Backing, Marks, Mm};
 use rkt_kernel::process::{self, Process};
 use rkt_kernel::syscall;
 use rkt_kernel::task::Task;
@@ -69,7 +69,7 @@ fn start(number: usize, tasks: usize, owns_memory: bool) -> Arc<Process> {
                 backing: Backing::Anonymous,
                 name: None,
                 shared: false,
-                dont_fork: false,
+                marks: Marks::default(),
             })
             .unwrap();
     }
@@ -79,7 +79,7 @@ fn start(number: usize, tasks: usize, owns_memory: bool) -> Arc<Process> {
     for n in 0..tasks {
         let tid = if n == 0 { pid } else { process::allocate_id() };
         let task = Task::new(tid, process.clone(), [0; 16]);
-        let thread = rkt_kernel::boot::prepare_task(&task, SpaceId::FIRST, 0).unwrap();
+        let thread = rkt_kernel::boot::prepare_task(&task, SpaceId::FIRST, 0, None).unwrap();
         let rsp = STACK - ((number * 8 + n) as u64) * 0x8000;
         let rip = (number << 8 | n) as u64;
         thread.prepare_user(&Registers { rip, rsp, rflags: 0x202, ..Registers::default() }, |_| {});
