@@ -13,7 +13,7 @@ int main(void) {
     f_scratch();
     t_handle(SIGIO, told, SA_SIGINFO); t_handle(SIGUSR1, told, SA_SIGINFO);
     close(t_file("f", "text")); mkdir("d", 0755); mkfifo("p", 0600);
-    int r = open("f", O_RDONLY), rw = open("f", O_RDWR), dir = open("d", O_RDONLY), path = open("f", O_PATH), pipes[2], null = open("/dev/null", O_RDONLY); pipe(pipes);
+    int r = open("f", O_RDONLY), rw = open("f", O_RDWR), path = open("f", O_PATH), pipes[2], null = open("/dev/null", O_RDONLY); pipe(pipes);
     T(lease(r)); T(fcntl(r, F_SETLEASE, F_RDLCK)); T(fcntl(r, F_SETLEASE, F_WRLCK)); T(fcntl(rw, F_SETLEASE, F_WRLCK)); T(fcntl(r, F_SETLEASE, F_UNLCK)); T(fcntl(r, F_SETLEASE, 7)); T(fcntl(path, F_SETLEASE, F_RDLCK)); T(fcntl(-1, F_SETLEASE, F_RDLCK)); T(fcntl(pipes[0], F_SETLEASE, F_RDLCK)); T(fcntl(null, F_SETLEASE, F_RDLCK)); T(fcntl(pipes[0], F_GETLEASE)); T(fcntl(path, F_GETLEASE)); close(path);
     close(rw); T(fcntl(r, F_SETLEASE, F_RDLCK)); N(lease(r)); int r2 = open("f", O_RDONLY); T(lease(r2)); T(fcntl(r2, F_SETLEASE, F_RDLCK)); T(fcntl(r2, F_SETLEASE, F_UNLCK)); T(fcntl(r2, F_SETLEASE, F_UNLCK)); close(r2); show("nothing");
     T(open("f", O_WRONLY | O_NONBLOCK)); show("write open"); N(lease(r)); T(open("f", O_WRONLY | O_NONBLOCK)); show("again"); T(fcntl(r, F_SETLEASE, F_RDLCK)); T(fcntl(r, F_SETLEASE, F_UNLCK)); N(lease(r)); T(open("f", O_WRONLY | O_NONBLOCK)); close(r);

@@ -38,7 +38,8 @@ int main(void) {
     // types and links
     mkdir("t", 0755); mkdir("t/dir", 0755); symlink("x", "t/link"); mkfifo("t/fifo", 0600); mknod("t/sock", S_IFSOCK | 0600, 0); mknod("t/chr", S_IFCHR | 0600, 0x103); close(open("t/file", O_CREAT, 0600));
     d = opendir("t"); int types[16] = {0}; while ((e = readdir(d))) { types[e->d_type]++; struct stat s; fstatat(dirfd(d), e->d_name, &s, AT_SYMLINK_NOFOLLOW); if (strcmp(e->d_name, "..") && s.st_ino != e->d_ino) printf("ino of %s\n", e->d_name); }
-    for (int i = 0; i < 16; i++) printf("%d ", types[i]); puts(""); struct stat s; stat("t", &s); N(s.st_nlink); stat("d", &s); N(s.st_nlink);
+    for (int i = 0; i < 16; i++) printf("%d ", types[i]);
+    puts(""); struct stat s; stat("t", &s); N(s.st_nlink); stat("d", &s); N(s.st_nlink);
     AS(1000, 1000) { T((long)opendir("t") > 0); chdir("/"); }
     chmod("t", 0711); AS(1000, 1000) { T((long)opendir("t")); struct stat x; T(stat("t/file", &x)); } chmod("t", 0744); AS(1000, 1000) { T((long)opendir("t") > 0); struct stat x; T(stat("t/file", &x)); }
     return 0;

@@ -1,4 +1,5 @@
 // memfd_create and seals.
+// diff: libc=glibc
 #include "files.h"
 #include <linux/memfd.h>
 #ifndef F_SEAL_FUTURE_WRITE

@@ -1,4 +1,5 @@
 // openat2: the structure, its checks, and each RESOLVE_ restriction.
+// diff: libc=glibc
 #include "files.h"
 #include <linux/openat2.h>
 

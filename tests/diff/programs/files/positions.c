@@ -1,4 +1,5 @@
 // lseek with holes, preadv2 and pwritev2 flags, O_APPEND, and what advises or syncs.
+// diff: libc=glibc
 #include "files.h"
 #include <sys/uio.h>
 #include <linux/fs.h>
@@ -19,6 +20,7 @@ int main(void) {
     T(preadv2(fd, v, 1, -2, 0)); T(pwritev2(fd, v, 1, -2, 0)); T(pwritev2(fd, v, 1, -2, RWF_APPEND)); T(preadv2(pipes[0], v, 1, -1, RWF_NOWAIT)); T(preadv2(pipes[0], v, 1, 0, 0)); T(pwritev2(pipes[1], v, 1, -1, 0)); T(preadv2(pipes[0], v, 1, -1, RWF_NOWAIT)); T(preadv2(-1, v, 1, -1, 0x10000)); T(preadv2(wo, v, 1, -1, 0x10000)); T(pwritev2(ro, v, 1, -1, 0x10000)); T(preadv2(fd, v, -1, -1, 0x10000)); T(preadv2(sv[0], v, 1, -1, RWF_NOWAIT)); T(pwritev2(pipes[1], v, 1, -1, RWF_APPEND));
     // sync and advice
     T(fsync(fd)); T(fsync(pipes[0])); T(fsync(sv[0])); T(fsync(dir)); T(fsync(path)); T(fsync(-1)); T(fdatasync(fd)); T(fdatasync(pipes[1])); T(fsync(ro)); T(syncfs(fd)); T(syncfs(path)); T(syncfs(-1)); T(syncfs(pipes[0])); T(sync_file_range(fd, 0, 0, 0)); T(sync_file_range(fd, 0, 10, 7)); T(sync_file_range(fd, 0, 0, 8)); T(sync_file_range(fd, -1, 0, 0)); T(sync_file_range(fd, 0, -1, 0)); T(sync_file_range(fd, 0x7fffffffffffffff, 1, 0)); T(sync_file_range(pipes[0], 0, 0, 0)); T(sync_file_range(sv[0], 0, 0, 0)); T(sync_file_range(dir, 0, 0, 0)); T(sync_file_range(-1, -1, 0, 8)); T(sync_file_range(path, 0, 0, 0));
-    for (int a = -1; a < 8; a++) printf("%s ", t_name(posix_fadvise(fd, 0, 0, a))); puts(""); E(posix_fadvise(fd, 0, -1, 0)); E(posix_fadvise(fd, -1, 0, 0)); E(posix_fadvise(pipes[0], 0, 0, 0)); E(posix_fadvise(pipes[0], 0, -1, 9)); E(posix_fadvise(-1, 0, 0, 9)); E(posix_fadvise(dir, 0, 0, 0)); E(posix_fadvise(sv[0], 0, 0, 0)); T(readahead(fd, 0, 100)); T(readahead(wo, 0, 100)); T(readahead(pipes[0], 0, 100)); T(readahead(dir, 0, 100)); T(readahead(-1, 0, 100)); T(readahead(path, 0, 100)); T(readahead(sv[0], 0, 100)); T(readahead(fd, -1, 100));
+    for (int a = -1; a < 8; a++) printf("%s ", t_name(posix_fadvise(fd, 0, 0, a)));
+    puts(""); E(posix_fadvise(fd, 0, -1, 0)); E(posix_fadvise(fd, -1, 0, 0)); E(posix_fadvise(pipes[0], 0, 0, 0)); E(posix_fadvise(pipes[0], 0, -1, 9)); E(posix_fadvise(-1, 0, 0, 9)); E(posix_fadvise(dir, 0, 0, 0)); E(posix_fadvise(sv[0], 0, 0, 0)); T(readahead(fd, 0, 100)); T(readahead(wo, 0, 100)); T(readahead(pipes[0], 0, 100)); T(readahead(dir, 0, 100)); T(readahead(-1, 0, 100)); T(readahead(path, 0, 100)); T(readahead(sv[0], 0, 100)); T(readahead(fd, -1, 100));
     return 0;
 }

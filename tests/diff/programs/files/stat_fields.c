@@ -1,4 +1,5 @@
 // stat, statx, statfs: masks, flags, fields, errors.
+// diff: libc=glibc
 #include "files.h"
 #include <linux/stat.h>
 #include <sys/statfs.h>

@@ -1,4 +1,5 @@
 // truncate, ftruncate, fallocate, and the limit RLIMIT_FSIZE.
+// diff: libc=glibc
 #include "files.h"
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -8,7 +9,7 @@
 
 static volatile int signals;
 static void count(int s) { (void)s; signals++; }
-static void size(const char *name) { struct stat s; printf("  %s: %s size %lld\n", name, f_word(stat(name, &s)), (long long)s.st_size); }
+static void size(const char *name) { struct stat s = {0}; const char *word = f_word(stat(name, &s)); printf("  %s: %s size %lld\n", name, word, (long long)s.st_size); }
 #define X(call) (signals = 0, T(call), printf("  SIGXFSZ %d\n", signals))
 
 int main(void) {
