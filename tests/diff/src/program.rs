@@ -38,8 +38,6 @@ pub struct Directive {
     pub cpus: Vec<u32>,
     /// The C libraries the program is built with.
     pub libcs: Vec<Libc>,
-    /// Whether it is run on ext4, too, if it is about files.
-    pub on_disk: bool,
     /// The watchdog of one run.
     pub timeout: Duration,
 }
@@ -52,7 +50,6 @@ impl Default for Directive {
             env: Vec::new(),
             cpus: vec![1],
             libcs: vec![Libc::Glibc, Libc::Musl],
-            on_disk: true,
             timeout: Duration::from_secs(20),
         }
     }
@@ -98,7 +95,6 @@ impl Directive {
                     _ => bail!("libc is glibc, musl or both, not `{value}`"),
                 }
             }
-            "ext4" => self.on_disk = value.parse()?,
             "timeout" => self.timeout = Duration::from_secs(value.parse()?),
             _ => bail!("unknown key `{key}`"),
         }

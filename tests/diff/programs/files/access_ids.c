@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // access(2) judges by real ids, faccessat2 with AT_EACCESS by effective ones, file operations by file-system ids.
 #include "files.h"
 #include <sys/fsuid.h>

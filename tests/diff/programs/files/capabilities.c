@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // Each capability that concerns files, alone and missing.
 #include "files.h"
 #include <sys/xattr.h>

@@ -1,23 +1,7 @@
 // What the programs about files share: a directory that everybody may use, and blocks that run as somebody else.
 #include "../t.h"
 #include <grp.h>
-#include <sys/ioctl.h>
-
-// linux/capability.h, which musl-gcc does not find.
-#define _LINUX_CAPABILITY_VERSION_3 0x20080522
-#define CAP_CHOWN 0
-#define CAP_DAC_OVERRIDE 1
-#define CAP_DAC_READ_SEARCH 2
-#define CAP_FOWNER 3
-#define CAP_FSETID 4
-#define CAP_LINUX_IMMUTABLE 9
-#define CAP_SYS_CHROOT 18
-#define CAP_SYS_ADMIN 21
-#define CAP_SYS_RESOURCE 24
-#define CAP_MKNOD 27
-#define CAP_SETFCAP 31
-struct __user_cap_header_struct { uint32_t version; int pid; };
-struct __user_cap_data_struct { uint32_t effective, permitted, inheritable; };
+#include <linux/capability.h>
 
 #define NOBODY 65534u
 

@@ -1,4 +1,4 @@
-// diff: timeout=30
+// diff: timeout=30; libc=glibc
 // What inotify reports for each call, to the directory's watch and to the file's own.
 #include "files.h"
 #include <sys/inotify.h>

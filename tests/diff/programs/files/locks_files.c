@@ -1,5 +1,4 @@
-// diff: timeout=30
-// diff: libc=glibc
+// diff: timeout=30; libc=glibc
 // Locks of open file descriptions, and flock: who shares them, who conflicts, what ends them.
 #include "files.h"
 #include <sys/file.h>

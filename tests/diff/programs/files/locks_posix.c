@@ -1,4 +1,4 @@
-// diff: timeout=30
+// diff: timeout=30; libc=glibc
 // POSIX record locks: conflicts, splitting and joining, what F_GETLK tells, close and fork, deadlock.
 #include "files.h"
 
@@ -74,7 +74,7 @@ int main(void) {
     }
     char c; read(ready[0], &c, 1); t_sleep_ms(100);
     T(lock_on(fd, F_SETLKW, F_WRLCK, SEEK_SET, 1, 1));
-    T(lock(F_UNLCK, 0, 1)); wait(NULL);
+    lock(F_UNLCK, 0, 1); wait(NULL); // only the child talks now
     T(lock_on(fd, F_SETLKW, F_WRLCK, SEEK_SET, 0, 5)); map_("end");
     // lockf
     lseek(fd, 0, SEEK_SET); T(lock(F_UNLCK, 0, 0)); T(lockf(fd, F_TLOCK, 5)); map_("lockf"); T(lockf(fd, F_TEST, 5)); T(lockf(fd, F_ULOCK, 2)); map_("unlockf"); T(lockf(fd, 9, 1));

@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // Flags of open against kinds of files, as root and as somebody else.
 #include "files.h"
 

@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // What owner, group and others may do to files of each mode, and root without and with its capabilities.
 #include "files.h"
 

@@ -1,4 +1,4 @@
-// diff: timeout=60
+// diff: timeout=60; libc=glibc
 // Rename of each kind onto each kind, with each flag; of non-empty directories, into subtrees, and links of one inode.
 #include "files.h"
 

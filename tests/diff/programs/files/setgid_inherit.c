@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // What directories with the set-group-ID bit hand down, and who may set the bit.
 #include "files.h"
 

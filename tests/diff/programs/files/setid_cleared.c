@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // When the set-user-ID and set-group-ID bits go: writes, truncation, change of owner, by root and by others.
 #include "files.h"
 

@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // Sticky directories: who may remove, rename and replace what.
 #include "files.h"
 

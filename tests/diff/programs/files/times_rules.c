@@ -1,4 +1,4 @@
-// diff: timeout=60
+// diff: timeout=60; libc=glibc
 // Which of the three times of a file, and of its directory, each call changes.
 #include "files.h"
 #include <sys/xattr.h>

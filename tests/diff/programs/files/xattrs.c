@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // Extended attributes: namespaces, flags, limits, kinds of files, permissions, order of errors.
 #include "files.h"
 #include <sys/xattr.h>
