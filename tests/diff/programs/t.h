@@ -50,7 +50,7 @@ static inline const char *t_name(int error) {
         N_(EPROTONOSUPPORT), N_(ESOCKTNOSUPPORT), N_(EOPNOTSUPP), N_(EAFNOSUPPORT), N_(EADDRINUSE), N_(EADDRNOTAVAIL),
         N_(ENETUNREACH), N_(ECONNABORTED), N_(ECONNRESET), N_(ENOBUFS), N_(EISCONN), N_(ENOTCONN), N_(ETIMEDOUT),
         N_(ECONNREFUSED), N_(EHOSTUNREACH), N_(EALREADY), N_(EINPROGRESS), N_(ECANCELED), N_(EOWNERDEAD), N_(ENOTRECOVERABLE),
-        N_(EILSEQ), N_(EBADFD),
+        N_(EILSEQ), N_(EBADFD), N_(ESTALE),
 #undef N_
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
