@@ -32,11 +32,6 @@ pub const TESTS: &[Need] = &[
     ("sgdisk", "gdisk"),
     ("sfdisk", "fdisk"),
     ("qemu-img", "qemu-utils"),
-    ("qemu-storage-daemon", "qemu-utils"),
-    ("fio", "fio"),
-    ("rsync", "rsync"),
-    ("mariadbd", "mariadb-server-core"),
-    ("mariadb", "mariadb-client-core"),
 ];
 
 /// Installs what is missing, and says so first.
