@@ -63,8 +63,8 @@ impl Node {
             }
             let _work = content.work.write();
             let size = content.size.load(Ordering::Acquire);
-            if content.pages.read().is_present(at, (at + 1).min(size)) && at < size {
-                break; // the sink takes no more
+            if at < size && content.pages.read().is_present(at, at + 1) {
+                continue; // somebody else was faster
             }
             let to = content.ahead.reach(at, end.min(at + PORTION)).min(size);
             match self.fill(content, at, to, size) {

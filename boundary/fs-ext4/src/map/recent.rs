@@ -1,6 +1,7 @@
 //! Extents that were found lately, so that reading a file whose map is known needs neither its
 //! tree nor the lock of the file system.
 
+use alloc::vec::Vec;
 use lock_api::{Mutex, RawMutex};
 use rkt_ext4_format::extent::Extent;
 
@@ -29,12 +30,13 @@ pub(crate) trait Recent: Send + Sync {
 }
 
 /// Lists behind locks of this kind.
-pub(crate) struct Lists<L: RawMutex>([Mutex<L, List>; LISTS]);
+pub(crate) struct Lists<L: RawMutex>(Vec<Mutex<L, List>>);
 
 impl<L: RawMutex> Lists<L> {
     /// Nothing is known.
     pub fn new() -> Self {
-        Self([const { Mutex::new(List { extents: [None; LEN], next: 0 }) }; LISTS])
+        // One by one: together they are longer than a stack of the kernel's has room for.
+        Self((0..LISTS).map(|_| Mutex::new(List { extents: [None; LEN], next: 0 })).collect())
     }
 
     fn list(&self, ino: u32) -> Option<&Mutex<L, List>> {

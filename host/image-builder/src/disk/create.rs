@@ -80,7 +80,7 @@ pub fn create_disk(
             Arc::new(FileDisk::new(own()?, size))
         }
     };
-    let identity = identity(&tree);
+    let identity = identity(&tree, options.clamp_mtime);
     fill(&tree, disk, identity, options.clamp_mtime, progress)?;
     let pin = match options.format {
         DiskFormat::Verity => Some(verity::append(file, size, first(&identity), &identity[16..])?),
@@ -123,12 +123,13 @@ fn first(identity: &Digest) -> [u8; 16] {
 }
 
 /// A digest of what is in the tree but for contents of files: a name for the image.
-fn identity(tree: &Tree) -> Digest {
+fn identity(tree: &Tree, clamp_mtime: Option<u32>) -> Digest {
     let mut all = Vec::new();
     for (path, node) in tree.nodes() {
         let length = if let Kind::File(content) = &node.kind { content.length() } else { 0 };
         all.extend_from_slice(path);
-        for number in [0, node.full_mode(), node.uid, node.gid, node.mtime] {
+        let mtime = clamp_mtime.map_or(node.mtime, |clamp| clamp.min(node.mtime));
+        for number in [0, node.full_mode(), node.uid, node.gid, mtime] {
             all.extend_from_slice(&number.to_le_bytes());
         }
         all.extend_from_slice(&length.to_le_bytes());
