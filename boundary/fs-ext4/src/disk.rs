@@ -64,6 +64,17 @@ pub trait Disk: Send + Sync {
         pieces.iter().try_for_each(|(offset, from)| self.write(*offset, from))
     }
 
+    /// Writes `len` bytes at `offset`. `copy` puts them into buffers, each of them once; it is told the number
+    /// of the first byte that is wanted.
+    ///
+    /// # Errors
+    /// If any of it cannot be written.
+    fn write_from(&self, offset: u64, len: usize, copy: &dyn Fn(usize, &mut [u8])) -> Result<(), DiskError> {
+        let mut bytes = vec![0; len];
+        copy(0, &mut bytes);
+        self.write(offset, &bytes)
+    }
+
     /// Writes durably (force unit access). Says nothing of earlier writes.
     ///
     /// # Errors

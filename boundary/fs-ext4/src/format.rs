@@ -10,7 +10,7 @@ use crate::error::{Error, MountError, Result};
 use crate::groups::Groups;
 use crate::inodes::{Inodes, NewInode, mode};
 use crate::journal::own_features;
-use crate::map::Recent;
+use crate::map::Nothing;
 use crate::names::Content;
 use crate::shape::Shape;
 use alloc::collections::BTreeMap;
@@ -192,7 +192,7 @@ fn empty(
         superblock,
         groups,
         inodes: Inodes::new(64),
-        recent: Arc::new(Recent::new()),
+        recent: Arc::new(Nothing),
         running: Running { tid: 1, ..Running::default() },
         committed: 0,
         largest: usize::MAX,

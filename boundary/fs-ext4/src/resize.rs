@@ -1,6 +1,5 @@
 //! Lengths of files and blocks without data: truncate(2), fallocate(2), and where data is.
 
-use crate::data::Reservation;
 use crate::error::{Error, Result};
 use crate::fs::Ext4;
 use crate::inodes::mode;
@@ -85,7 +84,7 @@ impl<L: RawMutex> Ext4<L> {
             self.change(STEP, |core| core.drop_inline_data(ino))?;
             let mut block = data.clone();
             block.resize(self.shape.block_size, 0);
-            self.write_locked(ino, 0, &[&block], Some(data.len() as u64), &mut Reservation::none())?;
+            self.write_bytes(ino, 0, &block, data.len() as u64)?;
         }
         self.change(STEP, |core| core.make_extents(ino))
     }

@@ -42,7 +42,17 @@ impl Reservation {
     pub fn join(&mut self, other: Self) {
         self.blocks += other.blocks;
     }
+
+    /// Takes out what is more than so many.
+    pub fn split_off(&mut self, kept: u64) -> Self {
+        let surplus = self.blocks.saturating_sub(kept);
+        self.blocks -= surplus;
+        Self { blocks: surplus }
+    }
 }
+
+/// Where content lies on the disk: offsets and lengths in bytes.
+pub struct Places(Vec<(u64, usize)>);
 
 impl<L: RawMutex> Ext4<L> {
     /// Promises space for that many blocks of data, so that running out of it is known when data
@@ -153,20 +163,61 @@ impl<L: RawMutex> Ext4<L> {
             let logical = u32::try_from(at / size).map_err(|_| Error::TooLarge)?;
             let after = (at + part.len() as u64).max(offset).min(end);
             if skipped == 0 && part.len().is_multiple_of(size as usize) {
-                let blocks: Vec<&[u8]> = part.chunks(size as usize).collect();
-                self.write_locked(ino, logical, &blocks, Some(after), &mut Reservation::none())?;
+                self.write_bytes(ino, logical, part, after)?;
             } else {
                 let mut padded = alloc::vec![0; (skipped + part.len()).next_multiple_of(size as usize)];
                 self.fill_edges(ino, logical, &mut padded)?;
                 if let Some(place) = padded.get_mut(skipped..skipped + part.len()) {
                     place.copy_from_slice(part);
                 }
-                let blocks: Vec<&[u8]> = padded.chunks(size as usize).collect();
-                self.write_locked(ino, logical, &blocks, Some(after), &mut Reservation::none())?;
+                self.write_bytes(ino, logical, &padded, after)?;
             }
             (at, rest) = (at + part.len() as u64, behind);
         }
         Ok(())
+    }
+
+    /// Where the content of a range of whole blocks lies, if all of it has its place on the disk and is
+    /// written. It stays there until the file is made shorter or holes are made in it, which is up to the
+    /// caller to prevent.
+    ///
+    /// # Errors
+    /// If the disk fails or is damaged.
+    pub fn places(&self, ino: u32, offset: u64, len: u64) -> Result<Option<Places>> {
+        let size = self.shape.block_size as u64;
+        if !offset.is_multiple_of(size) || !len.is_multiple_of(size) {
+            return Ok(None);
+        }
+        let (mut at, mut left) = (offset / size, len / size);
+        let mut runs = Vec::new();
+        while left > 0 {
+            let logical = u32::try_from(at).map_err(|_| Error::TooLarge)?;
+            let found = self.map(ino, logical, u32::try_from(left).unwrap_or(u32::MAX))?;
+            let State::Written(start) = found.state else { return Ok(None) };
+            let blocks = u64::from(found.len).min(left);
+            runs.push((start * size, (blocks * size) as usize));
+            (at, left) = (at + blocks, left - blocks);
+        }
+        Ok(Some(Places(runs)))
+    }
+
+    /// Writes to places, as much as there is data for.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn write_to(&self, places: &Places, data: &[u8]) -> Result<()> {
+        let mut rest = data;
+        let pieces: Vec<(u64, &[u8])> = places
+            .0
+            .iter()
+            .map(|(offset, len)| {
+                let (part, behind) = rest.split_at((*len).min(rest.len()));
+                rest = behind;
+                (*offset, part)
+            })
+            .filter(|(_, part)| !part.is_empty())
+            .collect();
+        Ok(self.disk.write_many(&pieces)?)
     }
 
     /// Reads the first and the last block of a range that is about to be written in part.
@@ -206,7 +257,7 @@ impl<L: RawMutex> Ext4<L> {
         if let Some(data) = inline.filter(|data| !data.is_empty()) {
             let mut block = data.clone();
             block.resize(self.shape.block_size, 0);
-            self.write_locked(ino, 0, &[&block], Some(data.len() as u64), &mut Reservation::none())?;
+            self.write_bytes(ino, 0, &block, data.len() as u64)?;
         }
         self.zero_tail(ino, offset)
     }
@@ -236,8 +287,9 @@ impl<L: RawMutex> Ext4<L> {
         Ok(())
     }
 
-    /// Writes whole blocks of a file from `logical` on: what a page cache calls to write back.
-    /// `size` is the length of the file as far as it is known to the caller; the file gets it, or
+    /// Writes `count` whole blocks of a file from `logical` on: what a page cache calls to write back.
+    /// `copy` puts their bytes where the disk wants them, each of them once; it is told the number of the
+    /// first byte. `size` is the length of the file as far as it is known to the caller; the file gets it, or
     /// as much of it as these blocks reach. Blocks that have no place yet use up the reservation.
     ///
     /// # Errors
@@ -246,42 +298,51 @@ impl<L: RawMutex> Ext4<L> {
         &self,
         ino: u32,
         logical: u32,
-        blocks: &[&[u8]],
-        size: Option<u64>,
+        count: usize,
+        copy: &dyn Fn(usize, &mut [u8]),
+        size: u64,
         reservation: &mut Reservation,
     ) -> Result<()> {
-        let block_size = self.shape.block_size as u64;
-        if blocks.iter().any(|block| block.len() as u64 != block_size) {
-            return Err(Error::Invalid);
-        }
         let _file = self.lock_file(ino);
-        self.prepare_write(ino, u64::from(logical) * block_size)?;
-        self.write_locked(ino, logical, blocks, size, reservation)
+        self.prepare_write(ino, u64::from(logical) * self.shape.block_size as u64)?;
+        self.write_locked(ino, logical, count, copy, size, reservation)
     }
 
-    pub(crate) fn write_locked(
+    /// Writes whole blocks that lie in one piece. The file is locked, and gets this size at least.
+    pub(crate) fn write_bytes(&self, ino: u32, logical: u32, bytes: &[u8], size: u64) -> Result<()> {
+        let copy = |at: usize, into: &mut [u8]| {
+            if let Some(part) = bytes.get(at..).and_then(|rest| rest.get(..into.len())) {
+                into.copy_from_slice(part);
+            }
+        };
+        let count = bytes.len() / self.shape.block_size;
+        self.write_locked(ino, logical, count, &copy, size, &mut Reservation::none())
+    }
+
+    fn write_locked(
         &self,
         ino: u32,
         logical: u32,
-        blocks: &[&[u8]],
-        size: Option<u64>,
+        count: usize,
+        copy: &dyn Fn(usize, &mut [u8]),
+        size: u64,
         reservation: &mut Reservation,
     ) -> Result<()> {
-        let block_size = self.shape.block_size as u64;
-        let (mut at, mut rest) = (logical, blocks);
-        while !rest.is_empty() {
-            let wanted = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+        let block_size = self.shape.block_size;
+        let (mut at, mut done) = (logical, 0);
+        while done < count {
+            let wanted = u32::try_from(count - done).unwrap_or(u32::MAX);
             let found = self.change(0, |core| core.map_or_claim(ino, at, wanted, reservation))?;
-            let (part, behind) = rest.split_at(found.mapping.len as usize);
-            let places: Vec<(u64, &[u8])> =
-                (found.start..).map(|block| block * block_size).zip(part.iter().copied()).collect();
-            let written = self.disk.write_many(&places).map_err(Error::from);
-            let reached = (u64::from(at) + u64::from(found.mapping.len)) * block_size;
-            let size = size.map(|size| size.min(reached));
+            let blocks = found.mapping.len as usize;
+            let first = done * block_size;
+            let place = found.start * block_size as u64;
+            let copy_part = |from: usize, into: &mut [u8]| copy(first + from, into);
+            let written = self.disk.write_from(place, blocks * block_size, &copy_part).map_err(Error::from);
+            let reached = (u64::from(at) + u64::from(found.mapping.len)) * block_size as u64;
             let linked = written.and_then(|()| {
                 self.change(MAPPING, |core| {
                     core.link_written(ino, &found)?;
-                    core.grow(ino, size)
+                    core.grow(ino, size.min(reached))
                 })
             });
             if let Err(error) = linked {
@@ -289,7 +350,7 @@ impl<L: RawMutex> Ext4<L> {
                 core.release_claim(&found)?;
                 return Err(error);
             }
-            (at, rest) = (at + found.mapping.len, behind);
+            (at, done) = (at + found.mapping.len, done + blocks);
         }
         Ok(())
     }
@@ -358,11 +419,9 @@ impl Core {
     }
 
     /// A file reaches to `size` at least; its contents changed now.
-    fn grow(&mut self, ino: u32, size: Option<u64>) -> Result<()> {
+    fn grow(&mut self, ino: u32, size: u64) -> Result<()> {
         let now = self.now();
-        let longer = size.filter(|size| *size > 0);
-        let old = self.inode(ino)?.size;
-        if let Some(size) = longer.filter(|size| *size > old) {
+        if size > self.inode(ino)?.size {
             self.inode_data_mut(ino)?.size = size;
         }
         let found = self.inode_mut(ino)?;

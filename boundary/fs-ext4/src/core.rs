@@ -44,7 +44,7 @@ pub(crate) struct Core {
     pub groups: Groups,
     pub inodes: Inodes,
     /// Shared with those who look without the lock.
-    pub recent: Arc<Recent>,
+    pub recent: Arc<dyn Recent>,
     pub running: Running,
     /// The last transaction that is durable.
     pub committed: u32,

@@ -8,7 +8,7 @@ use crate::fs::{Ext4, Options};
 use crate::groups::Groups;
 use crate::inodes::Inodes;
 use crate::journal::{Journal, Log, Plan};
-use crate::map::Recent;
+use crate::map::Nothing;
 use crate::shape::{Shape, read_superblock};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -42,7 +42,7 @@ fn load_with(
         superblock,
         groups,
         inodes: Inodes::new(options.cached_inodes.max(64)),
-        recent: Arc::new(Recent::new()),
+        recent: Arc::new(Nothing),
         running: Running { tid: 1, ..Running::default() },
         committed: 0,
         largest: usize::MAX,
@@ -73,7 +73,7 @@ fn open_log(
     Log::open(&mut core, disk.clone()).map(Some)
 }
 
-impl<L: RawMutex> Ext4<L> {
+impl<L: RawMutex + Send + Sync + 'static> Ext4<L> {
     /// Mounts a disk.
     ///
     /// # Errors

@@ -189,9 +189,9 @@ fn reservations_are_kept() {
     assert_eq!(fs.statistics().free, free - 300);
     let other = fs.create(2, b"other", &file()).unwrap();
     assert_eq!(fs.write_at(other, 0, &vec![1; 8 << 20]), Err(Error::NoSpace));
-    let block = [9; 4096];
-    fs.write_blocks(ino, 0, &[&block[..]; 200], Some(200 * 4096), &mut promised).unwrap();
-    fs.write_blocks(ino, 200, &[&block[..]; 50], Some(250 * 4096 - 5), &mut promised).unwrap();
+    let nines = |_: usize, into: &mut [u8]| into.fill(9);
+    fs.write_blocks(ino, 0, 200, &nines, 200 * 4096, &mut promised).unwrap();
+    fs.write_blocks(ino, 200, 50, &nines, 250 * 4096 - 5, &mut promised).unwrap();
     assert_eq!(promised.blocks(), 50);
     fs.unreserve(promised);
     assert_eq!(fs.stat(ino).unwrap().size, 250 * 4096 - 5);

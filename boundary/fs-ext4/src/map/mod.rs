@@ -6,7 +6,7 @@ mod node;
 mod recent;
 mod remove;
 
-pub(crate) use recent::Recent;
+pub(crate) use recent::{Lists, Nothing, Recent};
 
 use crate::core::{Core, Run};
 use crate::error::Result;

@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::disk::{Disk, Environment, Event};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
-use crate::map::Recent;
+use crate::map::{Lists, Recent};
 use crate::seal::Sealed;
 use crate::shape::Shape;
 use alloc::sync::Arc;
@@ -58,7 +58,7 @@ pub struct Ext4<L: RawMutex> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) shape: Arc<Shape>,
     pub(crate) environment: Arc<dyn Environment>,
-    pub(crate) recent: Arc<Recent>,
+    pub(crate) recent: Arc<dyn Recent>,
     pub(crate) core: Mutex<L, Core>,
     pub(crate) journal: Mutex<L, Option<Journal>>,
     /// Not in place: stacks of kernels are short, and this value moves over several.
@@ -70,12 +70,16 @@ impl<L: RawMutex> Ext4<L> {
     pub(crate) fn assemble(
         disk: Arc<dyn Disk>,
         environment: Arc<dyn Environment>,
-        core: Core,
+        mut core: Core,
         journal: Option<Journal>,
         on_error: OnError,
-    ) -> Self {
+    ) -> Self
+    where
+        L: Send + Sync + 'static,
+    {
         let shape = core.shape.clone();
-        let recent = core.recent.clone();
+        let recent: Arc<dyn Recent> = Arc::new(Lists::<L>::new());
+        core.recent = recent.clone();
         let file_locks = (0..FILE_LOCKS).map(|_| Mutex::new(())).collect();
         let (core, journal) = (Mutex::new(core), Mutex::new(journal));
         Self { disk, shape, environment, recent, core, journal, file_locks, on_error }

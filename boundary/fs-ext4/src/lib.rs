@@ -39,7 +39,7 @@ mod times;
 
 pub use api::{Change, Stat, Statistics};
 pub use attributes::SetMode;
-pub use data::Reservation;
+pub use data::{Places, Reservation};
 pub use dir::DirEntry;
 pub use disk::{Disk, DiskError, Environment, Event};
 pub use error::{Corruption, Error, MountError, Result};
