@@ -4,6 +4,7 @@
 //! - [`Partition`]: a part of a disk.
 //! - [`Trace`]: tells of each request.
 //! - [`Fault`], [`Delay`]: a disk that fails or dawdles when told to, for tests of what lies above.
+//! - [`Overlay`]: changes in memory, over a disk that stays as it is.
 //! - [`MemoryDisk`]: the bottom of such a stack.
 //! - [`Blocking`]: one request at a time, any offset and length, for whoever has to wait anyway.
 #![no_std]
@@ -15,6 +16,7 @@ mod blocking;
 mod delay;
 mod fault;
 mod memory;
+mod overlay;
 mod partition;
 mod shift;
 mod trace;
@@ -23,6 +25,7 @@ pub use blocking::Blocking;
 pub use delay::Delay;
 pub use fault::{Fault, Verdict};
 pub use memory::MemoryDisk;
+pub use overlay::Overlay;
 pub use partition::{Partition, PartitionError};
 pub use shift::{Shift, Slice};
 pub use trace::{Event, Trace};

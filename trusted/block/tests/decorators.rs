@@ -1,6 +1,6 @@
 //! Each decorator does what it says, and nothing else.
 
-use rkt_block::{Blocking, Delay, Event, Fault, MemoryDisk, Partition, Slice, Trace, Verdict};
+use rkt_block::{Blocking, Delay, Event, Fault, MemoryDisk, Overlay, Partition, Slice, Trace, Verdict};
 use rkt_blockdev::{BlockDevice, BlockError, Request, SubmitError};
 use std::sync::{Arc, Mutex};
 
@@ -117,4 +117,36 @@ fn blocking_calls_need_no_alignment_and_end() {
     let mut silent = Delay::new(counting(4096), |_: &rkt_blockdev::Completion| u64::MAX / 2);
     assert_eq!(Blocking::new(&mut silent, 3, &mut || waits += 1).read(0, &mut [0]), Err(BlockError::Device));
     assert_eq!(waits, 4);
+}
+
+#[test]
+fn an_overlay_keeps_changes_and_leaves_the_disk() {
+    let seen = Arc::new(Mutex::new(0));
+    let writes = seen.clone();
+    let sink = move |event: Event<'_>| {
+        *writes.lock().unwrap() += usize::from(matches!(event, Event::Submitted(_, Request::Write { .. })));
+    };
+    let lower = Trace::new(counting(64 << 10).read_only(), sink);
+    let mut disk = Overlay::new(lower, 4 * 512);
+    assert!(!disk.geometry().read_only);
+    let mut now = |request: Request| {
+        let token = disk.submit(request).unwrap();
+        disk.kick();
+        let done = disk.poll().unwrap();
+        assert_eq!(done.token, token);
+        (done.request, done.result)
+    };
+    assert_eq!(now(write(512, 0xee, 1024)).1, Ok(()));
+    // Part of a read from each, all from above, all from below.
+    let mixed = [vec![0; 512], vec![0xee; 1024], vec![3; 512]].concat();
+    assert_eq!(now(read(0, 2048)), (Request::Read { offset: 0, data: mixed }, Ok(())));
+    assert_eq!(now(read(512, 512)), (Request::Read { offset: 512, data: vec![0xee; 512] }, Ok(())));
+    assert_eq!(now(read(2048, 512)), (Request::Read { offset: 2048, data: vec![4; 512] }, Ok(())));
+    assert_eq!(now(Request::Flush).1, Ok(()));
+    // What was written before takes no further room; what does not fit is not written at all.
+    assert_eq!(now(write(512, 0xdd, 1024)).1, Ok(()));
+    assert_eq!(now(write(4096, 1, 1536)).1, Err(BlockError::Io));
+    assert_eq!(now(read(4096, 512)), (Request::Read { offset: 4096, data: vec![8; 512] }, Ok(())));
+    assert_eq!(now(write(4096, 1, 1024)).1, Ok(()));
+    assert_eq!(*seen.lock().unwrap(), 0, "the disk below is never written");
 }

@@ -23,6 +23,8 @@ mod occupancy;
 #[cfg(not(loom))]
 mod park_lock;
 #[cfg(not(loom))]
+mod park_rwlock;
+#[cfg(not(loom))]
 mod thread;
 #[cfg(not(loom))]
 mod timer;
@@ -37,7 +39,8 @@ mod api {
         RunCounters, counters, kick_idle, move_to, ready_count, schedule, set_poller, slice_ns, yield_now,
     };
     pub use crate::idle::{Poller, idle_loop, set_spin};
-    pub use crate::park_lock::{ParkGuard, ParkLock, ParkMutex};
+    pub use crate::park_lock::{ParkGuard, ParkLock, ParkMutex, ParkMutexGuard};
+    pub use crate::park_rwlock::{AloneGuard, ParkRwLock, SharedGuard};
     pub use crate::thread::{CurrentThread, KERNEL_STACK_LEN, Thread, current, exit_current, in_thread, spawn};
     pub use crate::timer::{Timer, expire as expire_timers, next_deadline};
     pub use crate::wait::{Interrupted, Notify, Registration, WaitError, WaitQueue, sleep_until};

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use hashbrown::HashMap;
 use rkt_blockdev::{BlockDevice, BlockStats, Completion, Rejected, Request, SubmitError, Token};
 use rkt_ext4::{Disk, DiskError};
@@ -12,30 +13,67 @@ use rkt_sync::Mutex;
 
 /// Every disk, for the poller.
 static DISKS: Mutex<Vec<Arc<QueuedDisk>>> = Mutex::new(Vec::new());
+/// Requests of a batch that the device is told of together.
+const KICK_EACH: usize = 2;
 /// Looks at a disk that is being reset.
 const RESET_LOOKS: u32 = 1000;
 
+/// Requests that somebody waits for together.
+struct Batch {
+    /// Those that are not done.
+    left: AtomicUsize,
+    /// What was done, in the order of the requests.
+    done: Mutex<Vec<Option<Completion>>>,
+    waiter: WaitQueue,
+}
+
+impl Batch {
+    fn new(len: usize) -> Arc<Self> {
+        let mut done = Vec::new();
+        done.resize_with(len, || None);
+        Arc::new(Self { left: AtomicUsize::new(len), done: Mutex::new(done), waiter: WaitQueue::new() })
+    }
+
+    /// One of the requests was done, or will never be.
+    fn finish(&self, nth: usize, completion: Option<Completion>) {
+        if let Some(place) = self.done.lock().get_mut(nth) {
+            *place = completion;
+        }
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.waiter.wake_all(0);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.left.load(Ordering::Acquire) == 0
+    }
+}
+
 struct Inner {
     device: Box<dyn BlockDevice>,
-    /// Completed, and not yet taken by whoever waits.
-    done: HashMap<Token, Completion>,
+    /// Whose the requests in flight are.
+    waiting: HashMap<Token, (Arc<Batch>, usize)>,
 }
 
 impl Inner {
     /// Takes in what the device has completed; true if there was anything.
     fn collect(&mut self) -> bool {
-        let before = self.done.len();
+        let mut any = false;
         while let Some(completion) = self.device.poll() {
-            self.done.insert(completion.token, completion);
+            any = true;
+            if let Some((batch, nth)) = self.waiting.remove(&completion.token) {
+                batch.finish(nth, Some(completion));
+            }
         }
-        self.done.len() > before
+        any
     }
 }
 
 /// A disk. Calls park until the device is through.
 pub struct QueuedDisk {
     inner: Mutex<Inner>,
-    waiters: WaitQueue,
+    /// Those for whom the device had no room.
+    crowded: WaitQueue,
     len: u64,
     max_transfer: usize,
     max_discard: u64,
@@ -68,8 +106,8 @@ impl QueuedDisk {
     pub fn new(device: Box<dyn BlockDevice>) -> Arc<Self> {
         let geometry = device.geometry();
         let disk = Arc::new(Self {
-            inner: Mutex::new(Inner { device, done: HashMap::new() }),
-            waiters: WaitQueue::new(),
+            inner: Mutex::new(Inner { device, waiting: HashMap::new() }),
+            crowded: WaitQueue::new(),
             len: geometry.len,
             max_transfer: geometry.max_transfer,
             max_discard: geometry.max_discard,
@@ -88,18 +126,21 @@ impl QueuedDisk {
         let worked = inner.collect();
         drop(inner);
         if worked {
-            self.waiters.wake_all(0);
+            self.crowded.wake_all(0);
         }
         worked
     }
 
     /// Hands a request to the device, when that has room.
-    fn submit(&self, mut request: Request) -> Result<Token, DiskError> {
+    fn submit(&self, batch: &Arc<Batch>, nth: usize, mut request: Request) -> Result<(), DiskError> {
         let mut was_reset = false;
         loop {
             let mut inner = self.inner.lock();
             let Rejected { error, request: back } = match inner.device.submit(request) {
-                Ok(token) => return Ok(token),
+                Ok(token) => {
+                    inner.waiting.insert(token, (batch.clone(), nth));
+                    return Ok(());
+                }
                 Err(rejected) => rejected,
             };
             request = back;
@@ -108,11 +149,10 @@ impl QueuedDisk {
                     inner.device.kick();
                     let seen = inner.device.in_flight();
                     drop(inner);
-                    self.waiters.wait_uninterruptible(|| {
+                    self.crowded.wait_uninterruptible(|| {
                         let mut inner = self.inner.lock();
                         (inner.collect() || inner.device.in_flight() < seen).then_some(())
                     });
-                    self.waiters.wake_all(0);
                 }
                 SubmitError::Down if !was_reset => {
                     was_reset = true;
@@ -132,39 +172,37 @@ impl QueuedDisk {
     }
 
     /// Has the device do these requests, in any order, and waits for all; gives them back in order.
-    fn run(&self, requests: Vec<Request>) -> Result<Vec<Request>, DiskError> {
-        let mut failed = false;
-        let mut tokens = Vec::with_capacity(requests.len());
-        for request in requests {
-            match self.submit(request) {
-                Ok(token) => tokens.push(token),
-                Err(DiskError) => {
-                    failed = true;
-                    break;
-                }
+    fn run(&self, requests: impl ExactSizeIterator<Item = Request>) -> Result<Vec<Request>, DiskError> {
+        let batch = Batch::new(requests.len());
+        let mut refused = false;
+        for (nth, request) in requests.enumerate() {
+            refused = refused || self.submit(&batch, nth, request).is_err();
+            if refused {
+                batch.finish(nth, None);
+            }
+            // The device works on these while the next are copied for it.
+            if nth % KICK_EACH == KICK_EACH - 1 {
+                self.inner.lock().device.kick();
             }
         }
         self.inner.lock().device.kick();
-        let mut done = Vec::with_capacity(tokens.len());
-        for token in tokens {
-            let completion = self.waiters.wait_uninterruptible(|| {
-                let mut inner = self.inner.lock();
-                let news = inner.collect();
-                let mine = inner.done.remove(&token);
-                drop(inner);
-                if news {
-                    self.waiters.wake_all(0);
-                }
-                mine
-            });
-            failed |= completion.result.is_err();
-            done.push(completion.request);
-        }
-        if failed { Err(DiskError) } else { Ok(done) }
+        batch.waiter.wait_uninterruptible(|| {
+            if !batch.is_done() {
+                self.poll();
+            }
+            batch.is_done().then_some(())
+        });
+        let done = core::mem::take(&mut *batch.done.lock());
+        let request = |completion: Option<Completion>| {
+            let completion = completion.ok_or(DiskError)?;
+            completion.result.map_err(|_| DiskError)?;
+            Ok(completion.request)
+        };
+        done.into_iter().map(request).collect()
     }
 
     /// Cuts a range into what the device takes at once.
-    fn cuts(&self, offset: u64, len: usize) -> impl Iterator<Item = (u64, usize)> {
+    fn cuts(&self, offset: u64, len: usize) -> impl ExactSizeIterator<Item = (u64, usize)> {
         let most = self.max_transfer.max(1);
         (0..len).step_by(most).map(move |at| (offset.saturating_add(at as u64), most.min(len - at)))
     }
@@ -184,7 +222,7 @@ impl Disk for QueuedDisk {
     }
 
     fn flush(&self) -> Result<(), DiskError> {
-        self.run(Vec::from([Request::Flush])).map(drop)
+        self.run([Request::Flush].into_iter()).map(drop)
     }
 
     fn read_many(&self, pieces: &mut [(u64, &mut [u8])]) -> Result<(), DiskError> {
@@ -194,7 +232,7 @@ impl Disk for QueuedDisk {
                 self.cuts(*offset, into.len()).map(|(offset, len)| Request::Read { offset, data: vec![0; len] }),
             );
         }
-        let mut done = self.run(requests)?.into_iter();
+        let mut done = self.run(requests.into_iter())?.into_iter();
         for (_, into) in pieces {
             for chunk in into.chunks_mut(self.max_transfer.max(1)) {
                 match done.next() {
@@ -207,21 +245,36 @@ impl Disk for QueuedDisk {
     }
 
     fn write_many(&self, pieces: &[(u64, &[u8])]) -> Result<(), DiskError> {
+        let most = self.max_transfer.max(1);
         let mut requests: Vec<Request> = Vec::new();
+        let mut ahead: usize = pieces.iter().map(|(_, from)| from.len()).sum();
         for (offset, from) in pieces {
-            let most = self.max_transfer.max(1);
             // Pieces that lie one behind the other become one request.
             if let Some(Request::Write { offset: before, data, .. }) = requests.last_mut()
                 && before.checked_add(data.len() as u64) == Some(*offset)
                 && data.len() + from.len() <= most
             {
                 data.extend_from_slice(from);
+                ahead -= from.len();
                 continue;
             }
             for (at, part) in (0u64..).step_by(most).zip(from.chunks(most)) {
-                requests.push(Request::Write { offset: offset + at, data: part.to_vec(), fua: false });
+                // With room for what may follow.
+                let mut data = Vec::with_capacity(ahead.min(most));
+                data.extend_from_slice(part);
+                ahead -= part.len();
+                requests.push(Request::Write { offset: offset + at, data, fua: false });
             }
         }
+        self.run(requests.into_iter()).map(drop)
+    }
+
+    fn write_from(&self, offset: u64, len: usize, copy: &dyn Fn(usize, &mut [u8])) -> Result<(), DiskError> {
+        let requests = self.cuts(offset, len).map(|(at, len)| {
+            let mut data = vec![0; len];
+            copy((at - offset) as usize, &mut data);
+            Request::Write { offset: at, data, fua: false }
+        });
         self.run(requests).map(drop)
     }
 
@@ -230,7 +283,7 @@ impl Disk for QueuedDisk {
             self.write(offset, from)?;
             return self.flush();
         }
-        self.run(Vec::from([Request::Write { offset, data: from.to_vec(), fua: true }])).map(drop)
+        self.run([Request::Write { offset, data: from.to_vec(), fua: true }].into_iter()).map(drop)
     }
 
     fn discard(&self, offset: u64, len: u64) -> Result<(), DiskError> {
@@ -239,6 +292,6 @@ impl Disk for QueuedDisk {
         }
         let most = self.max_discard;
         let cut = |at: u64| Request::Discard { offset: offset + at, len: most.min(len - at) };
-        self.run((0..len).step_by(most as usize).map(cut).collect()).map(drop)
+        self.run((0..len).step_by(most as usize).map(cut).collect::<Vec<_>>().into_iter()).map(drop)
     }
 }

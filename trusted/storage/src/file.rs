@@ -2,7 +2,7 @@
 
 use crate::convert::{errno, result};
 use crate::node::{Content, Node};
-use crate::pages::{FOLIO, PAGE};
+use crate::pages::PAGE;
 use alloc::sync::Arc;
 use alloc::vec;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -16,33 +16,29 @@ use rkt_linux_abi::{Errno, Result};
 use rkt_user::{IoSink, IoSource, UserPtr};
 use rkt_vfs::{FileOps, Mappable, MappedFolio, OpenFile, seek_in};
 
-/// Bytes that a sequential reader gets ahead.
-const READ_AHEAD: u64 = 512 << 10;
+/// Most bytes that are read from the disk at once.
+pub const PORTION: u64 = 2 << 20;
 
 impl Node {
-    /// Gets the content of `[from, to)` that is missing. The work lock is held.
+    /// Gets the content of `[from, to)` that is missing. The work lock is held alone.
     fn fill(&self, content: &Content, from: u64, to: u64, size: u64) -> Result<()> {
         let block = self.shared.fs.block_size() as u64;
-        let mut at = from / PAGE * PAGE;
-        while at < to {
-            let place = content.pages.read().place(at, size);
-            let end = to.next_multiple_of(PAGE).min(place.start + place.len);
-            if !content.pages.read().is_present(at, end) {
-                let mut bytes = vec![0; (end - at) as usize];
-                let logical = u32::try_from(at / block).map_err(|_| Errno::EFBIG)?;
-                result(self.shared.fs.read_blocks(self.ino, logical, &mut bytes))?;
-                // What the disk has behind the end of the file is nobody's business.
-                let kept = size.saturating_sub(at).min(bytes.len() as u64) as usize;
-                bytes.get_mut(kept..).unwrap_or_default().fill(0);
-                let before = content.pages.read().held();
-                let mut pages = content.pages.write();
-                pages.fill(place, at, &bytes)?;
-                let gained = pages.held() - before;
-                drop(pages);
-                self.shared.note_cached(gained);
-            }
-            at = end;
+        let (mut from, to) = (from / PAGE * PAGE, to.next_multiple_of(PAGE));
+        let before = content.pages.read().held();
+        while let Some((at, end)) = { content.pages.read().missing(from, to) } {
+            let end = end.min(at + PORTION);
+            let mut bytes = vec![0; (end - at) as usize];
+            let logical = u32::try_from(at / block).map_err(|_| Errno::EFBIG)?;
+            result(self.shared.fs.read_blocks(self.ino, logical, &mut bytes))?;
+            // What the disk has behind the end of the file is nobody's business.
+            let kept = size.saturating_sub(at).min(bytes.len() as u64) as usize;
+            bytes.get_mut(kept..).unwrap_or_default().fill(0);
+            content.pages.write().fill(at, size, &bytes)?;
+            from = end;
         }
+        // Not with the pages locked: whoever has too many drops some.
+        let held = content.pages.read().held();
+        self.shared.note_cached(held.saturating_sub(before));
         Ok(())
     }
 
@@ -50,54 +46,42 @@ impl Node {
     pub fn read_at(&self, offset: u64, into: &mut IoSink<'_>) -> Result<usize> {
         let content = self.regular()?;
         let mut done = 0;
-        let sequential = content.read_end.load(Ordering::Relaxed) == offset;
-        let finish = |done: usize| {
-            content.read_end.store(offset + done as u64, Ordering::Relaxed);
-            Ok(done)
-        };
         loop {
             let (at, size) = (offset + done as u64, content.size.load(Ordering::Acquire));
-            if at >= size || into.is_full() {
-                return finish(done);
-            }
             let end = size.min(at.saturating_add(into.remaining() as u64));
+            if at >= end {
+                break;
+            }
             let moved = match content.pages.read().read(at, end, into) {
                 Err(error) if done == 0 => return Err(error),
-                Err(_) => return finish(done),
+                Err(_) => break,
                 Ok(moved) => moved,
             };
             done += moved;
-            if moved == 0 {
-                let _work = content.work.lock();
-                let size = content.size.load(Ordering::Acquire);
-                let ahead = if sequential { end.max(at + READ_AHEAD) } else { end };
-                let to = ahead.min(at + READ_AHEAD).min(size);
-                if content.pages.read().is_present(at, (at + 1).min(size)) && at < size {
-                    return finish(done); // the sink takes no more
-                }
-                match self.fill(content, at, to, size) {
-                    Err(error) if done == 0 => return Err(error),
-                    Err(_) => return finish(done),
-                    Ok(()) => {}
-                }
+            if moved > 0 {
+                continue;
+            }
+            let _work = content.work.write();
+            let size = content.size.load(Ordering::Acquire);
+            if at < size && content.pages.read().is_present(at, at + 1) {
+                continue; // somebody else was faster
+            }
+            let to = content.ahead.reach(at, end.min(at + PORTION)).min(size);
+            match self.fill(content, at, to, size) {
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+                Ok(()) => {}
             }
         }
+        content.ahead.note(offset + done as u64);
+        Ok(done)
     }
 
     /// Writes at an offset, or at the end if there is none; gives the bytes moved and the position behind.
     pub fn write_at(&self, offset: Option<u64>, from: &mut IoSource<'_>) -> Result<(usize, u64)> {
         let content = self.regular()?;
-        let most = self.shared.fs.max_size();
-        if self.shared.fs.is_read_only() {
-            return Err(Errno::EROFS);
-        }
-        let work = content.work.lock();
-        let size = content.size.load(Ordering::Acquire);
-        let start = offset.unwrap_or(size);
-        if !from.is_full() && start >= most {
-            return Err(Errno::EFBIG);
-        }
-        from.limit(usize::try_from(most - start.min(most)).unwrap_or(usize::MAX));
+        let work = content.work.write();
+        let start = self.start_of_write(content, offset, from)?;
         let mut done = 0;
         let mut failure = None;
         while !from.is_full() {
@@ -110,11 +94,12 @@ impl Node {
                 }
             }
         }
-        let dirty = content.pages.read().dirty();
-        drop(work);
         if done > 0 {
             self.touch_written(content.size.load(Ordering::Acquire));
-            self.shared.note_dirty(self, dirty)?;
+            self.shared.count_dirty(content);
+            self.shared.note_dirty(self);
+            drop(work);
+            self.shared.throttle(self)?;
         }
         match failure {
             Some(error) if done == 0 => Err(error),
@@ -122,11 +107,28 @@ impl Node {
         }
     }
 
+    /// Where a write begins; it is cut to what a file can hold.
+    pub fn start_of_write(&self, content: &Content, offset: Option<u64>, from: &mut IoSource<'_>) -> Result<u64> {
+        let most = self.shared.fs.max_size();
+        if self.shared.fs.is_read_only() {
+            return Err(Errno::EROFS);
+        }
+        let start = offset.unwrap_or_else(|| content.size.load(Ordering::Acquire));
+        if !from.is_full() && start >= most {
+            return Err(Errno::EFBIG);
+        }
+        from.limit(usize::try_from(most - start.min(most)).unwrap_or(usize::MAX));
+        Ok(start)
+    }
+
     /// Writes into one folio.
     fn write_some(&self, content: &Content, at: u64, from: &mut IoSource<'_>) -> Result<usize> {
         let size = content.size.load(Ordering::Acquire);
         let end = at.saturating_add(from.remaining() as u64);
-        let place = content.pages.read().place(at, size.max(end));
+        let (place, before) = {
+            let pages = content.pages.read();
+            (pages.place(at, size.max(end)), pages.held())
+        };
         let end = end.min(place.start + place.len);
         // Pages that are written in part keep the rest of their content.
         for edge in [at, end] {
@@ -136,11 +138,12 @@ impl Node {
             }
         }
         self.promise(content, at, end)?;
-        let before = content.pages.read().held();
-        let moved = content.pages.write().write(at, size.max(end), from)?;
-        self.shared.note_cached(content.pages.read().held().saturating_sub(before));
-        let reached = at + moved as u64;
-        content.size.fetch_max(reached, Ordering::AcqRel);
+        let (moved, held) = {
+            let mut pages = content.pages.write();
+            (pages.write(at, size.max(end), from)?, pages.held())
+        };
+        self.shared.note_cached(held.saturating_sub(before));
+        content.size.fetch_max(at + moved as u64, Ordering::AcqRel);
         Ok(moved)
     }
 
@@ -184,7 +187,7 @@ impl Node {
         if size > self.shared.fs.max_size() {
             return Err(Errno::EFBIG);
         }
-        let _work = content.work.lock();
+        let _work = content.work.write();
         let old = content.size.load(Ordering::Acquire);
         // The page that the new end lies in keeps its first part.
         if size < old && !size.is_multiple_of(PAGE) {
@@ -194,8 +197,10 @@ impl Node {
             content.pages.write().truncate(size);
         }
         content.size.store(size, Ordering::Release);
+        self.shared.count_dirty(content);
         result(self.shared.fs.set_size(self.ino, size))?;
         self.touch_written(size);
+        self.shared.note_dirty(self);
         self.refresh()
     }
 
@@ -214,7 +219,7 @@ impl Node {
         let content = self.regular()?;
         // The disk is to know what was written before it moves or drops blocks.
         self.write_back()?;
-        let _work = content.work.lock();
+        let _work = content.work.write();
         result(self.shared.fs.fallocate(self.ino, what, offset, len))?;
         let size = result(self.shared.fs.stat(self.ino))?.size;
         let changed = match what {
@@ -222,12 +227,25 @@ impl Node {
             Allocate::Punch | Allocate::Zero { .. } => Some((offset, offset.saturating_add(len))),
             Allocate::Collapse | Allocate::Insert => Some((offset, u64::MAX)),
         };
-        if let Some((from, to)) = changed {
-            content.pages.write().forget(from / PAGE * PAGE, to.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX));
-        }
         content.size.store(size, Ordering::Release);
+        if let Some((from, to)) = changed {
+            self.renew(content, from / PAGE * PAGE, to.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX), size)?;
+        }
+        self.shared.count_dirty(content);
         self.touch_written(size);
+        self.shared.note_dirty(self);
         self.refresh()
+    }
+
+    /// The disk has another content of `[from, to)` now: mappings are to show it, all else is forgotten.
+    fn renew(&self, content: &Content, from: u64, to: u64, size: u64) -> Result<()> {
+        let shown = content.pages.write().forget(from, to);
+        for (from, to) in shown {
+            // Behind the end of the file there is nothing on the disk.
+            self.fill(content, from, to.min(size.next_multiple_of(PAGE)).max(from), size)?;
+        }
+        content.pages.write().truncate(size);
+        Ok(())
     }
 
     /// SEEK_DATA and SEEK_HOLE.
@@ -245,16 +263,17 @@ impl Node {
 impl Mappable for Node {
     fn folio(&self, offset: u64) -> Result<MappedFolio> {
         let content = self.regular()?;
-        let _work = content.work.lock();
+        let _work = content.work.write();
         let size = content.size.load(Ordering::Acquire);
         if offset >= size.next_multiple_of(PAGE) {
             return Err(Errno::EFAULT);
         }
         let place = content.pages.read().place(offset, size);
         self.fill(content, place.start, place.start + place.len, size)?;
-        let (start, folio) = content.pages.write().map(offset).ok_or(Errno::EIO)?;
-        if content.writable_maps.load(Ordering::Acquire) > 0 {
-            self.shared.note_mapped(self);
+        let writable = content.writable_maps.load(Ordering::Acquire) > 0;
+        let (start, folio) = content.pages.write().map(offset, writable).ok_or(Errno::EIO)?;
+        if writable {
+            self.shared.note_dirty(self);
         }
         Ok(MappedFolio { folio, start })
     }
@@ -266,7 +285,9 @@ impl Mappable for Node {
     fn map_writable(&self, mapped: bool) -> Result<()> {
         let content = self.regular()?;
         if mapped {
-            content.writable_maps.fetch_add(1, Ordering::AcqRel);
+            if content.writable_maps.fetch_add(1, Ordering::AcqRel) == 0 {
+                content.pages.write().watch_mapped();
+            }
             return Ok(());
         }
         self.written();
@@ -275,12 +296,16 @@ impl Mappable for Node {
     }
 
     fn written(&self) {
-        if let Ok(content) = self.regular() {
-            let size = content.size.load(Ordering::Acquire);
-            content.pages.write().dirty_mapped(size);
+        let Ok(content) = self.regular() else { return };
+        let _work = content.work.write();
+        let size = content.size.load(Ordering::Acquire);
+        let dirty = content.pages.read().dirty();
+        content.pages.write().find_mapped_stores(size);
+        if content.pages.read().dirty() != dirty {
             self.touch_written(size);
-            self.shared.note_mapped(self);
         }
+        self.shared.count_dirty(content);
+        self.shared.note_dirty(self);
     }
 }
 
@@ -304,13 +329,14 @@ impl DiskFile {
         behind_it: &mut u64,
         from: &mut IoSource<'_>,
     ) -> Result<usize> {
-        let (moved, behind) = self.node.write_at(at, from)?;
+        let direct = file.flags() & O_DIRECT != 0;
+        let (moved, behind) = if direct { self.node.write_direct(at, from)? } else { self.node.write_at(at, from)? };
         if moved > 0 {
             *behind_it = behind;
             if !file.credentials().capable(CAP_FSETID) {
                 self.node.drop_privileges()?;
             }
-            if file.flags() & (O_DSYNC | O_DIRECT) != 0 {
+            if file.flags() & O_DSYNC != 0 {
                 self.sync(file, file.flags() & O_SYNC != O_SYNC)?;
             }
         }
@@ -324,7 +350,8 @@ impl FileOps for DiskFile {
     }
 
     fn read(&self, file: &OpenFile, offset: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
-        let moved = self.node.read_at(*offset, into)?;
+        let direct = file.flags() & O_DIRECT != 0;
+        let moved = if direct { self.node.read_direct(*offset, into)? } else { self.node.read_at(*offset, into)? };
         *offset = offset.saturating_add(moved as u64);
         if file.flags() & O_NOATIME == 0 && file.path().mount.flags() & MS_NOATIME == 0 {
             self.node.touch_read();
@@ -383,5 +410,3 @@ impl FileOps for DiskFile {
         Ok(())
     }
 }
-
-const _: () = assert!(READ_AHEAD.is_multiple_of(FOLIO));

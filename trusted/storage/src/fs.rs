@@ -1,18 +1,18 @@
 //! A mounted disk.
 
 use crate::convert::result;
-use crate::node::{Node, describe};
+use crate::node::{Content, Node, describe};
 use crate::writeback;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hashbrown::HashMap;
 use rkt_ext4::{Disk, Environment, Event, Ext4, MountError, Options, Stat};
 use rkt_linux_abi::Result;
 use rkt_platform::SpaceId;
-use rkt_sched::{ParkLock, Thread};
+use rkt_sched::{ParkLock, Thread, WaitQueue};
 use rkt_sync::Mutex;
 use rkt_vfs::{FileSystem, FsStatistics, Inode, Metadata, new_anonymous_device};
 
@@ -38,7 +38,13 @@ pub struct Shared {
     options: MountOptions,
     nodes: Mutex<HashMap<u32, Weak<Node>>>,
     /// Nodes that have content which the disk does not: kept until it has.
-    dirty: Mutex<BTreeMap<u32, (Arc<Node>, u64)>>,
+    dirty: Mutex<BTreeMap<u32, Arc<Node>>>,
+    /// Bytes that the disk does not have.
+    dirty_bytes: AtomicU64,
+    /// The thread that writes back waits here.
+    flusher: WaitQueue,
+    /// It has been called.
+    called: AtomicBool,
     /// Inodes whose nodes have gone, to be released.
     gone: Mutex<Vec<u32>>,
     /// Bytes of folios, about.
@@ -111,22 +117,41 @@ impl Shared {
         }
     }
 
-    /// The node has so many bytes that the disk does not. Whoever makes too many writes back himself.
-    pub fn note_dirty(&self, node: &Node, bytes: u64) -> Result<()> {
-        let Some(node) = node.me.upgrade() else { return Ok(()) };
-        let total: u64 = {
-            let mut dirty = self.dirty.lock();
-            dirty.insert(node.ino, (node.clone(), bytes));
-            dirty.values().map(|(_, bytes)| bytes).sum()
-        };
-        if total > self.options.dirty { node.write_back() } else { Ok(()) }
+    /// Counts what the disk does not have of a node. Its work lock is held.
+    pub fn count_dirty(&self, content: &Content) {
+        let now = content.pages.read().dirty();
+        let before = content.counted.swap(now, Ordering::AcqRel);
+        // Wrapping: the sum over all nodes is what counts.
+        self.dirty_bytes.fetch_add(now.wrapping_sub(before), Ordering::AcqRel);
     }
 
-    /// A mapping may have written to the node.
-    pub fn note_mapped(&self, node: &Node) {
-        if let Some(node) = node.me.upgrade() {
-            self.dirty.lock().entry(node.ino).or_insert((node, 0));
+    /// The node has something that the disk does not: bytes, times, or a mapping that may write.
+    pub fn note_dirty(&self, node: &Node) {
+        let mut dirty = self.dirty.lock();
+        if !dirty.contains_key(&node.ino)
+            && let Some(node) = node.me.upgrade()
+        {
+            dirty.insert(node.ino, node);
         }
+    }
+
+    /// So much waits for the disk that the thread that writes back is called, or that whoever made it so has
+    /// to do it himself.
+    pub fn throttle(&self, node: &Node) -> Result<()> {
+        let waiting = self.dirty_bytes.load(Ordering::Acquire);
+        if waiting > self.options.dirty {
+            return node.write_back();
+        }
+        if waiting > self.options.dirty / 2 && !self.called.swap(true, Ordering::AcqRel) {
+            self.flusher.wake_all(0);
+        }
+        Ok(())
+    }
+
+    /// Waits until so much waits for the disk that somebody calls, or the deadline is over; true if called.
+    pub fn wait_for_call(&self, deadline: u64) -> bool {
+        let called = || self.called.swap(false, Ordering::AcqRel).then_some(());
+        self.flusher.wait(Some(deadline), called).is_ok()
     }
 
     /// The disk has all of the node's content.
@@ -137,7 +162,7 @@ impl Shared {
 
     /// Nodes with content that the disk does not have.
     pub fn dirty_nodes(&self) -> Vec<Arc<Node>> {
-        self.dirty.lock().values().map(|(node, _)| node.clone()).collect()
+        self.dirty.lock().values().cloned().collect()
     }
 
     /// So many bytes of folios were made. If they are too many, clean ones go.
@@ -151,20 +176,21 @@ impl Shared {
         }
     }
 
+    /// Drops clean folios, those first that nobody used since the last look.
     fn shrink(&self) {
         let nodes: Vec<Arc<Node>> = self.nodes.lock().values().filter_map(Weak::upgrade).collect();
-        let mut held = 0;
-        for node in nodes {
-            if let Some(content) = &node.content {
-                // Whoever works on the file has its lock, and may count on what he just filled.
-                let mut pages = content.pages.write();
-                if held + pages.held() > self.options.cache / 2 {
-                    pages.shrink();
+        let contents = || nodes.iter().filter_map(|node| node.content.as_ref());
+        let held: u64 = contents().map(|content| content.pages.read().held()).sum();
+        let mut surplus = held.saturating_sub(self.options.cache / 8 * 7);
+        let wanted = surplus;
+        for _ in 0..2 {
+            for content in contents() {
+                if surplus > 0 {
+                    surplus -= content.pages.write().shrink(surplus).min(surplus);
                 }
-                held += pages.held();
             }
         }
-        self.cached.store(held, Ordering::Relaxed);
+        self.cached.store(held - (wanted - surplus), Ordering::Relaxed);
     }
 }
 
@@ -188,6 +214,9 @@ impl DiskFs {
             options,
             nodes: Mutex::new(HashMap::new()),
             dirty: Mutex::new(BTreeMap::new()),
+            dirty_bytes: AtomicU64::new(0),
+            flusher: WaitQueue::new(),
+            called: AtomicBool::new(false),
             gone: Mutex::new(Vec::new()),
             cached: AtomicU64::new(0),
         });

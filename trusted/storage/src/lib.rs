@@ -12,7 +12,9 @@
 
 extern crate alloc;
 
+mod ahead;
 mod convert;
+mod direct;
 mod disk;
 mod file;
 mod fs;

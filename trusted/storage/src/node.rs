@@ -1,5 +1,6 @@
 //! Inodes of a disk's file system.
 
+use crate::ahead::ReadAhead;
 use crate::convert::{entry_kind, kind, metadata, result, set_mode};
 use crate::file::DiskFile;
 use crate::fs::Shared;
@@ -8,11 +9,11 @@ use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use rkt_ext4::{Change, NewInode as Template, Reservation, Stat};
 use rkt_linux_abi::general::{S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT};
 use rkt_linux_abi::{Errno, Result};
-use rkt_sched::ParkLock;
+use rkt_sched::ParkRwLock;
 use rkt_sync::{Mutex, OnceCell, RwLock};
 use rkt_vfs::lock::FileLocks;
 use rkt_vfs::pipe::Pipe;
@@ -23,8 +24,9 @@ use rkt_vfs::{
 
 /// The content of a regular file.
 pub struct Content {
-    /// Held, also over the disk's work, by whoever fills, changes or writes back.
-    pub work: ParkLock,
+    /// Held, also over the disk's work, by whoever fills, changes or writes back; shared by those who only
+    /// need blocks to stay where they are.
+    pub work: ParkRwLock,
     pub pages: RwLock<Pages>,
     /// Length in bytes: the disk may know of less.
     pub size: AtomicU64,
@@ -32,8 +34,12 @@ pub struct Content {
     pub writable_maps: AtomicU32,
     /// Blocks promised to dirty pages.
     pub promised: Mutex<Reservation>,
-    /// Where the last read ended: one that goes on there is sequential.
-    pub read_end: AtomicU64,
+    /// How reading goes on.
+    pub ahead: ReadAhead,
+    /// Bytes that the disk does not have, as the file system counts them.
+    pub counted: AtomicU64,
+    /// The times are ahead of the disk's.
+    pub stale_times: AtomicBool,
     /// Errors of writing back so far; who opened the file at another count is told (fsync(2)).
     pub errors: AtomicU32,
 }
@@ -42,12 +48,14 @@ impl Content {
     /// That of a file of this length, none of which is in memory.
     fn new(size: u64) -> Self {
         Self {
-            work: ParkLock::new(),
+            work: ParkRwLock::new(),
             pages: RwLock::default(),
             size: AtomicU64::new(size),
             writable_maps: AtomicU32::new(0),
             promised: Mutex::new(Reservation::none()),
-            read_end: AtomicU64::new(0),
+            ahead: ReadAhead::default(),
+            counted: AtomicU64::new(0),
+            stale_times: AtomicBool::new(false),
             errors: AtomicU32::new(0),
         }
     }
@@ -61,6 +69,8 @@ pub struct Node {
     kind: FileType,
     /// What stat(2) tells; times and length may be ahead of the disk's.
     attributes: RwLock<Metadata>,
+    /// Until then reading does not change the access time.
+    accessed_until: AtomicI64,
     pub content: Option<Content>,
     locks: OnceCell<Box<FileLocks>>,
     text: TextUse,
@@ -85,6 +95,7 @@ impl Node {
             ino: stat.ino,
             kind,
             attributes: RwLock::new(shared.describe(stat)),
+            accessed_until: AtomicI64::new(i64::MIN),
             content,
             locks: OnceCell::new(),
             text: TextUse::default(),
@@ -107,6 +118,7 @@ impl Node {
         let ahead = self.content.is_some() && known.mtime.0 > fresh.mtime.0;
         let (mtime, ctime) =
             if ahead { (known.mtime, known.ctime.max(fresh.ctime)) } else { (fresh.mtime, fresh.ctime) };
+        self.accessed_until.store(i64::MIN, Ordering::Relaxed);
         *known = Metadata { size, mtime, ctime, atime: known.atime.max(fresh.atime), ..fresh };
         Ok(())
     }
@@ -116,16 +128,28 @@ impl Node {
         let now = Time::now();
         let mut known = self.attributes.write();
         (known.mtime, known.ctime, known.size) = (now, now, size);
+        self.accessed_until.store(i64::MIN, Ordering::Relaxed);
+        if let Some(content) = &self.content {
+            content.stale_times.store(true, Ordering::Release);
+        }
     }
 
     /// The content was read now (relatime of mount(8)).
     pub fn touch_read(&self) {
+        if Time::now().0 >= self.accessed_until.load(Ordering::Relaxed) {
+            self.update_access_time();
+        }
+    }
+
+    #[cold]
+    fn update_access_time(&self) {
         const DAY: i64 = 86_400_000_000_000;
         let now = Time::now();
         {
             let mut known = self.attributes.write();
             let stale = known.atime <= known.mtime || known.atime <= known.ctime || now.0 - known.atime.0 > DAY;
             if !stale {
+                self.accessed_until.store(known.atime.0.saturating_add(DAY), Ordering::Relaxed);
                 return;
             }
             known.atime = now;

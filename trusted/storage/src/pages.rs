@@ -3,9 +3,14 @@
 //! A folio of length 2^n lies at a multiple of its length. A folio that is mapped (its `Arc` is held
 //! elsewhere) is never replaced or dropped while the file lives: mapping and file stay one memory.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
+use core::hash::BuildHasher;
+use core::sync::atomic::{AtomicBool, Ordering};
+use hashbrown::DefaultHashBuilder;
 use rkt_heap::Folio;
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{IoSink, IoSource};
@@ -24,6 +29,10 @@ struct Page {
     dirty: u32,
     /// It was shown in a mapping.
     mapped: bool,
+    /// It was read or written since the last look for folios to drop.
+    used: AtomicBool,
+    /// What the disk has of each page, as a checksum: so stores through mappings are found.
+    sums: Option<Box<[u64]>>,
 }
 
 impl Page {
@@ -38,6 +47,41 @@ impl Page {
     fn in_use(&self) -> bool {
         Arc::strong_count(&self.folio) > 1
     }
+
+    /// Sets these pages to zero.
+    fn clear(&self, bits: u32) -> Result<()> {
+        for nth in (0..self.len() / PAGE).filter(|nth| bits >> nth & 1 == 1) {
+            self.folio.zero((nth * PAGE) as usize, PAGE as usize).map_err(|_| Errno::EIO)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers what these pages hold now.
+    fn remember(&mut self, bits: u32, hasher: &impl BuildHasher) {
+        let pages = (self.len() / PAGE) as usize;
+        let sums = self.sums.get_or_insert_with(|| vec![0; pages].into_boxed_slice());
+        for (nth, sum) in sums.iter_mut().enumerate().filter(|(nth, _)| bits >> nth & 1 == 1) {
+            *sum = checksum(&self.folio, nth, hasher);
+        }
+    }
+
+    /// Which of these pages hold something else than what was remembered.
+    fn changed(&self, bits: u32, hasher: &impl BuildHasher) -> u32 {
+        let Some(sums) = &self.sums else { return bits };
+        let differs = |(nth, sum): (usize, &u64)| {
+            let changed = bits >> nth & 1 == 1 && checksum(&self.folio, nth, hasher) != *sum;
+            u32::from(changed) << nth
+        };
+        sums.iter().enumerate().map(differs).fold(0, |all, bit| all | bit)
+    }
+}
+
+/// A keyed checksum of a page; a program may be changing it.
+fn checksum(folio: &Folio, nth: usize, hasher: &impl BuildHasher) -> u64 {
+    let mut bytes = [0; PAGE as usize];
+    // The page lies in the folio.
+    let _ = folio.copy_out(nth * PAGE as usize, &mut bytes);
+    hasher.hash_one(bytes.as_slice())
 }
 
 /// The bits of pages that `[from, to)` of a folio touches.
@@ -45,6 +89,11 @@ fn mask(from: u64, to: u64) -> u32 {
     let (first, end) = (from / PAGE, to.div_ceil(PAGE));
     let below = |n: u64| if n >= 32 { u32::MAX } else { (1u32 << n) - 1 };
     below(end) & !below(first)
+}
+
+/// The bits of pages that lie wholly in `[from, to)`.
+fn whole(from: u64, to: u64) -> u32 {
+    mask(from.next_multiple_of(PAGE), (to / PAGE * PAGE).max(from.next_multiple_of(PAGE)))
 }
 
 /// A place in the file whose content is missing.
@@ -56,24 +105,24 @@ pub struct Missing {
     pub len: u64,
 }
 
-/// A run of pages to be written back.
-pub struct Run {
-    /// Offset in the file.
-    pub offset: u64,
-    /// Content: whole pages.
-    pub bytes: Vec<u8>,
-}
-
 /// The folios.
 #[derive(Default)]
 pub struct Pages {
     folios: BTreeMap<u64, Page>,
     /// Bytes of folios.
     held: u64,
+    /// Dirty pages.
+    dirty: u64,
+    hasher: DefaultHashBuilder,
 }
 
 impl Pages {
     fn find(&self, at: u64) -> Option<(u64, &Page)> {
+        // Most are folios of full length, which one look finds.
+        let aligned = at / FOLIO * FOLIO;
+        if let Some(page) = self.folios.get(&aligned).filter(|page| at - aligned < page.len()) {
+            return Some((aligned, page));
+        }
         let (&start, page) = self.folios.range(..=at).next_back()?;
         (at < start + page.len()).then_some((start, page))
     }
@@ -90,7 +139,7 @@ impl Pages {
 
     /// Bytes that the disk does not have.
     pub fn dirty(&self) -> u64 {
-        self.folios.values().map(|page| u64::from(page.dirty.count_ones()) * PAGE).sum()
+        self.dirty * PAGE
     }
 
     /// Reads from `at` as long as content is there, up to `end`; gives the bytes moved. Fewer than wanted:
@@ -114,6 +163,9 @@ impl Pages {
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
             };
+            if !page.used.load(Ordering::Relaxed) {
+                page.used.store(true, Ordering::Relaxed);
+            }
             done += moved;
             at += moved as u64;
             if moved < want {
@@ -136,6 +188,34 @@ impl Pages {
             at = end;
         }
         true
+    }
+
+    /// The first run of pages of `[from, to)` that have no content. Both are at borders of pages.
+    pub fn missing(&self, from: u64, to: u64) -> Option<(u64, u64)> {
+        let mut start = from;
+        while let Some((first, page)) = self.find(start).filter(|_| start < to) {
+            let nth = (start - first) / PAGE;
+            let ready = u64::from((page.present >> nth).trailing_ones()).min(page.len() / PAGE - nth);
+            if ready == 0 {
+                break;
+            }
+            start += ready * PAGE;
+        }
+        let mut end = start;
+        while end < to {
+            end = match self.find(end) {
+                None => self.folios.range(end..).next().map_or(to, |(&next, _)| next),
+                Some((first, page)) => {
+                    let nth = (end - first) / PAGE;
+                    let absent = u64::from((page.present >> nth).trailing_zeros()).min(page.len() / PAGE - nth);
+                    if absent == 0 {
+                        break;
+                    }
+                    end + absent * PAGE
+                }
+            };
+        }
+        (start < to).then_some((start, end.min(to)))
     }
 
     /// Where the folio for `at` lies, or would lie in a file of this length.
@@ -161,25 +241,42 @@ impl Pages {
         if !self.folios.contains_key(&place.start) {
             let folio = Folio::new(&rkt_heap::REGION, (place.len / PAGE) as usize).ok_or(Errno::ENOMEM)?;
             self.held += place.len;
-            let page = Page { folio: Arc::new(folio), present: 0, dirty: 0, mapped: false };
+            let page = Page {
+                folio: Arc::new(folio),
+                present: 0,
+                dirty: 0,
+                mapped: false,
+                used: AtomicBool::new(true),
+                sums: None,
+            };
             self.folios.insert(place.start, page);
         }
         self.folios.get_mut(&place.start).ok_or(Errno::EIO)
     }
 
-    /// Enters content from the disk at a place, but for pages that are there already.
+    /// Enters content from the disk, but for pages that are there already. `size` is the file's length.
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn fill(&mut self, place: Missing, offset: u64, bytes: &[u8]) -> Result<()> {
-        let page = self.ensure(place)?;
-        for (at, content) in (offset..).step_by(PAGE as usize).zip(bytes.chunks(PAGE as usize)) {
-            let Some(within) = at.checked_sub(place.start) else { continue };
-            let bit = mask(within, within + 1);
-            if within < page.len() && page.present & bit == 0 {
-                page.folio.copy_in(within as usize, content).map_err(|_| Errno::EIO)?;
-                page.present |= bit;
+    pub fn fill(&mut self, offset: u64, size: u64, bytes: &[u8]) -> Result<()> {
+        let hasher = self.hasher.clone();
+        let (mut at, mut rest) = (offset, bytes);
+        while !rest.is_empty() {
+            let place = self.place(at, size);
+            let page = self.ensure(place)?;
+            let within = at - place.start;
+            let (part, behind) = rest.split_at((page.len() - within).min(rest.len() as u64) as usize);
+            for (nth, content) in (within / PAGE..).zip(part.chunks(PAGE as usize)) {
+                let bit = 1 << nth;
+                if page.present & bit == 0 {
+                    page.folio.copy_in((nth * PAGE) as usize, content).map_err(|_| Errno::EIO)?;
+                    page.present |= bit;
+                    if page.sums.is_some() {
+                        page.remember(bit, &hasher);
+                    }
+                }
             }
+            (at, rest) = (at + part.len() as u64, behind);
         }
         Ok(())
     }
@@ -194,56 +291,111 @@ impl Pages {
         let page = self.ensure(place)?;
         let offset = at - place.start;
         let want = (page.len() - offset).min(from.remaining() as u64);
-        let touched = mask(offset, offset + want);
+        let fresh = mask(offset, offset + want) & !page.present;
         // What no one has written, and the file does not have, is zero.
-        for fresh in (0..place.len / PAGE).filter(|nth| (touched & !page.present) >> nth & 1 == 1) {
-            page.folio.zero((fresh * PAGE) as usize, PAGE as usize).map_err(|_| Errno::EIO)?;
+        page.clear(fresh & !whole(offset, offset + want))?;
+        let moved = from.take_folio(&page.folio, offset as usize, want as usize)? as u64;
+        let end = offset + moved;
+        if moved < want && fresh & mask(end, end + 1) != 0 {
+            // A page that was to be written whole was not.
+            let rest = end.next_multiple_of(PAGE) - end;
+            page.folio.zero(end as usize, rest as usize).map_err(|_| Errno::EIO)?;
         }
-        let moved = from.take_folio(&page.folio, offset as usize, want as usize)?;
-        let bits = mask(offset, offset + moved as u64);
-        if moved > 0 {
-            page.present |= bits;
-            page.dirty |= bits;
+        let bits = mask(offset, end);
+        let fresh = bits & !page.dirty;
+        page.present |= bits;
+        page.dirty |= bits;
+        self.dirty += u64::from(fresh.count_ones());
+        Ok(moved as usize)
+    }
+
+    /// Replaces what is there of `[at, at + bytes.len())` by what the disk has now; pages that are not there
+    /// stay so. A page that is dirty keeps the rest of its content.
+    pub fn overwrite(&mut self, at: u64, bytes: &[u8]) {
+        let end = at + bytes.len() as u64;
+        let first = self.find(at).map_or(at, |(start, _)| start);
+        let hasher = self.hasher.clone();
+        for (&start, page) in self.folios.range_mut(first..end) {
+            let mut from = at.max(start);
+            while from < end.min(start + page.len()) {
+                let to = (from / PAGE * PAGE + PAGE).min(end);
+                let bit = mask(from - start, from - start + 1);
+                let part = bytes.get((from - at) as usize..(to - at) as usize).unwrap_or_default();
+                // The range lies in the folio.
+                if page.present & bit != 0
+                    && page.folio.copy_in((from - start) as usize, part).is_ok()
+                    && page.sums.is_some()
+                {
+                    page.remember(bit, &hasher);
+                }
+                from = to;
+            }
         }
-        Ok(moved)
     }
 
     /// Pages of `[from, to)` that are not dirty, which writing there would make so.
     pub fn clean_pages(&self, from: u64, to: u64) -> u64 {
-        (from / PAGE..to.div_ceil(PAGE))
-            .filter(|nth| {
-                let at = nth * PAGE;
-                self.find(at).is_none_or(|(start, page)| page.dirty & mask(at - start, at - start + 1) == 0)
-            })
-            .count() as u64
+        let mut clean = to.div_ceil(PAGE) - from / PAGE;
+        let first = self.find(from).map_or(from, |(start, _)| start);
+        for (&start, page) in self.folios.range(first..to) {
+            let touched = mask(from.saturating_sub(start), (to - start).min(page.len()));
+            clean -= u64::from((page.dirty & touched).count_ones());
+        }
+        clean
     }
 
-    /// The folio for a mapping, all of whose pages have their content.
-    pub fn map(&mut self, at: u64) -> Option<(u64, Arc<Folio>)> {
+    /// Whether there is a folio for a part of `[from, to)`.
+    pub fn has_any(&self, from: u64, to: u64) -> bool {
+        self.find(from).is_some() || self.folios.range(from..to).next().is_some()
+    }
+
+    /// Whether a page of `[from, to)` is dirty, or may be written by a mapping.
+    pub fn may_be_dirty(&self, from: u64, to: u64) -> bool {
+        let first = self.find(from).map_or(from, |(start, _)| start);
+        self.folios.range(first..to).any(|(&start, page)| {
+            page.dirty & mask(from.saturating_sub(start), (to - start).min(page.len())) != 0 || page.mapped
+        })
+    }
+
+    /// The folio for a mapping, all of whose pages have their content. If somebody may write through
+    /// mappings, what it holds is remembered.
+    pub fn map(&mut self, at: u64, writable: bool) -> Option<(u64, Arc<Folio>)> {
+        let hasher = self.hasher.clone();
         let (start, page) = self.find_mut(at)?;
         page.mapped = true;
+        if writable && page.sums.is_none() {
+            page.remember(page.all(), &hasher);
+        }
         (page.present == page.all()).then(|| (start, page.folio.clone()))
     }
 
-    /// Counts what mappings may have written as dirty.
-    pub fn dirty_mapped(&mut self, size: u64) {
-        for (start, page) in self.folios.iter_mut().filter(|(_, page)| page.mapped) {
-            page.dirty |= page.present & mask(0, size.saturating_sub(*start).min(page.len()));
+    /// From now on somebody may write through mappings: remembers what those that are there show.
+    pub fn watch_mapped(&mut self) {
+        for page in self.folios.values_mut().filter(|page| page.mapped && page.sums.is_none()) {
+            page.remember(page.all(), &self.hasher);
         }
     }
 
-    /// Takes a run of dirty pages, from `from` on and of about `most` bytes at most, out for writing back;
-    /// they count as clean from now.
-    pub fn take_dirty(&mut self, from: u64, most: usize) -> Option<Run> {
-        let (offset, len) = self.dirty_run(from)?;
-        let mut run = Run { offset, bytes: Vec::new() };
-        let mut next = Some((offset, len));
-        while let Some((at, len)) = next.filter(|&(at, _)| at == offset + run.bytes.len() as u64) {
-            self.take_out(at, len, &mut run.bytes);
-            let end = offset + run.bytes.len() as u64;
-            next = if run.bytes.len() < most { self.dirty_run(end) } else { None };
+    /// Counts what mappings have written as dirty.
+    pub fn find_mapped_stores(&mut self, size: u64) {
+        for (start, page) in self.folios.iter_mut().filter(|(_, page)| page.mapped) {
+            let clean = page.present & mask(0, size.saturating_sub(*start).min(page.len())) & !page.dirty;
+            let found = page.changed(clean, &self.hasher);
+            page.dirty |= found;
+            self.dirty += u64::from(found.count_ones());
         }
-        Some(run)
+    }
+
+    /// The first dirty pages from `from` on, of about `most` bytes at most: where, and how many bytes.
+    pub fn dirty_span(&self, from: u64, most: u64) -> Option<(u64, u64)> {
+        let (offset, mut len) = self.dirty_run(from)?;
+        while len < most {
+            match self.dirty_run(offset + len) {
+                Some((at, more)) if at == offset + len => len += more,
+                _ => break,
+            }
+        }
+        Some((offset, len))
     }
 
     /// The first run of dirty pages in one folio from `from` on: where, and how long.
@@ -257,14 +409,25 @@ impl Pages {
         })
     }
 
-    /// Copies dirty pages of one folio out and counts them as clean.
-    fn take_out(&mut self, at: u64, len: u64, into: &mut Vec<u8>) {
-        let Some((start, page)) = self.find_mut(at) else { return };
-        let (low, before) = (at - start, into.len());
-        page.dirty &= !mask(low, low + len);
-        into.resize(before + len as usize, 0);
-        // The range lies in the folio.
-        let _ = page.folio.copy_out(low as usize, into.get_mut(before..).unwrap_or_default());
+    /// Copies content out to be written back: its pages count as clean from now.
+    pub fn take_out(&mut self, at: u64, into: &mut [u8]) {
+        let hasher = self.hasher.clone();
+        let (mut at, mut rest) = (at, into);
+        while let Some((start, page)) = self.find_mut(at).filter(|_| !rest.is_empty()) {
+            let low = at - start;
+            let len = (page.len() - low).min(rest.len() as u64);
+            let (part, behind) = rest.split_at_mut(len as usize);
+            let taken = page.dirty & mask(low, low + len);
+            page.dirty &= !taken;
+            if page.sums.is_some() {
+                // Before the copy: what is stored meanwhile is found later.
+                page.remember(taken, &hasher);
+            }
+            // The range lies in the folio.
+            let _ = page.folio.copy_out(low as usize, part);
+            self.dirty -= u64::from(taken.count_ones());
+            (at, rest) = (at + len, behind);
+        }
     }
 
     /// A run could not be written: it is dirty again.
@@ -272,7 +435,9 @@ impl Pages {
         let end = offset.saturating_add(len);
         let first = self.find(offset).map_or(offset, |(start, _)| start);
         for (&start, page) in self.folios.range_mut(first..end) {
-            page.dirty |= page.present & mask(offset.saturating_sub(start), (end - start).min(page.len()));
+            let bits = page.present & mask(offset.saturating_sub(start), (end - start).min(page.len()));
+            self.dirty += u64::from((bits & !page.dirty).count_ones());
+            page.dirty |= bits;
         }
     }
 
@@ -283,6 +448,7 @@ impl Pages {
         for (&start, page) in self.folios.range_mut(first..) {
             let kept = size.saturating_sub(start).min(page.len());
             let behind = page.all() & !mask(0, kept);
+            self.dirty -= u64::from((page.dirty & behind).count_ones());
             page.dirty &= !behind;
             // The folio is this long, and zeroing what nobody maps is cheaper than knowing.
             let _ = page.folio.zero(kept as usize, (page.len() - kept) as usize);
@@ -301,16 +467,20 @@ impl Pages {
         }
     }
 
-    /// Forgets the content of `[from, to)`, as the disk has another there now. Mapped pages take it over
-    /// when they are filled anew.
-    pub fn forget(&mut self, from: u64, to: u64) {
+    /// Forgets the content of `[from, to)`, as the disk has another there now. Gives what somebody still
+    /// holds, in mappings: it is to be filled anew.
+    pub fn forget(&mut self, from: u64, to: u64) -> Vec<(u64, u64)> {
         let first = self.find(from).map_or(from, |(start, _)| start);
         let mut gone = Vec::new();
+        let mut held = Vec::new();
         for (&start, page) in self.folios.range_mut(first..to) {
             let touched = mask(from.saturating_sub(start), (to - start).min(page.len()));
+            self.dirty -= u64::from((page.dirty & touched).count_ones());
             page.present &= !touched;
             page.dirty &= !touched;
-            if page.present == 0 && !page.in_use() {
+            if page.in_use() {
+                held.push((from.max(start), to.min(start + page.len())));
+            } else if page.present == 0 {
                 gone.push((start, page.len()));
             }
         }
@@ -318,18 +488,21 @@ impl Pages {
             self.folios.remove(&start);
             self.held -= len;
         }
+        held
     }
 
-    /// Drops folios that are clean and not mapped; gives the bytes that this freed.
-    pub fn shrink(&mut self) -> u64 {
-        let before = self.held;
-        let mut held = 0;
+    /// Drops about so many bytes of folios that are clean, not mapped, and not used since the last call;
+    /// gives the bytes that this freed.
+    pub fn shrink(&mut self, most: u64) -> u64 {
+        let mut freed = 0;
         self.folios.retain(|_, page| {
-            let kept = page.dirty != 0 || page.in_use();
-            held += if kept { page.len() } else { 0 };
-            kept
+            if freed >= most || page.dirty != 0 || page.in_use() || page.used.swap(false, Ordering::Relaxed) {
+                return true;
+            }
+            freed += page.len();
+            false
         });
-        self.held = held;
-        before - held
+        self.held -= freed;
+        freed
     }
 }

@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -264,4 +265,46 @@ pub trait BlockDevice: Send {
     /// # Errors
     /// It stays down: [`BlockError::Device`].
     fn reset(&mut self, wait: &mut dyn FnMut()) -> Result<(), BlockError>;
+}
+
+impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
+    fn geometry(&self) -> Geometry {
+        (**self).geometry()
+    }
+
+    fn submit(&mut self, request: Request) -> Result<Token, Rejected> {
+        (**self).submit(request)
+    }
+
+    fn kick(&mut self) {
+        (**self).kick();
+    }
+
+    fn poll(&mut self) -> Option<Completion> {
+        (**self).poll()
+    }
+
+    fn has_work(&self) -> bool {
+        (**self).has_work()
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        (**self).deadline()
+    }
+
+    fn in_flight(&self) -> usize {
+        (**self).in_flight()
+    }
+
+    fn stats(&self) -> BlockStats {
+        (**self).stats()
+    }
+
+    fn fault(&self) -> Option<&dyn fmt::Display> {
+        (**self).fault()
+    }
+
+    fn reset(&mut self, wait: &mut dyn FnMut()) -> Result<(), BlockError> {
+        (**self).reset(wait)
+    }
 }
