@@ -48,6 +48,7 @@ fn end_process(process: &Arc<Process>) {
     if process.pid == crate::boot::FIRST_PID {
         end_program(how);
     }
+    crate::aio::end_all(process);
     let files = process.files();
     if files.users.leave() {
         for file in files.close_all() {

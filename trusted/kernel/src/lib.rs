@@ -9,8 +9,10 @@
 
 extern crate alloc;
 
+pub mod aio;
 pub mod boot;
 pub mod devices;
+pub mod disk_formats;
 pub mod disks;
 pub mod exec;
 pub mod exit;

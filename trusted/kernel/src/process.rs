@@ -90,6 +90,8 @@ pub struct Process {
     pub changed: Arc<WaitQueue>,
     /// PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG.
     pub flags: ProcessFlags,
+    /// Contexts of io_setup(2), by their ids.
+    pub aio: Mutex<BTreeMap<u64, Arc<crate::aio::Context>>>,
     /// What SEM_UNDO takes back at the end.
     pub semaphore_undo: Mutex<Undo>,
     /// Controlling terminal.
@@ -332,6 +334,7 @@ impl Process {
                 thp_disable: AtomicBool::new(false),
                 oom_score_adj: AtomicI32::new(0),
             },
+            aio: Mutex::default(),
             semaphore_undo: Mutex::new(Undo::new()),
             tty: Mutex::new(None),
             old_foreground: AtomicI32::new(0),

@@ -202,6 +202,7 @@ pub fn replace(task: &Arc<Task>, prepared: Prepared, registers: &mut Registers) 
     let name = prepared.task_name();
     crate::exit::release_user_words(task);
     move_out(process)?;
+    crate::aio::end_all(process);
     let secure = process.ids_for_exec(&prepared.program.file);
     process.mm().clear();
     rkt_platform::reset_space();

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{MapError, Protection, SpaceId, USER_END, USER_START};
-use rkt_sync::{Mutex, MutexGuard};
+use rkt_sched::{ParkMutex, ParkMutexGuard};
 use rkt_vfs::Inode;
 
 /// Top of the area that mmap(2) fills downwards; the stack lies above.
@@ -39,7 +39,8 @@ pub struct Mm {
     space: SpaceId,
     /// Processes that run in it.
     pub users: Users,
-    inner: Mutex<Inner>,
+    /// Held also while a file that is mapped gets its content from a disk.
+    inner: ParkMutex<Inner>,
     /// Whether pages may be hidden that the application may touch.
     hides: AtomicBool,
     /// Whether a file that is mapped here became shorter since the last [`Mm::settle`].
@@ -85,7 +86,7 @@ impl Mm {
         Mm {
             space,
             users: Users::default(),
-            inner: Mutex::new(Inner::new(top)),
+            inner: ParkMutex::new(Inner::new(top)),
             hides: AtomicBool::new(false),
             shortened: AtomicBool::new(false),
         }
@@ -105,7 +106,7 @@ impl Mm {
         Ok(Mm {
             space,
             users: Users::default(),
-            inner: Mutex::new(Inner { areas, full, top, total, layout }),
+            inner: ParkMutex::new(Inner { areas, full, top, total, layout }),
             hides: AtomicBool::new(self.hides()),
             shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
         })
@@ -155,13 +156,13 @@ impl Mm {
     }
 
     /// Locks the tree.
-    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub fn lock(&self) -> ParkMutexGuard<'_, Inner> {
         super::plain::note_change();
         self.inner.lock()
     }
 
     /// Locks the tree for someone who changes no area.
-    pub fn lock_to_look(&self) -> MutexGuard<'_, Inner> {
+    pub fn lock_to_look(&self) -> ParkMutexGuard<'_, Inner> {
         self.inner.lock()
     }
 

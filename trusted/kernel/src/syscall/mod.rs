@@ -5,6 +5,7 @@ mod argument;
 pub mod strace;
 pub mod table;
 
+pub mod aio;
 pub mod attributes;
 pub mod clone;
 pub mod directory;

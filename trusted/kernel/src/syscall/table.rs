@@ -82,6 +82,7 @@ type RusagePointer = UserPtr<abi::Rusage>;
 type TmsPointer = UserPtr<abi::Tms>;
 type LongPointer = UserPtr<i64>;
 type IntPointer = UserPtr<i32>;
+type WordPointer = UserPtr<u64>;
 
 table! {
     0 read(fd: Fd, buf: Pointer, count: usize) = read_write::read, Full;
@@ -262,6 +263,11 @@ table! {
     202 futex(uaddr: Pointer, op: Flags, val: u32, timeout: Pointer, uaddr2: Pointer, val3: u32) = futex::futex, Partial;
     203 sched_setaffinity(pid: i32, cpusetsize: usize, mask: Pointer) = sched::sched_setaffinity, Full;
     204 sched_getaffinity(pid: i32, cpusetsize: usize, mask: Pointer) = sched::sched_getaffinity, Full;
+    206 io_setup(nr_events: u32, ctxp: WordPointer) = aio::io_setup, Full;
+    207 io_destroy(ctx: u64) = aio::io_destroy, Full;
+    208 io_getevents(ctx: u64, min_nr: i64, nr: i64, events: Pointer, timeout: TimespecPointer) = aio::io_getevents, Full;
+    209 io_submit(ctx: u64, nr: i64, iocbpp: WordPointer) = aio::io_submit, Partial;
+    210 io_cancel(ctx: u64, iocb: Pointer, result: Pointer) = aio::io_cancel, Full;
     213 epoll_create(size: i32) = events::epoll_create, Full;
     217 getdents64(fd: Fd, dirp: Pointer, count: u32) = directory::getdents64, Full;
     218 set_tid_address(tidptr: Pointer) = process::set_tid_address, Full;
@@ -344,6 +350,7 @@ table! {
     327 preadv2(fd: Fd, iov: Pointer, iovcnt: usize, offset: i64, offset_high: u64, flags: Flags) = read_write::preadv2, Partial;
     328 pwritev2(fd: Fd, iov: Pointer, iovcnt: usize, offset: i64, offset_high: u64, flags: Flags) = read_write::pwritev2, Partial;
     332 statx(dirfd: Fd, pathname: PathPointer, flags: Flags, mask: Flags, statxbuf: Pointer) = stat::statx, Full;
+    333 io_pgetevents(ctx: u64, min_nr: i64, nr: i64, events: Pointer, timeout: TimespecPointer, usig: WordPointer) = aio::io_pgetevents, Full;
     424 pidfd_send_signal(pidfd: Fd, sig: u32, info: Pointer, flags: Flags) = pidfd::pidfd_send_signal, Full;
     434 pidfd_open(pid: i32, flags: Flags) = pidfd::pidfd_open, Full;
     435 clone3(cl_args: Pointer, size: usize) = clone::clone3, Partial;
