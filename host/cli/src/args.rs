@@ -98,6 +98,9 @@ pub enum Image {
     Inspect {
         /// The image.
         image: PathBuf,
+        /// The file with its passphrase, of a LUKS container.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
     },
     /// Check that an image is whole.
     Check {
@@ -106,6 +109,9 @@ pub enum Image {
         /// Check also that it is this one.
         #[arg(long, value_name = "sha256:DIGITS")]
         digest: Option<Digest>,
+        /// The file with its passphrase, of a LUKS container.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
     },
     /// Copy a file or folder out of an image.
     Cp {
@@ -114,11 +120,25 @@ pub enum Image {
         from: Inside,
         /// Where to: a new name, or a folder.
         to: PathBuf,
+        /// The file with its passphrase, of a LUKS container.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
     },
-    /// Print the digest of an image, by which a manifest pins it.
+    /// Print the digest of an image, by which a manifest pins it: of a verity image, its root hash.
     Measure {
         /// The image.
         image: PathBuf,
+    },
+    /// Give a LUKS container another passphrase. What it holds stays as it is.
+    Key {
+        /// The image.
+        image: PathBuf,
+        /// The file with the passphrase that it has.
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+        /// The file with the passphrase that it is to have.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: PathBuf,
     },
 }
 
@@ -137,12 +157,16 @@ pub struct Create {
     /// How the contents of files are stored.
     #[arg(long, value_enum, default_value = "none")]
     pub compress: Compress,
-    /// What kind of image: image is the one that there is.
+    /// What kind of image: image (unpacked into memory at the start), or a disk: ext4, luks2 or verity.
     #[arg(long, value_name = "FORMAT", default_value = "image")]
     pub format: Format,
-    /// Most bytes that a container image may take, unpacked [default: 16g].
+    /// Bytes of a disk's file system [default: what the files need, and some room]; of an image: most
+    /// bytes that a container image may take, unpacked [default: 16g].
     #[arg(long, value_name = "BYTES")]
     pub size: Option<Memory>,
+    /// The file with the passphrase of a luks2 image.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// Show no progress.
     #[arg(short, long)]
     pub quiet: bool,
@@ -223,7 +247,8 @@ pub struct Options {
     #[arg(short, long, value_name = "PORTS", value_parser = publish)]
     #[serde(deserialize_with = "parsed_list")]
     pub publish: Vec<Publish>,
-    /// Attach a disk: file=PATH,format=plain[,mount=/DIR][,ro] (repeatable).
+    /// Attach a disk: file=PATH,format=plain|luks|verity[,key-file=FILE][,mount=/DIR][,ro|,overlay]
+    /// (repeatable). With overlay, changes stay in memory and end with the enclave.
     #[arg(long, value_name = "DISK")]
     #[serde(deserialize_with = "parsed_list")]
     pub disk: Vec<Disk>,
@@ -232,10 +257,17 @@ pub struct Options {
     #[arg(long, value_name = "HOST:GUEST")]
     #[serde(deserialize_with = "parsed_list")]
     pub copy: Vec<Copy>,
-    /// Not possible: see --copy and --disk.
-    #[arg(short, long, value_name = "VOLUME", hide = true)]
-    #[serde(skip)]
+    /// Mount a named volume, which is made at its first use: NAME:/DIR (repeatable). It is a LUKS2
+    /// container in your data folder, with its key beside it.
+    #[arg(short, long, value_name = "NAME:/DIR")]
+    #[serde(deserialize_with = "parsed_list")]
     pub volume: Vec<Volume>,
+    /// The file with the passphrase of an image that is a LUKS container.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Never write to the root: for images that are disks.
+    #[arg(long)]
+    pub read_only: bool,
     /// Number of vCPUs [default: 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=rkt_window::layout::MAX_VCPUS as i64))]
     pub cpus: Option<u32>,

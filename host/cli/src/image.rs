@@ -1,6 +1,7 @@
 //! `rkt-io image`.
 
 use crate::args::{Compress, Create, Image};
+use crate::disk_image;
 use crate::progress::Progress;
 use crate::root::{container, limits};
 use crate::values::{Format, Inside};
@@ -23,14 +24,37 @@ const ZSTD_LEVEL: i32 = 3;
 pub fn run(command: &Image) -> Result<()> {
     match command {
         Image::Create(create) => self::create(create),
-        Image::Inspect { image } => print(&look(image, rkt_image_builder::inspect)?),
-        Image::Check { image, digest } => check(image, *digest),
-        Image::Cp { from, to } => copy_out(from, to),
+        Image::Inspect { image, key_file } => match disk_image::open(image, key_file.as_deref())? {
+            Some(disk) => disk_image::print(&disk),
+            None => print(&look(image, rkt_image_builder::inspect)?),
+        },
+        Image::Check { image, digest, key_file } => match disk_image::open(image, key_file.as_deref())? {
+            Some(disk) => disk_image::check(image, &disk, *digest),
+            None => check(image, *digest),
+        },
+        Image::Cp { from, to, key_file } => match disk_image::open(&from.image, key_file.as_deref())? {
+            Some(disk) => {
+                report_devices(disk.copy_out(from.path.as_bytes(), to).context(from.image.display().to_string())?)
+            }
+            None => copy_out(from, to),
+        },
         Image::Measure { image } => {
-            println!("{}", Digest(look(image, rkt_image_builder::inspect)?.digest));
+            let digest = match disk_image::digest(image)? {
+                Some(digest) => digest,
+                None => Digest(look(image, rkt_image_builder::inspect)?.digest),
+            };
+            println!("{digest}");
             Ok(())
         }
+        Image::Key { image, key_file, new_key_file } => disk_image::change_key(image, key_file, new_key_file),
     }
+}
+
+fn report_devices(devices: Vec<String>) -> Result<()> {
+    if !devices.is_empty() {
+        eprintln!("rkt-io: devices are not copied: {}", devices.join(", "));
+    }
+    Ok(())
 }
 
 fn create(create: &Create) -> Result<()> {
@@ -40,9 +64,11 @@ fn create(create: &Create) -> Result<()> {
     };
     let options = Options { compression, clamp_mtime: source_date_epoch()?, ..Options::default() };
     let tree = tree(create)?;
-    let built = match create.format {
-        Format::Image => write(&tree, create, &options)?,
-    };
+    if create.format != Format::Image {
+        return disk_image::create(tree, create, options.clamp_mtime);
+    }
+    ensure!(create.key_file.is_none(), "--key-file is for --format luks2");
+    let built = write(&tree, create, &options)?;
     let digest = Digest(built.digest);
     println!("{}: {} files, {} bytes, digest {digest}", create.out.display(), built.files, built.bytes);
     Ok(())
@@ -58,7 +84,9 @@ fn tree(create: &Create) -> Result<Tree> {
             let (path, name) = container(path.context("there is nothing to make an image from")?);
             let progress = Progress::new("unpacking", create.quiet);
             let add = &mut |bytes| progress.add(bytes);
-            from_container(&path, name.as_deref(), &limits(create.size), add)?.0
+            // The size of a disk says nothing of what the container image may take.
+            let most = create.size.filter(|_| create.format == Format::Image);
+            from_container(&path, name.as_deref(), &limits(most), add)?.0
         }
     };
     create.copies.iter().try_for_each(|copy| tree.copy_in(&copy.host, &copy.guest))?;
@@ -79,14 +107,23 @@ fn program_tree(first: &Path, others: &[std::path::PathBuf], create: &Create) ->
 
 /// Writes beside the target and renames, so that a failure leaves no half an image.
 fn write(tree: &Tree, create: &Create, options: &Options) -> Result<Built> {
-    let out = &create.out;
+    let progress = Progress::new("writing", create.quiet);
+    beside(&create.out, |file| tree.write_with(file, options, &mut |done, total| progress.set(done, total)))
+}
+
+/// Has a file written under another name, and renames it when it is whole.
+pub(crate) fn beside<T>(out: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let mut name = out.as_os_str().to_owned();
     name.push(".part");
     let part = Path::new(&name);
-    let progress = Progress::new("writing", create.quiet);
-    let written = File::create(part)
+    let written = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(part)
         .with_context(|| format!("cannot write {}", part.display()))
-        .and_then(|mut file| tree.write_with(&mut file, options, &mut |done, total| progress.set(done, total)))
+        .and_then(|mut file| write(&mut file))
         .and_then(|built| {
             std::fs::rename(part, out).with_context(|| format!("cannot write {}", out.display()))?;
             Ok(built)
@@ -111,11 +148,7 @@ fn check(image: &Path, expected: Option<Digest>) -> Result<()> {
 fn copy_out(from: &Inside, to: &Path) -> Result<()> {
     let file = File::open(&from.image).with_context(|| format!("cannot open image {}", from.image.display()))?;
     let copied = OpenImage::new(&file).and_then(|image| image.copy_out(from.path.as_bytes(), to));
-    let devices = copied.with_context(|| from.image.display().to_string())?;
-    if !devices.is_empty() {
-        eprintln!("rkt-io: devices are not copied: {}", devices.join(", "));
-    }
-    Ok(())
+    report_devices(copied.with_context(|| from.image.display().to_string())?)
 }
 
 fn look(path: &Path, how: impl Fn(&File) -> Result<Inspection>) -> Result<Inspection> {

@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod config;
 mod detach;
+mod disk_image;
 mod doctor;
 mod image;
 mod plan;
@@ -18,6 +19,7 @@ mod runs;
 mod start;
 mod stats;
 mod values;
+mod volumes;
 mod wire;
 
 use anyhow::Result;

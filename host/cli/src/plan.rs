@@ -3,9 +3,11 @@
 use crate::args::Options;
 use crate::root::Root;
 use crate::start::{self, DEFAULT_PATH};
-use crate::values::{Cidr, Destination, Net, Own4, Own6, Poll, Target};
-use anyhow::{Context, Result, ensure};
+use crate::values::{self, Cidr, Destination, Net, Own4, Own6, Poll, Protection, Target};
+use crate::volumes;
+use anyhow::{Context, Result, bail, ensure};
 use rkt_backend_net::{PasstOptions, TapOptions, WireOptions};
+use rkt_image_builder::DiskKind;
 use rkt_manifest::{
     Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
 };
@@ -56,12 +58,15 @@ impl Plan {
             workdir: start::workdir(options, &root.config).into(),
             hostname: options.hostname.as_deref().unwrap_or(DEFAULT_HOSTNAME).into(),
             user: root.account.user.clone(),
-            root: RootIdentity::Image { digest: root.digest },
+            root: match root.disk {
+                Some(_) => RootIdentity::Disk,
+                None => RootIdentity::Image { digest: root.digest },
+            },
             memory: options.memory.map_or(DEFAULT_MEMORY, |memory| memory.0),
             cpus: options.cpus.unwrap_or(1),
             plaintext_network: interface.is_some(),
             network: interface.into_iter().collect(),
-            disks: disks(options),
+            disks: attached(options, root)?.iter().map(disk).collect::<Result<_>>()?,
             stdio: Stdio {
                 stdin: if stdin { Stream::Plain } else { Stream::None },
                 stdout: Stream::Plain,
@@ -188,14 +193,42 @@ fn network(options: &Options, net: &Net) -> Option<(Network, Interface)> {
     Some((network, interface))
 }
 
-/// Disks in the order of the options; without a mount point they are `/mnt/disk0` and so on.
-fn disks(options: &Options) -> Vec<Disk> {
-    let disk = |(n, disk): (usize, &crate::values::Disk)| Disk {
-        format: if disk.key_file.is_some() { DiskFormat::LuksHostKey } else { DiskFormat::Plain },
-        read_only: disk.read_only,
-        mount: disk.mount.clone().unwrap_or_else(|| format!("/mnt/disk{n}")).into_bytes(),
+/// The root if it is a disk, then disks and volumes in the order of the options; without a mount point they are
+/// `/mnt/disk0` and so on.
+///
+/// # Errors
+/// If there is no place for volumes.
+pub fn attached(options: &Options, root: &Root) -> Result<Vec<values::Disk>> {
+    let mut all: Vec<_> = root.disk.iter().cloned().collect();
+    for (n, disk) in options.disk.iter().enumerate() {
+        let mount = disk.mount.clone().unwrap_or_else(|| format!("/mnt/disk{n}"));
+        all.push(values::Disk { mount: Some(mount), ..disk.clone() });
+    }
+    for volume in &options.volume {
+        all.push(volumes::disk(volume)?);
+    }
+    Ok(all)
+}
+
+/// A disk as the manifest has it.
+fn disk(disk: &values::Disk) -> Result<Disk> {
+    let format = match &disk.protection {
+        Protection::Plain => DiskFormat::Plain,
+        Protection::Luks(_) => DiskFormat::LuksHostKey,
+        Protection::LuksOrNew(_) => DiskFormat::LuksHostKeyOrNew,
+        Protection::Verity => {
+            let path = disk.file.display();
+            let file = File::open(&disk.file).with_context(|| format!("cannot open disk {path}"))?;
+            match DiskKind::of(&file)? {
+                Some(DiskKind::Verity(pin, tree)) => {
+                    DiskFormat::Verity { root: pin.root, superblock: pin.superblock, tree }
+                }
+                _ => bail!("{path} is no verity disk: `rkt-io image create --format verity` makes one"),
+            }
+        }
     };
-    options.disk.iter().enumerate().map(disk).collect()
+    let mount = disk.mount.clone().unwrap_or_default().into_bytes();
+    Ok(Disk { format, changes: disk.changes, mount })
 }
 
 /// Whether the enclave polls busily.
@@ -232,7 +265,7 @@ mod tests {
     fn root() -> Root {
         let image = File::open("/dev/null").unwrap();
         let (argv, account, config) = (vec![OsString::from("true")], Account::default(), Config::default());
-        Root { image, digest: [7; 32], argv, account, config, program: None, warnings: Vec::new() }
+        Root { image, digest: [7; 32], argv, account, config, program: None, disk: None, warnings: Vec::new() }
     }
 
     fn quiet() -> Options {

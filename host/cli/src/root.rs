@@ -3,14 +3,16 @@
 
 use crate::account::Account;
 use crate::args::Options;
+use crate::disk_image;
 use crate::plan::find_on_path;
 use crate::progress::Progress;
 use crate::start;
-use crate::values::{Memory, Target};
+use crate::values::{Disk, Memory, Protection, Target};
 use anyhow::{Context, Result, bail, ensure};
 use rkt_image_builder::{
-    Config, Digest, Limits, OpenImage, Options as ImageOptions, ProgramImage, Tree, from_container,
+    Config, Digest, DiskImage, DiskKind, Limits, OpenImage, Options as ImageOptions, ProgramImage, Tree, from_container,
 };
+use rkt_manifest::Changes;
 use rustix::fs::{Access, MemfdFlags, SealFlags};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -39,6 +41,8 @@ pub struct Root {
     pub config: Config,
     /// Where the program lies, if it is one of the host.
     pub program: Option<PathBuf>,
+    /// The disk that the root is, if it is one.
+    pub disk: Option<Disk>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -50,6 +54,8 @@ struct Made {
     config: Config,
     /// The digest of a container image's manifest.
     manifest: Option<Digest>,
+    /// The disk, if it is one.
+    disk: Option<(Disk, DiskImage)>,
 }
 
 impl Root {
@@ -72,14 +78,26 @@ impl Root {
             }
         };
         check_digest(&made, options)?;
+        ensure!(made.disk.is_some() || options.key_file.is_none(), "--key-file is for images that are LUKS containers");
+        ensure!(made.disk.is_some() || !options.read_only, "--read-only is for images that are disks");
         let account = account(&made, options)?;
-        let Made { image, digest, config, .. } = made;
-        Ok(Self { image, digest, argv, account, config, program, warnings })
+        let Made { image, digest, config, disk, .. } = made;
+        let disk = disk.map(|(disk, _)| disk);
+        Ok(Self { image, digest, argv, account, config, program, disk, warnings })
     }
 }
 
 fn check_digest(made: &Made, options: &Options) -> Result<()> {
-    let own = Digest(made.digest);
+    let own = match &made.disk {
+        Some((_, image)) => match image.kind {
+            DiskKind::Verity(pin, _) => Digest(pin.root),
+            _ => {
+                ensure!(options.digest.is_none(), "nothing pins this disk: only verity images have a digest");
+                return Ok(());
+            }
+        },
+        None => Digest(made.digest),
+    };
     match options.digest {
         Some(wanted) if wanted != own && Some(wanted) != made.manifest => {
             let manifest = made.manifest.map_or_else(String::new, |digest| format!(", of the manifest {digest}"));
@@ -95,10 +113,12 @@ fn account(made: &Made, options: &Options) -> Result<Account> {
     if spec.is_empty() {
         return Ok(Account::default());
     }
-    let image = OpenImage::new(&made.image)?;
     let read = |path: &str| -> Result<String> {
-        let bytes = image.read(path.as_bytes(), ACCOUNTS_MAX)?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let bytes = match &made.disk {
+            Some((_, disk)) => disk.read(path.as_bytes(), ACCOUNTS_MAX)?,
+            None => OpenImage::new(&made.image)?.read(path.as_bytes(), ACCOUNTS_MAX)?,
+        };
+        Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
     };
     Account::find(spec, &read("/etc/passwd")?, &read("/etc/group")?).with_context(|| format!("user {spec}"))
 }
@@ -112,11 +132,35 @@ fn open_image(path: &Path, options: &Options) -> Result<Made> {
         Ok(image) if is_image => {
             ensure!(options.copy.is_empty(), "--copy is not for rkt-io images: such an image is fixed by its digest");
             let found = rkt_image_builder::inspect(&image).with_context(|| path.display().to_string())?;
-            Ok(Made { image, digest: found.digest, config: found.config, manifest: None })
+            Ok(Made { image, digest: found.digest, config: found.config, manifest: None, disk: None })
         }
+        Ok(image) if DiskKind::of(&image)?.is_some() => of_disk(path, options),
         Err(error) if !container(path).0.exists() => Err(error).with_context(|| missing(path)),
         _ => of_container(path, options),
     }
+}
+
+/// A root that is a disk: the host looks into it for how it wants to be run.
+fn of_disk(path: &Path, options: &Options) -> Result<Made> {
+    ensure!(options.copy.is_empty(), "--copy is not for disks: what is on them stays as it is");
+    let image = disk_image::open(path, options.key_file.as_deref())?;
+    let image = image.with_context(|| format!("{} is no disk any more", path.display()))?;
+    let protection = match (image.kind, &options.key_file) {
+        (DiskKind::Ext4, None) => Protection::Plain,
+        (DiskKind::Verity(..), None) => Protection::Verity,
+        (DiskKind::Luks, Some(key_file)) => Protection::Luks(key_file.clone()),
+        _ => bail!("--key-file is for images that are LUKS containers"),
+    };
+    let changes = match image.kind {
+        _ if options.read_only => Changes::Refused,
+        DiskKind::Verity(..) => Changes::Lost,
+        _ => Changes::Kept,
+    };
+    let disk = Disk { file: path.to_owned(), mount: Some("/".into()), changes, protection };
+    let config = image.config().with_context(|| path.display().to_string())?;
+    // There is nothing to unpack.
+    let (nothing, digest) = seal(&Tree::new())?;
+    Ok(Made { image: nothing, digest, config, manifest: None, disk: Some((disk, image)) })
 }
 
 fn missing(path: &Path) -> String {
@@ -141,6 +185,12 @@ pub fn limits(size: Option<Memory>) -> Limits {
     Limits { unpacked: size.map_or(limits.unpacked, |size| size.0), ..limits }
 }
 
+/// Where disks and volumes are to be mounted.
+fn mounts(options: &Options) -> impl Iterator<Item = &str> {
+    let disks = options.disk.iter().filter_map(|disk| disk.mount.as_deref());
+    disks.chain(options.volume.iter().map(|volume| volume.mount.as_str()))
+}
+
 fn of_container(path: &Path, options: &Options) -> Result<Made> {
     let (path, name) = container(path);
     let progress = Progress::new("unpacking", options.quiet);
@@ -149,12 +199,11 @@ fn of_container(path: &Path, options: &Options) -> Result<Made> {
     for copy in &options.copy {
         tree.copy_in(&copy.host, &copy.guest)?;
     }
-    let mounts = options.disk.iter().filter_map(|disk| disk.mount.as_deref());
-    for directory in mounts.chain(options.workdir.as_deref()) {
+    for directory in mounts(options).chain(options.workdir.as_deref()) {
         tree.make_directory(Path::new(directory))?;
     }
     let (image, digest) = seal(&tree)?;
-    Ok(Made { image, digest, config: tree.config, manifest })
+    Ok(Made { image, digest, config: tree.config, manifest, disk: None })
 }
 
 /// A host program that cannot be run, with the status that a shell gives for it.
@@ -189,15 +238,16 @@ impl std::error::Error for CannotRun {}
 fn of_program(command: &[OsString], options: &Options) -> Result<(Made, PathBuf, Vec<String>)> {
     let Some(asked) = command.first() else { bail!("a command is missing") };
     let mut program = ProgramImage::new(asked).workdir(options.workdir.as_deref().unwrap_or("/"));
-    for disk in options.disk.iter().filter_map(|disk| disk.mount.as_deref()) {
-        program = program.directory(disk);
+    for mount in mounts(options) {
+        program = program.directory(mount);
     }
     for copy in &options.copy {
         program = program.copy(&copy.host, &copy.guest);
     }
     let plan = program.plan().map_err(|error| CannotRun::new(asked, error))?;
     let (image, digest) = seal(&plan.tree)?;
-    Ok((Made { image, digest, config: Config::default(), manifest: None }, plan.program, plan.warnings))
+    let made = Made { image, digest, config: Config::default(), manifest: None, disk: None };
+    Ok((made, plan.program, plan.warnings))
 }
 
 /// Writes an image into memory that vanishes with us and that nobody can change any more.

@@ -2,21 +2,23 @@
 
 use crate::args::{Options, Request};
 use crate::detach::{self, Detached};
-use crate::plan::{Plan, busy_poll, duplicate, open};
+use crate::disk_image::read_key;
+use crate::plan::{Plan, attached, busy_poll, duplicate, open};
 use crate::root::Root;
 use crate::start;
 use crate::stats;
-use crate::values::{Target, Tee};
+use crate::values::{Protection, Target, Tee};
+use crate::volumes;
 use anyhow::{Context, Result};
 use rkt_backend_blk::DiskOptions;
 use rkt_log::Severity;
+use rkt_manifest::Changes;
 use rkt_runs::{Claim, Record, State};
 use rkt_supervisor::{DEFAULT_LEN, Devices, Header, Launch, Output, Reading, Report, Supervisor};
 use rustix::process::Signal;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{IsTerminal, stderr, stdin, stdout};
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs a request and returns the status to exit with.
@@ -52,9 +54,17 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
     if let Some(network) = &plan.network {
         devices.add_network(network)?;
     }
-    for disk in &options.disk {
-        let key = disk.key_file.as_deref().map(read_key).transpose()?;
-        let how = DiskOptions { path: disk.file.clone(), read_only: disk.read_only };
+    for volume in &options.volume {
+        if let Some(note) = volumes::make(volume)?.filter(|_| !options.quiet) {
+            eprintln!("rkt-io: {note}");
+        }
+    }
+    for disk in &attached(options, &root)? {
+        let key = match &disk.protection {
+            Protection::Luks(file) | Protection::LuksOrNew(file) => Some(read_key(file)?),
+            Protection::Plain | Protection::Verity => None,
+        };
+        let how = DiskOptions { path: disk.file.clone(), read_only: disk.changes != Changes::Kept };
         devices.add_disk(&how, key.as_deref())?;
     }
     let detached = claim.take_if(|_| request.supervise).map(Detached::announce).transpose()?;
@@ -99,11 +109,6 @@ pub fn measure(request: &Request, json: bool) -> Result<u8> {
 
 fn encode(plan: &Plan) -> Result<Vec<u8>> {
     plan.manifest.encode().context("the options make no valid manifest")
-}
-
-/// The passphrase in a file, as cryptsetup(8) reads a key file: all of it.
-fn read_key(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("cannot read the key file {}", path.display()))
 }
 
 /// Claims the name of the run. Who did not ask for one can do without, where there is no place for

@@ -3,7 +3,7 @@
 use crate::plan::open;
 use crate::values::Destination;
 use anyhow::Result;
-use rkt_manifest::{Ipv4, Ipv6, Manifest, RootIdentity, Stream};
+use rkt_manifest::{Changes, Disk, DiskFormat, Ipv4, Ipv6, Manifest, RootIdentity, Stream};
 use rkt_supervisor::{DeviceReport, Report};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -73,7 +73,10 @@ pub fn manifest(m: &Manifest, digest: &str) -> Value {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let texts = |list: &[Vec<u8>]| list.iter().map(|bytes| text(bytes)).collect::<Vec<_>>();
     let stream = |stream: Stream| if stream == Stream::Plain { "plain" } else { "none" };
-    let RootIdentity::Image { digest: root } = &m.root;
+    let root = match &m.root {
+        RootIdentity::Image { digest } => json!({ "image": hex(digest) }),
+        RootIdentity::Disk => json!("disk"),
+    };
     let network = m.network.iter().map(|i| {
         let ipv4 = match i.ipv4 {
             Ipv4::None => json!(null),
@@ -98,14 +101,12 @@ pub fn manifest(m: &Manifest, digest: &str) -> Value {
         "workdir": text(&m.workdir),
         "hostname": text(&m.hostname),
         "user": { "uid": m.user.uid, "gid": m.user.gid, "groups": m.user.groups },
-        "root": { "image": hex(root) },
+        "root": root,
         "memory": m.memory,
         "cpus": m.cpus,
         "network": network.collect::<Vec<_>>(),
         "plaintext_network": m.plaintext_network,
-        "disks": m.disks.iter().map(|d| json!({
-            "format": "plain", "read_only": d.read_only, "mount": text(&d.mount),
-        })).collect::<Vec<_>>(),
+        "disks": m.disks.iter().map(disk).collect::<Vec<_>>(),
         "stdio": {
             "stdin": stream(m.stdio.stdin), "stdout": stream(m.stdio.stdout), "stderr": stream(m.stdio.stderr),
             "tty": m.stdio.tty,
@@ -114,4 +115,21 @@ pub fn manifest(m: &Manifest, digest: &str) -> Value {
         "debug": m.debug,
         "anchor": "none",
     })
+}
+
+fn disk(disk: &Disk) -> Value {
+    let (format, pin) = match &disk.format {
+        DiskFormat::Plain => ("plain", Value::Null),
+        DiskFormat::LuksHostKey => ("luks", Value::Null),
+        DiskFormat::LuksHostKeyOrNew => ("luks, made if new", Value::Null),
+        DiskFormat::Verity { root, superblock, tree } => {
+            ("verity", json!({ "root": hex(root), "superblock": hex(superblock), "tree": tree }))
+        }
+    };
+    let changes = match disk.changes {
+        Changes::Kept => "kept",
+        Changes::Refused => "refused",
+        Changes::Lost => "lost",
+    };
+    json!({ "format": format, "pin": pin, "changes": changes, "mount": String::from_utf8_lossy(&disk.mount) })
 }

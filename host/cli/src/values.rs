@@ -1,6 +1,7 @@
 //! The values of options: what each may be, and what is said when it is something else.
 
 use rkt_backend_net::Publish;
+use rkt_manifest::Changes;
 use serde::{Deserialize, Deserializer};
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -140,43 +141,66 @@ pub struct Disk {
     pub file: PathBuf,
     /// Where it is to be mounted.
     pub mount: Option<String>,
-    /// Whether it is never written.
-    pub read_only: bool,
-    /// The file with its passphrase, of a LUKS container.
-    pub key_file: Option<PathBuf>,
+    /// What becomes of what is written to it.
+    pub changes: Changes,
+    /// What is on it.
+    pub protection: Protection,
+}
+
+/// What protects the contents of a disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Nothing.
+    Plain,
+    /// A LUKS container, whose passphrase is in this file.
+    Luks(PathBuf),
+    /// The same; one is made if the disk is new.
+    LuksOrNew(PathBuf),
+    /// A dm-verity tree behind the file system.
+    Verity,
 }
 
 impl FromStr for Disk {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let unsupported =
-            |what: &str| Err(format!("{what} is not supported yet in this version: file=PATH,format=plain or luks is"));
-        let (mut file, mut mount, mut format, mut key_file, mut read_only) = (None, None, None, None, false);
+        let unsupported = |what: &str| {
+            Err(format!("{what} is not supported yet in this version: file=PATH,format=plain, luks or verity is"))
+        };
+        let (mut file, mut mount, mut format, mut key_file, mut changes) = (None, None, None, None, None);
         for part in text.split(',') {
             match split(part) {
                 ("file", Some(path)) if !path.is_empty() => file = Some(PathBuf::from(path)),
                 ("mount", Some(path)) if path.starts_with('/') => mount = Some(path.to_owned()),
-                ("ro", None) => read_only = true,
-                ("format", Some(known @ ("plain" | "luks"))) => format = Some(known == "luks"),
+                ("ro", None) => changes = Some(Changes::Refused),
+                ("overlay", None) => changes = Some(Changes::Lost),
+                ("format", Some(known @ ("plain" | "luks" | "verity"))) => format = Some(known),
                 ("key-file", Some(path)) if !path.is_empty() => key_file = Some(PathBuf::from(path)),
                 ("format", Some(other)) => return unsupported(&format!("format={other}")),
                 (key @ ("nvme" | "vhost-user"), Some(_)) => return unsupported(key),
                 _ => {
                     return Err(format!(
                         "`{part}` is not understood: \
-                         file=PATH,format=plain|luks[,key-file=FILE][,mount=/DIR][,ro] is expected"
+                         file=PATH,format=plain|luks|verity[,key-file=FILE][,mount=/DIR][,ro|,overlay] is expected"
                     ));
                 }
             }
         }
         let file = file.ok_or("file=PATH is missing")?;
-        match (format, &key_file) {
-            (None, _) => unsupported("a disk without format=plain or luks (it would be a sealed one)"),
-            (Some(true), None) => Err("format=luks wants key-file=FILE, the file with the passphrase".into()),
-            (Some(false), Some(_)) => Err("key-file=FILE is for format=luks".into()),
-            (Some(_), _) => Ok(Self { file, mount, read_only, key_file }),
-        }
+        let protection = match (format, key_file) {
+            (None, _) => return unsupported("a disk without format=plain, luks or verity (it would be a sealed one)"),
+            (Some("luks"), Some(key_file)) => Protection::Luks(key_file),
+            (Some("luks"), None) => return Err("format=luks wants key-file=FILE, the file with the passphrase".into()),
+            (Some(_), Some(_)) => return Err("key-file=FILE is for format=luks".into()),
+            (Some("verity"), None) => Protection::Verity,
+            (Some(_), None) => Protection::Plain,
+        };
+        let changes = match (changes, &protection) {
+            (Some(changes), _) => changes,
+            (None, Protection::Verity) => Changes::Refused,
+            (None, _) => Changes::Kept,
+        };
+        Ok(Self { file, mount, changes, protection })
     }
 }
 
@@ -229,6 +253,12 @@ pub enum Format {
     /// An rkt-io image: pinned by its digest, its changes end with the enclave.
     #[default]
     Image,
+    /// A disk with ext4.
+    Ext4,
+    /// A disk with a LUKS2 container with ext4.
+    Luks2,
+    /// A disk with ext4 and a dm-verity tree.
+    Verity,
 }
 
 impl FromStr for Format {
@@ -237,10 +267,11 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "image" => Ok(Self::Image),
-            "plain" | "luks" | "verity" | "sealed" => {
-                Err(format!("`{text}` is not supported yet in this version: image is"))
-            }
-            _ => Err("image is expected".into()),
+            "ext4" | "plain" => Ok(Self::Ext4),
+            "luks2" | "luks" => Ok(Self::Luks2),
+            "verity" => Ok(Self::Verity),
+            "sealed" => Err("`sealed` is not supported yet in this version: image, ext4, luks2 and verity are".into()),
+            _ => Err("image, ext4, luks2 or verity is expected".into()),
         }
     }
 }
@@ -265,22 +296,36 @@ impl FromStr for Inside {
     }
 }
 
-/// `-v`, which this version only knows how to refuse.
+/// `-v`: a named volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Volume {}
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Where it is to be mounted.
+    pub mount: String,
+}
 
 impl FromStr for Volume {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Err(match text.split_once(':') {
-            Some((host, guest)) if host.starts_with(['/', '.', '~']) => format!(
+        let expected = "NAME:/DIR is expected, NAME of letters, digits, dots, hyphens and underscores";
+        match text.split_once(':') {
+            Some((host, guest)) if host.starts_with(['/', '.', '~']) => Err(format!(
                 "the host's folder {host} cannot be shared as {guest}: an enclave trusts no file system of the host. \
-                 Use `--copy {host}:{guest}` to copy it once, at the start, or a named sealed volume, `-v NAME:{guest}`"
-            ),
-            _ => "named volumes are not supported yet in this version: `--copy HOST:GUEST` and `--disk` are".into(),
-        })
+                 Use `--copy {host}:{guest}` to copy it once, at the start, or a named volume, `-v NAME:{guest}`"
+            )),
+            Some((name, mount)) if is_volume_name(name) && mount.starts_with('/') => {
+                Ok(Self { name: name.into(), mount: mount.into() })
+            }
+            _ => Err(expected.into()),
+        }
     }
+}
+
+fn is_volume_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(allowed)
 }
 
 /// `--strace` and `--stats`: where text goes.

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod disk;
 mod dpkg;
 mod folder;
 mod import;
@@ -30,6 +31,7 @@ mod tree;
 mod write;
 
 pub use check::{FileSource, Inspection, Listed, check, inspect};
+pub use disk::{CreatedDisk, DiskContents, DiskFormat, DiskImage, DiskKind, DiskOptions, change_key, create_disk};
 pub use folder::from_folder;
 pub use layers::from_container;
 pub use open::OpenImage;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,20 @@ pub enum Content {
 }
 
 impl Content {
+    /// The bytes, from the first on.
+    ///
+    /// # Errors
+    /// If the file is gone or cannot be read.
+    pub(crate) fn reader(&self) -> Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::Bytes(bytes) => Box::new(&bytes[..]),
+            Self::Host { path, .. } => {
+                Box::new(File::open(path).with_context(|| format!("cannot read {}", path.display()))?)
+            }
+            Self::Part(part) => Box::new(part.reader()),
+        })
+    }
+
     /// Number of bytes.
     pub fn length(&self) -> u64 {
         match self {

@@ -124,3 +124,18 @@ fn clear(storage: &mut dyn Storage, end: u64) -> Result<(), LuksError> {
     }
     Ok(storage.flush()?)
 }
+
+/// A random UUID as text (RFC 9562 §4, version 4 of §5.4), from 16 random bytes.
+pub fn uuid_text(bytes: [u8; 16]) -> String {
+    let random = u128::from_be_bytes(bytes);
+    let versioned = random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let digits = alloc::format!("{versioned:032x}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if [8, 12, 16, 20].contains(&at) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
+}

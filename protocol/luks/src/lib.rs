@@ -29,7 +29,7 @@ mod storage;
 
 pub use container::{Container, Payload, SlotInfo};
 pub use error::{LuksError, StorageError};
-pub use format::{Options, format_luks1, format_luks2};
+pub use format::{Options, format_luks1, format_luks2, uuid_text};
 pub use hash::{Hash, STRIPES};
 pub use kdf::{Kdf, Limits};
 pub use slot::VolumeKey;

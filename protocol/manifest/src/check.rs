@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::ManifestError::{self, Invalid, NotSorted, TooLong};
-use crate::model::{Disk, Interface, Ipv4, Ipv6, Manifest, env_key, limits};
+use crate::model::{Changes, Disk, DiskFormat, Interface, Ipv4, Ipv6, Manifest, RootIdentity, env_key, limits};
 
 /// Smallest MTU: what every IPv4 host must take (RFC 791 §3.2), and with IPv6 what every link must (RFC 8200 §5).
 const MTU_MIN: u16 = 576;
@@ -39,6 +39,11 @@ impl Manifest {
         self.network.iter().try_for_each(Interface::check)?;
         self.disks.iter().try_for_each(Disk::check)?;
         distinct(&self.network, |interface| &interface.name, "interface name")?;
+        // Mount points differ: one disk at most is the root.
+        let is_root = self.disks.iter().any(|disk| disk.mount == b"/");
+        if is_root != (self.root == RootIdentity::Disk) {
+            return Err(Invalid("mount point"));
+        }
         distinct(&self.disks, |disk| &disk.mount, "mount point")
     }
 }
@@ -106,7 +111,8 @@ fn check_ipv6(address: Ipv6Addr, prefix: u8, gateway: Option<Ipv6Addr>) -> Resul
 impl Disk {
     fn check(&self) -> Result<(), ManifestError> {
         check_path(&self.mount, "mount point")?;
-        if self.mount == b"/" { Err(Invalid("mount point")) } else { Ok(()) }
+        let verity = matches!(self.format, DiskFormat::Verity { .. });
+        if verity && self.changes == Changes::Kept { Err(Invalid("changes")) } else { Ok(()) }
     }
 }
 

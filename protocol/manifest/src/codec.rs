@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::ManifestError::{self, Invalid, NotAManifest, TooLong, Trailing, Truncated, UnknownVariant, Version};
 use crate::model::{
-    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
-    User, limits,
+    Anchor, Changes, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio,
+    Stream, User, limits,
 };
 
 const MAGIC: &[u8; 8] = b"RKTMANIF";
@@ -83,7 +83,7 @@ structure!(Manifest {
 });
 structure!(User { uid, gid, groups });
 structure!(Interface { kind, name, ipv4, ipv6, mtu, mac, dns });
-structure!(Disk { format, read_only, mount });
+structure!(Disk { format, changes, mount });
 structure!(Stdio { stdin, stdout, stderr, tty });
 
 /// An enumeration: the number of a variant, then its fields in order.
@@ -108,11 +108,17 @@ macro_rules! enumeration {
     };
 }
 
-enumeration!(RootIdentity { 1 => Image { digest } });
+enumeration!(RootIdentity { 1 => Image { digest }, 2 => Disk });
 enumeration!(InterfaceKind { 1 => VirtioNet });
 enumeration!(Ipv4 { 0 => None, 1 => Static { address, prefix, gateway }, 2 => Dhcp });
 enumeration!(Ipv6 { 0 => None, 1 => Static { address, prefix, gateway }, 2 => Auto });
-enumeration!(DiskFormat { 1 => Plain, 2 => LuksHostKey });
+enumeration!(DiskFormat {
+    1 => Plain,
+    2 => LuksHostKey,
+    3 => LuksHostKeyOrNew,
+    4 => Verity { root, superblock, tree },
+});
+enumeration!(Changes { 0 => Kept, 1 => Refused, 2 => Lost });
 enumeration!(Stream { 0 => None, 1 => Plain });
 enumeration!(Anchor { 0 => None });
 

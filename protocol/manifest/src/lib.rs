@@ -24,8 +24,8 @@ mod model;
 
 pub use error::ManifestError;
 pub use model::{
-    Anchor, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio, Stream,
-    User, limits,
+    Anchor, Changes, Disk, DiskFormat, Interface, InterfaceKind, Ipv4, Ipv6, Manifest, RootIdentity, Signals, Stdio,
+    Stream, User, limits,
 };
 
 use sha2::{Digest, Sha256};

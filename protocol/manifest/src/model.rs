@@ -100,6 +100,8 @@ pub enum RootIdentity {
         /// Its digest.
         digest: [u8; 32],
     },
+    /// The disk whose mount point is `/`.
+    Disk,
 }
 
 /// A network interface.
@@ -171,10 +173,21 @@ pub enum Ipv6 {
 pub struct Disk {
     /// What protects its contents.
     pub format: DiskFormat,
-    /// Whether it is never written.
-    pub read_only: bool,
-    /// Mount point, absolute and normal, not the root.
+    /// What becomes of what is written to it.
+    pub changes: Changes,
+    /// Mount point, absolute and normal; the root only if that is a disk.
     pub mount: Vec<u8>,
+}
+
+/// What becomes of what is written to a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// They go to the disk.
+    Kept,
+    /// There are none.
+    Refused,
+    /// They stay in memory and end with the enclave; the disk is never written.
+    Lost,
 }
 
 /// What protects the contents of a disk.
@@ -185,6 +198,18 @@ pub enum DiskFormat {
     /// A LUKS container whose key the host gives at launch: simulation only. The host that keeps the
     /// key reads it; another one cannot, but can alter it without being noticed.
     LuksHostKey,
+    /// As [`DiskFormat::LuksHostKey`]; a disk that holds nothing but zeroes becomes a container with an
+    /// empty file system first. The host can have that happen again by showing such a disk.
+    LuksHostKeyOrNew,
+    /// A dm-verity tree with its superblock behind the data: nothing is read that it does not vouch for.
+    Verity {
+        /// The root hash.
+        root: [u8; 32],
+        /// SHA-256 of the superblock.
+        superblock: [u8; 32],
+        /// Where the superblock lies, bytes.
+        tree: u64,
+    },
 }
 
 /// What becomes of the standard streams.

@@ -60,7 +60,7 @@ fn full() -> Manifest {
             },
         ],
         plaintext_network: true,
-        disks: vec![Disk { format: DiskFormat::Plain, read_only: true, mount: bytes("/data") }],
+        disks: vec![Disk { format: DiskFormat::Plain, changes: Changes::Refused, mount: bytes("/data") }],
         stdio: Stdio { stdin: Stream::Plain, stdout: Stream::Plain, stderr: Stream::None, tty: true },
         signals: Signals::ALL,
         debug: true,

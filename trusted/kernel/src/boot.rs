@@ -22,6 +22,7 @@ use rkt_platform::{Exit, Region, Registers, SpaceId, Upcalls};
 use rkt_sched::{Poller, Thread};
 use rkt_sync::OnceCell;
 use rkt_user::UserPtr;
+use rkt_vfs::tmpfs::TmpFs;
 use rkt_vfs::{Credentials, FsContext, OpenFile, Path, Resolve};
 use rkt_window::layout::{self, header};
 
@@ -57,12 +58,12 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     let manifest = MANIFEST.get_or_init(|| manifest);
     console::start(manifest.stdio);
     syscall::strace::start(manifest.debug);
-    let RootIdentity::Image { digest } = &manifest.root;
-    let fs = rootfs::open(image, digest, manifest.memory).map_err(|event| (event, String::new()))?;
-    let root = rootfs::mount(fs).map_err(|error| (Event::ImageMalformed, format!("mounting the root: {error}")))?;
-    rootfs::configure(&root, manifest).map_err(|error| (Event::ImageMalformed, format!("writing /etc: {error}")))?;
-    tty::mount(&root).map_err(|error| (Event::ImageMalformed, format!("mounting /dev/pts: {error}")))?;
-    crate::procfs::mount(&root).map_err(|error| (Event::ImageMalformed, format!("mounting /proc: {error}")))?;
+    let unpacked = match &manifest.root {
+        RootIdentity::Image { digest } => {
+            Some(rootfs::open(image, digest, manifest.memory).map_err(|event| (event, String::new()))?)
+        }
+        RootIdentity::Disk => None,
+    };
     crate::devices::start(manifest)?;
     rkt_sched::set_poller(Poller {
         poll,
@@ -77,7 +78,8 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
     rkt_vfs::ops::on_shortened(crate::mm::shortened);
     // In a thread: mounting a disk waits for it.
     let begin = Box::new(move || {
-        if let Err((event, text)) = start_program(manifest, &root) {
+        let started = mount_root(manifest, unpacked).and_then(|root| start_program(manifest, &root));
+        if let Err((event, text)) = started {
             log::refusal(event, &text);
             rkt_platform::exit(Exit::Failed);
         }
@@ -94,6 +96,27 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
         idle: || rkt_sched::idle_loop(),
     });
     Ok(())
+}
+
+/// Mounts the root, unpacked from an image or on a disk, with what a program finds there.
+fn mount_root(manifest: &Manifest, unpacked: Option<Arc<TmpFs>>) -> core::result::Result<Path, Refusal> {
+    let refuse = |what: &'static str| move |error: Errno| (Event::ImageMalformed, format!("{what}: {error}"));
+    let root = match unpacked {
+        Some(fs) => rootfs::mount(fs, 0),
+        None => {
+            let (fs, flags) = crate::disks::root(manifest)?;
+            rootfs::mount(fs, flags)
+        }
+    };
+    let root = root.map_err(refuse("mounting the root"))?;
+    match rootfs::configure(&root, manifest) {
+        // A root that is never written has its own names.
+        Ok(()) | Err(Errno::EROFS) => {}
+        Err(error) => return Err(refuse("writing /etc")(error)),
+    }
+    tty::mount(&root).map_err(refuse("mounting /dev/pts"))?;
+    crate::procfs::mount(&root).map_err(refuse("mounting /proc"))?;
+    Ok(root)
 }
 
 /// Mounts the disks and starts the first program.

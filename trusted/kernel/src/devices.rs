@@ -7,16 +7,11 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::sync::atomic::{AtomicU32, Ordering};
-use rkt_aes_xts::Kernel;
-use rkt_blockdev::BlockDevice;
-use rkt_crypt::{Discard, Opening};
 use rkt_log::{Event, Stat};
-use rkt_luks::Limits;
-use rkt_manifest::{DiskFormat, Interface, Ipv4, Ipv6, Manifest};
+use rkt_manifest::{Interface, Ipv4, Ipv6, Manifest};
 use rkt_net::{Card, NetStack};
 use rkt_netdev::{Capabilities, Down, NetDevice, NetQueue, NetStats, RSS_KEY_LEN, Steering};
 use rkt_nvme_driver::NvmeDriver;
@@ -25,8 +20,7 @@ use rkt_sync::{Mutex, OnceCell};
 use rkt_virtio_net::{Options, VirtioNet};
 use rkt_virtio_transport::DriverRegs;
 use rkt_virtqueue::DmaArena;
-use rkt_window::{OutOfBounds, layout};
-use zeroize::Zeroizing;
+use rkt_window::layout;
 
 static NET: OnceCell<Arc<NetStack>> = OnceCell::new();
 
@@ -59,65 +53,20 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
     }
     let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks)));
     for (nth, disk) in manifest.disks.iter().enumerate() {
-        crate::disks::add(start_disk(nth, disk.format, manifest.network.len() + nth, &mut arena)?);
+        crate::disks::add(crate::disk_formats::start(nth, disk, manifest, &mut arena)?);
     }
     Ok(())
 }
 
-/// Starts the controller of a disk, and opens the container on it if it is one.
-fn start_disk(
-    nth: usize,
-    format: DiskFormat,
-    slot: usize,
-    arena: &mut DmaArena,
-) -> Result<Box<dyn BlockDevice>, Refusal> {
-    let refuse = |text: String| (Event::NoDevice, format!("disk{nth}: {text}"));
-    let regs = WindowRegisters::open(&rkt_platform::window(), slot, wake);
-    let regs = regs.map_err(|error| refuse(format!("{error}")))?.ok_or(refuse(String::from("no NVMe controller")))?;
-    let mut looks = 0;
-    let options = rkt_nvme_driver::Options { lanes: 1, ..rkt_nvme_driver::Options::new(rkt_platform::now) };
-    let (driver, lanes) =
-        NvmeDriver::new(regs, arena, options, &mut || wait(&mut looks)).map_err(|error| refuse(format!("{error}")))?;
-    CONTROLLERS.lock().push(driver);
-    let disk = lanes.into_iter().next().ok_or(refuse(String::from("the controller has no namespace")))?;
-    match format {
-        DiskFormat::Plain => Ok(Box::new(disk)),
-        DiskFormat::LuksHostKey => {
-            let key = take_key(slot).map_err(|_| refuse(String::from("the host gave no key")))?;
-            let opening = Opening {
-                passphrase: &key,
-                limits: Limits::DEFAULT,
-                kernel: Kernel::detect(),
-                discard: Discard::Refuse,
-                patience: u32::MAX,
-            };
-            let mut looks = 0;
-            let open = rkt_crypt::open(disk, &opening, &mut || wait(&mut looks));
-            Ok(Box::new(open.map_err(|error| refuse(format!("{error}")))?))
-        }
-    }
-}
-
 /// Controllers, which serve their disks as long as they are kept.
-static CONTROLLERS: Mutex<Vec<NvmeDriver<WindowRegisters>>> = Mutex::new(Vec::new());
+pub(crate) static CONTROLLERS: Mutex<Vec<NvmeDriver<WindowRegisters>>> = Mutex::new(Vec::new());
 
-/// The key that the host gives for a device slot; cleared in the window.
-fn take_key(slot: usize) -> Result<Zeroizing<Vec<u8>>, OutOfBounds> {
-    let window = rkt_platform::window();
-    let place = layout::KEYS + slot * layout::KEY_LEN;
-    let len = (window.read_u32(place)? as usize).min(layout::KEY_LEN - 4);
-    let mut key = Zeroizing::new(vec![0; len]);
-    window.read(place + 4, &mut key)?;
-    window.write(place, &[0; layout::KEY_LEN])?;
-    Ok(key)
-}
-
-fn wake(word: &'static AtomicU32) {
+pub(crate) fn wake(word: &'static AtomicU32) {
     rkt_platform::lock_wake(word, 1);
 }
 
 /// Passes the time between two looks at a device that is coming up.
-fn wait(looks: &mut u32) {
+pub(crate) fn wait(looks: &mut u32) {
     static NOTHING: AtomicU32 = AtomicU32::new(0);
     *looks += 1;
     if *looks > EAGER_POLLS {

@@ -13,7 +13,7 @@ use rkt_log::Event;
 use rkt_platform::Region;
 use rkt_sync::Mutex;
 use rkt_vfs::tmpfs::{Attributes, Backing, Node, TmpFs};
-use rkt_vfs::{Mount, Path, Time, dev, make_device};
+use rkt_vfs::{FileSystem, Mount, Path, Time, dev, make_device};
 
 /// The image as the host offers it: copied out, then verified.
 struct Untrusted(Region);
@@ -128,8 +128,9 @@ fn fill(fs: &Arc<TmpFs>, root: &Arc<Root>) -> core::result::Result<(), ()> {
 ///
 /// # Errors
 /// What mounting said.
-pub fn mount(fs: Arc<TmpFs>) -> Result<Path> {
-    let root = Mount::new_root(fs, "rootfs", 0).root();
+pub fn mount(fs: Arc<dyn FileSystem>, flags: u32) -> Result<Path> {
+    let source = if fs.type_name() == "rootfs" { "rootfs" } else { "/dev/root" };
+    let root = Mount::new_root(fs, source, flags).root();
     let directory = |name: &[u8], mode: u32| -> Result<Path> {
         let at = root.dentry.lookup(name);
         let dentry = match at {
