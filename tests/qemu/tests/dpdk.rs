@@ -138,23 +138,3 @@ fn a_back_end_that_restarts_under_load_costs_a_reset() {
         loop_back(&mut card, &traffic, 9_000_000, 1000);
     }
 }
-
-#[test]
-fn a_reset_under_load_is_waited_for_by_the_back_end() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let socket = folder.path().join("vhost");
-    let _testpmd = Testpmd::start(&socket);
-    let rig = Rig::new();
-    let (_relay, mut card) = connect(&rig, &socket, 0);
-    let traffic = Traffic::new(PEER, MAC, 1);
-    for round in 0..20 {
-        let first = round * 1_000_000;
-        loop_back(&mut card, &traffic, first, 100);
-        let mut driver = Driver::new(&mut card);
-        for number in first + 100..first + 100 + UNDER_WAY {
-            assert!(driver.send(&traffic, number));
-        }
-        driver.turn();
-        card.reset(&mut wait).expect("it comes up again");
-    }
-}
