@@ -32,6 +32,8 @@ pub const TESTS: &[Need] = &[
     ("sgdisk", "gdisk"),
     ("sfdisk", "fdisk"),
     ("qemu-img", "qemu-utils"),
+    ("tshark", "tshark"),
+    ("dpdk-testpmd", "dpdk"),
 ];
 
 /// Installs what is missing, and says so first.

@@ -41,7 +41,7 @@ const PARTS: &[Part] = &[
     slow("fuzz", || fuzz::all(Duration::from_secs(5))),
     slow("differential", || Tally::of(&mut shell::cargo(["test", "-p", "rkt-tests-diff"]))),
     slow("devices", devices),
-    slow("end-to-end", || suite(&["-p", "rkt-tests-e2e"])),
+    slow("end-to-end", || suite(&["-p", "rkt-tests-e2e", "-p", "rkt-tests-link"])),
 ];
 
 /// Runs the parts and prints the summary.
@@ -107,7 +107,7 @@ fn lints() -> Result<Tally> {
 
 /// Tests of the workspace that need no enclave.
 fn units() -> Result<Tally> {
-    let elsewhere = ["rkt-tests-rules", "rkt-tests-diff", "rkt-tests-e2e", "rkt-tests-nvme-qemu"];
+    let elsewhere = ["rkt-tests-rules", "rkt-tests-diff", "rkt-tests-e2e", "rkt-tests-link", "rkt-tests-qemu"];
     let mut args = vec!["--workspace"];
     args.extend(elsewhere.iter().flat_map(|name| ["--exclude", name]));
     suite(&args)
@@ -116,7 +116,7 @@ fn units() -> Result<Tally> {
 /// Drivers against device models that we did not write.
 fn devices() -> Result<Tally> {
     qemu::install_qemu()?;
-    suite(&["-p", "rkt-tests-nvme-qemu"])
+    suite(&["-p", "rkt-tests-qemu"])
 }
 
 /// Tests, under nextest where it is installed: it runs them in parallel across crates.

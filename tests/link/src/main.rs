@@ -1,4 +1,5 @@
 //! Runs the matrix of links and prints ours against Linux's.
+#![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;

@@ -2,6 +2,7 @@
 //! Linux and, unmodified, in the enclave.
 //!
 //! `peer listen|connect ADDRESS:PORT send|receive SECONDS BYTES`: whoever sends stops at what comes first.
+#![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, bail, ensure};
 use rkt_tests_link::{Pattern, Transfer};

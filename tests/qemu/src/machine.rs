@@ -1,6 +1,6 @@
-//! A machine with an NVMe controller and nobody in it.
+//! A machine with one device and nobody in it.
 
-use crate::{Bar, Qtest};
+use crate::{Bar, Function, Qtest, VirtioPci};
 use anyhow::{Context, Result, ensure};
 use rkt_tests_nvme::map_file;
 use rkt_virtqueue::DmaArena;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub const RAM_LEN: usize = 128 << 20;
 /// Where the memory is ours: the first MiB has holes.
 const DMA: usize = 16 << 20;
-/// Where the controller is put: its slot on the bus, and its BAR.
+/// Where the device is put: its slot on the bus, and its BAR.
 const SLOT: u8 = 4;
 const BAR: u32 = 0xe000_0000;
 /// How long QEMU may take to start on a busy machine.
@@ -39,7 +39,7 @@ fn firmware() -> Vec<u8> {
 }
 
 impl Machine {
-    /// Starts QEMU with these arguments beside the machine itself. The controller has to be at `addr=4`.
+    /// Starts QEMU with these arguments beside the machine itself. The device has to be at `addr=4`.
     ///
     /// # Errors
     /// QEMU is missing, or does not like the arguments.
@@ -70,12 +70,25 @@ impl Machine {
         Ok(Self { process, qtest, window: map_file(&ram, RAM_LEN), _folder: folder })
     }
 
-    /// The controller's registers.
+    /// The registers of an NVMe controller.
     ///
     /// # Errors
     /// There is no controller.
     pub fn bar(&self) -> Result<Bar> {
-        Bar::place(&self.qtest, SLOT, BAR)
+        Function::new(&self.qtest, SLOT).place(0, BAR)
+    }
+
+    /// The virtio device.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn virtio(&self) -> Result<VirtioPci> {
+        VirtioPci::new(&Function::new(&self.qtest, SLOT), BAR)
+    }
+
+    /// The machine's memory, in which the window's fixed places are ours as well: below 1 MiB QEMU sees other things.
+    pub fn window(&self) -> Window {
+        self.window
     }
 
     /// The memory that drivers may use.

@@ -3,7 +3,7 @@
 use rkt_blockdev::{BlockDevice, BlockError, Request};
 use rkt_nvme_driver::{Lane, Notice, NvmeDriver, Options};
 use rkt_tests_nvme::{Random, clock, perform, read, write};
-use rkt_tests_nvme_qemu::{Bar, Machine};
+use rkt_tests_qemu::{Bar, Machine};
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -66,6 +66,22 @@ impl Qtest {
         self.ask(&format!("outl {port:#x} {value:#x}")).map(drop)
     }
 
+    /// Reads a byte of memory.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn readb(&mut self, at: u64) -> Result<u8> {
+        Ok(self.number(&format!("readb {at:#x}"))? as u8)
+    }
+
+    /// Reads two bytes of memory.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn readw(&mut self, at: u64) -> Result<u16> {
+        Ok(self.number(&format!("readw {at:#x}"))? as u16)
+    }
+
     /// Reads four bytes of memory.
     ///
     /// # Errors
@@ -80,6 +96,22 @@ impl Qtest {
     /// As above.
     pub fn readq(&mut self, at: u64) -> Result<u64> {
         self.number(&format!("readq {at:#x}"))
+    }
+
+    /// Writes a byte of memory.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn writeb(&mut self, at: u64, value: u8) -> Result<()> {
+        self.ask(&format!("writeb {at:#x} {value:#x}")).map(drop)
+    }
+
+    /// Writes two bytes of memory.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn writew(&mut self, at: u64, value: u16) -> Result<()> {
+        self.ask(&format!("writew {at:#x} {value:#x}")).map(drop)
     }
 
     /// Writes four bytes of memory.
