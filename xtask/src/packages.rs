@@ -33,7 +33,7 @@ pub const TESTS: &[Need] = &[
     ("sfdisk", "fdisk"),
     ("qemu-img", "qemu-utils"),
     ("tshark", "tshark"),
-    ("dpdk-testpmd", "dpdk"),
+    ("dpdk-testpmd", "dpdk-dev"),
 ];
 
 /// Installs what is missing, and says so first.

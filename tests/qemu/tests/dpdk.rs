@@ -30,11 +30,11 @@ impl Testpmd {
         let _ = fs::remove_file(socket);
         let port = format!("net_vhost0,iface={},queues=1", socket.display());
         let mut command = Command::new("dpdk-testpmd");
-        command.args(["--no-pci", "--no-telemetry", "--no-huge", "--in-memory", "-m", "128", "--lcores", "0@0,1@0"]);
+        command.args(["--no-pci", "--no-telemetry", "--no-huge", "--no-shconf", "-m", "128", "--lcores", "0@0,1@0"]);
         command.args(["--vdev", &port, "--", "--total-num-mbufs=8192", "--forward-mode=io", "--no-mlockall"]);
         // It runs until its input ends.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().expect("dpdk-testpmd: install dpdk (`cargo xtask test` does on Debian)"))
+        Self(command.spawn().expect("dpdk-testpmd: install dpdk-dev (`cargo xtask test` does on Debian)"))
     }
 
     fn kill(&mut self) {

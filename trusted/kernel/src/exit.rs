@@ -77,8 +77,14 @@ fn leave_memory(process: &Process) {
     }
 }
 
+/// How long the peers of connections may take to acknowledge what the program told them last, in ns.
+const PARTING: u64 = 5_000_000_000;
+
 /// The first process has ended, and the whole program with it.
 fn end_program(how: Ended) -> ! {
+    if let Some(net) = crate::devices::net() {
+        net.close_all(rkt_platform::now().saturating_add(PARTING));
+    }
     crate::disks::unmount_all();
     crate::tty::console::drain();
     crate::log::finish();

@@ -158,6 +158,14 @@ impl NetStack {
         stack.changes().wait(deadline, changed).unwrap_or_else(|_| stack.configuration())
     }
 
+    /// The program ends: closes all connections, and waits until their peers have everything that was written, and
+    /// know that it is all; not longer than to `deadline`.
+    pub fn close_all(&self, deadline: u64) {
+        if let Some(stack) = &self.stack {
+            stack.close_all(deadline);
+        }
+    }
+
     /// Does what there is to do; true if there was anything. Does nothing if another vCPU is at it.
     pub fn poll(&self) -> bool {
         self.stack.as_ref().is_some_and(|stack| stack.poll())

@@ -295,6 +295,8 @@ pub trait Stack: Send + Sync {
     fn configuration(&self) -> Configuration;
     /// Woken when the configuration changes.
     fn changes(&self) -> &Arc<WaitQueue>;
+    /// Closes all connections, and waits until their peers have everything; not longer than to `deadline`.
+    fn close_all(&self, deadline: u64);
     /// Does what there is to do; true if there was anything. Leaves out what another vCPU is at.
     fn poll(&self) -> bool;
     /// Whether `poll` would find anything.

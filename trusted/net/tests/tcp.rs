@@ -7,9 +7,10 @@ use rkt_linux_abi::Errno;
 use rkt_linux_abi::general::*;
 use rkt_linux_abi::net::*;
 use rkt_net::{Shutdown, Socket};
-use rkt_platform_mock::{Config, each_seed};
+use rkt_platform::SpaceId;
+use rkt_platform_mock::{Config, each_seed, spawn};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const PORT: u16 = 6379;
 
@@ -404,5 +405,49 @@ fn nonsense_from_the_wire_does_no_harm() {
                 }
             }
         });
+    });
+}
+
+const PATIENCE: u64 = 5_000_000_000;
+
+#[test]
+fn what_a_program_wrote_arrives_although_it_ends() {
+    run(|| {
+        let net = joined(Wire::default());
+        let (client, server) = connected(&net);
+        let bytes = pattern(200_000);
+        let sent = send(&*client, &bytes).unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let (program, ended) = (net.a.clone(), over.clone());
+        spawn(SpaceId::FIRST, move || {
+            program.close_all(rkt_platform::now() + PATIENCE);
+            ended.store(true, Ordering::Relaxed);
+        });
+        let mut got = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            net.settle_for(5, 5);
+            while let Ok(more) = recv(&*server, 10_000)
+                && !more.is_empty()
+            {
+                got.extend(more);
+            }
+            rkt_sched::yield_now();
+        }
+        assert_eq!(got, bytes[..sent]);
+        assert_eq!(recv(&*server, 1).unwrap(), b"");
+        drop(client);
+    });
+}
+
+#[test]
+fn a_program_that_ends_does_not_wait_for_a_dead_peer_for_ever() {
+    run(|| {
+        let net = joined(Wire::default());
+        let (client, _server) = connected(&net);
+        send(&*client, b"hello?").unwrap();
+        // Nobody polls the other stack.
+        let deadline = rkt_platform::now() + PATIENCE;
+        net.a.close_all(deadline);
+        assert!(rkt_platform::now() >= deadline);
     });
 }

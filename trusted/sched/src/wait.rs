@@ -153,6 +153,11 @@ impl WaitQueue {
         }
     }
 
+    /// As [`WaitQueue::wait`], but signals do not end it; `None` at `deadline`.
+    pub fn wait_uninterruptible_until<T>(&self, deadline: u64, condition: impl FnMut() -> Option<T>) -> Option<T> {
+        self.wait_inner(Some(deadline), false, condition).ok()
+    }
+
     fn wait_inner<T>(
         &self,
         deadline: Option<u64>,

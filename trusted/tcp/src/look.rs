@@ -1,6 +1,6 @@
 //! What the engine asks of a connection between its calls.
 
-use crate::state::{Changes, Error};
+use crate::state::{Changes, Error, State};
 use crate::tcb::Tcb;
 
 impl Tcb {
@@ -34,6 +34,11 @@ impl Tcb {
     /// The application has let go ([`Tcb::close`]).
     pub fn is_orphan(&self) -> bool {
         self.orphan
+    }
+
+    /// The peer has yet to acknowledge something: data, or that it was all.
+    pub fn is_unfinished(&self) -> bool {
+        self.state.is_synchronized() && !matches!(self.state, State::TimeWait) && self.send.una < self.send.end()
     }
 
     /// The engine cannot carry the connection any further: it ends with this `errno`.

@@ -14,6 +14,7 @@ mod budget;
 mod configure;
 mod connection;
 mod datagram;
+mod ending;
 mod flow;
 mod fragments;
 mod headers;
@@ -314,6 +315,10 @@ impl Stack for Engine {
 
     fn changes(&self) -> &Arc<WaitQueue> {
         &self.changes
+    }
+
+    fn close_all(&self, deadline: u64) {
+        Engine::close_all(self, deadline);
     }
 
     fn poll(&self) -> bool {

@@ -9,6 +9,9 @@ const BETA: (u64, u64) = (7, 10);
 const C: (u128, u128) = (4, 10 * 1_000_000_000);
 /// α of the Reno-friendly region, 3(1-β)/(1+β) = 9/17 (RFC 9438 §4.3).
 const ALPHA: (u64, u64) = (9, 17);
+/// Before the first loss the function knows no plateau to aim at, and would hardly move where slow start ended
+/// early: the window grows by one part in so many a round trip at least (as in Linux).
+const UNKNOWN_PATH: u64 = 20;
 /// Times are cut here (ms), far beyond any epoch that matters, so that cubes fit.
 const LONGEST: u64 = 1 << 24;
 
@@ -42,6 +45,11 @@ struct Epoch {
 impl Cubic {
     /// How much the window grows.
     pub(super) fn growth(&mut self, ack: &Ack, cwnd: u64) -> u64 {
+        let least = if self.max == 0 { ack.delivered / UNKNOWN_PATH } else { 0 };
+        self.along_the_curve(ack, cwnd).max(least)
+    }
+
+    fn along_the_curve(&mut self, ack: &Ack, cwnd: u64) -> u64 {
         let (max, prior) = (self.max, self.prior);
         let epoch = self.epoch.get_or_insert_with(|| Epoch::new(ack, cwnd, max));
         let friendly = epoch.reno_friendly(ack, cwnd, prior);
@@ -165,6 +173,20 @@ mod tests {
         assert_eq!(cubic.max, 68 * MSS);
         cubic.undo();
         assert_eq!(cubic.max, 100 * MSS);
+    }
+
+    #[test]
+    fn before_the_first_loss_it_grows_by_a_twentieth_a_round_trip() {
+        let mut cubic = Cubic::default();
+        let mut cwnd = 1000 * MSS;
+        let rtt = 100 * MILLISECOND;
+        let ack = |now| Ack { now, delivered: MSS, mss: MSS, rtt: None, smoothed: rtt, una: 0, nxt: 0 };
+        for round in 0..3 {
+            for _ in 0..cwnd / MSS {
+                cwnd += cubic.growth(&ack(round * rtt), cwnd);
+            }
+        }
+        assert!((1150 * MSS..1165 * MSS).contains(&cwnd), "{cwnd}");
     }
 
     #[test]
