@@ -204,14 +204,25 @@ impl Region {
     }
 }
 
-/// Copies with an instruction that the compiler can neither split, repeat nor elide.
+/// AMD's Zen 3 and 4 execute `rep movsb` at a fifteenth of its speed where the target lies, pages left out, less
+/// than this ahead of the source: each load waits for a store that it seems to depend on. Words do not wait.
+const TOO_NEAR: usize = 64;
+const PAGE: usize = 4096;
+
+/// Copies with instructions that the compiler can neither split, repeat nor elide.
 ///
 /// # Safety
 /// Both ranges must be valid for `len` bytes.
-unsafe fn copy(from: *const u8, into: *mut u8, len: usize) {
-    // SAFETY: the caller's contract.
+unsafe fn copy(mut from: *const u8, mut into: *mut u8, len: usize) {
+    let ahead = into.addr().wrapping_sub(from.addr()) % PAGE;
+    let words = if len >= TOO_NEAR && (1..TOO_NEAR).contains(&ahead) { len / 8 } else { 0 };
+    // SAFETY: the caller's contract; the words are the first of the bytes.
     unsafe {
-        core::arch::asm!("rep movsb", inout("rcx") len => _, inout("rsi") from => _, inout("rdi") into => _,
+        if words > 0 {
+            core::arch::asm!("rep movsq", inout("rcx") words => _, inout("rsi") from, inout("rdi") into,
+                options(nostack, preserves_flags));
+        }
+        core::arch::asm!("rep movsb", inout("rcx") len - 8 * words => _, inout("rsi") from => _, inout("rdi") into => _,
             options(nostack, preserves_flags));
     }
 }

@@ -61,3 +61,21 @@ fn no_wake_is_lost() {
     bell.disarm();
     assert!(!bell.ring());
 }
+
+#[test]
+fn copies_are_whole_at_every_distance() {
+    const PAGE: usize = 4096;
+    let memory = region(3 * PAGE);
+    let bytes: Vec<u8> = (0..1000usize).map(|i| (i * 7 + i / 256) as u8).collect();
+    memory.write(0, &bytes).unwrap();
+    for distance in 0..130 {
+        for len in [0, 1, 63, 64, 65, 127, 1000] {
+            memory.zero(PAGE, 2 * PAGE).unwrap();
+            memory.copy_from(PAGE + distance, &memory, 0, len).unwrap();
+            let mut copied = vec![1; len + 1];
+            memory.read(PAGE + distance, &mut copied).unwrap();
+            assert_eq!(copied[..len], bytes[..len], "{len} bytes, {distance} ahead");
+            assert_eq!(copied[len], 0);
+        }
+    }
+}

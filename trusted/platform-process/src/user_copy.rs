@@ -2,18 +2,19 @@
 //!
 //! The handler for SIGSEGV and SIGBUS finds the instruction that touched user memory in the table
 //! and goes on where that says: a word that cannot be copied whole is copied by bytes, up to the
-//! one that is missing; rcx always holds what is left.
+//! one that is missing; rcx holds what is left, in bytes or in the words that are being copied.
 
 use core::arch::global_asm;
 
 global_asm!(
     // Short copies go by words: `rep` takes as long to start as to copy a hundred bytes.
     ".global rkt_user_copy, rkt_user_copy_rep, rkt_user_copy_load8, rkt_user_copy_store8",
+    ".global rkt_user_copy_words, rkt_user_copy_words_left",
     ".global rkt_user_copy_load1, rkt_user_copy_store1, rkt_user_copy_bytes, rkt_user_copy_out",
     "rkt_user_copy:",
     "mov rcx, rdx",
     "cmp rcx, 96",
-    "ja rkt_user_copy_rep",
+    "ja 3f",
     "2:",
     "cmp rcx, 8",
     "jb rkt_user_copy_bytes",
@@ -35,6 +36,22 @@ global_asm!(
     "inc rsi",
     "inc rdi",
     "dec rcx",
+    "jmp rkt_user_copy_bytes",
+    // AMD's Zen 3 and 4 copy by bytes at a fifteenth of the speed where the target lies, pages left out, a few
+    // bytes ahead of the source: each load waits for a store that it seems to depend on. Words do not.
+    "3:",
+    "mov eax, edi",
+    "sub eax, esi",
+    "dec eax",
+    "and eax, 0xfff",
+    "cmp eax, 63",
+    "jae rkt_user_copy_rep",
+    "shr rcx, 3",
+    "rkt_user_copy_words:",
+    "rep movsq",
+    "rkt_user_copy_words_left:",
+    "and edx, 7",
+    "lea rcx, [rcx * 8 + rdx]",
     "jmp rkt_user_copy_bytes",
     "rkt_user_copy_rep:",
     "rep movsb",
@@ -86,6 +103,8 @@ unsafe extern "C" {
     static rkt_user_copy_store8: u8;
     static rkt_user_copy_load1: u8;
     static rkt_user_copy_store1: u8;
+    static rkt_user_copy_words: u8;
+    static rkt_user_copy_words_left: u8;
     static rkt_user_copy_rep: u8;
     static rkt_user_copy_bytes: u8;
     static rkt_user_copy_out: u8;
@@ -104,6 +123,7 @@ pub fn fixup(rip: usize) -> Option<usize> {
         (&raw const rkt_user_copy_store8, &raw const rkt_user_copy_bytes),
         (&raw const rkt_user_copy_load1, out),
         (&raw const rkt_user_copy_store1, out),
+        (&raw const rkt_user_copy_words, &raw const rkt_user_copy_words_left),
         (&raw const rkt_user_copy_rep, out),
         (&raw const rkt_user_clear_at, &raw const rkt_user_clear_out),
         (load as *const u8, fail),

@@ -14,6 +14,18 @@ use core::arch::x86_64::{
 /// From this length on, `rep movsb` and `rep stosb` beat the loops.
 const STRING_OP_MIN: usize = 4096;
 
+/// AMD's Zen 3 and 4 execute `rep movsb` at a fifteenth of its speed where the target lies, pages left out, less
+/// than this ahead of the source: each load waits for a store that it seems to depend on.
+const TOO_NEAR: usize = 64;
+const PAGE: usize = 4096;
+
+/// Whether the string instructions are the fastest copy.
+#[inline(always)]
+fn suits_strings(to: *const u8, from: *const u8, len: usize) -> bool {
+    let ahead = to.addr().wrapping_sub(from.addr()) % PAGE;
+    len >= STRING_OP_MIN && !(1..TOO_NEAR).contains(&ahead)
+}
+
 /// Copies `len` bytes.
 ///
 /// # Safety
@@ -24,10 +36,10 @@ pub unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
     unsafe {
         if len <= 128 {
             copy_small(to, from, len);
-        } else if len < STRING_OP_MIN {
-            copy_up(to, from, len);
-        } else {
+        } else if suits_strings(to, from, len) {
             copy_string(to, from, len);
+        } else {
+            copy_up(to, from, len);
         }
     }
 }
@@ -46,10 +58,10 @@ pub unsafe fn copy_overlapping(to: *mut u8, from: *const u8, len: usize) {
             copy_small(to, from, len);
         } else if ahead < len {
             copy_down(to, from, len);
-        } else if behind < len || len < STRING_OP_MIN {
-            copy_up(to, from, len);
-        } else {
+        } else if behind >= len && suits_strings(to, from, len) {
             copy_string(to, from, len);
+        } else {
+            copy_up(to, from, len);
         }
     }
 }
