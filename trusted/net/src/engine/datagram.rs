@@ -102,14 +102,17 @@ impl Engine {
         if row.is_none() && payload.len() > most && !cut {
             return Err(Errno::EMSGSIZE);
         }
+        let fragmentable = manner.fragmentation == Fragmentation::Anywhere || cut && narrow;
+        // What nobody may cut needs no number (RFC 6864 §4.1), and random ones take long to make.
+        let numbered = fragmentable || row.is_none() && payload.len() > most;
         let envelope = Envelope {
             from: link.mac,
             to: link.mac,
             addresses,
             ttl: manner.ttl.unwrap_or(if to.ip().is_multicast() { 1 } else { link.ttl(v4) }),
             tos: manner.tos,
-            id: crate::ports::random() as u16,
-            fragmentable: manner.fragmentation == Fragmentation::Anywhere || cut && narrow,
+            id: if numbered { crate::ports::random() as u16 } else { 0 },
+            fragmentable,
         };
         let way = Outlet { link, next_hop: way.next_hop, mtu, ports: (local.port(), to.port()) };
         {
