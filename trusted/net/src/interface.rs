@@ -9,6 +9,8 @@ use rkt_netdev::NetStats;
 
 /// Bytes of `ifr_name`.
 const NAME_LEN: usize = 16;
+/// SIOCETHTOOL of linux/sockios.h.
+const SIOCETHTOOL: u32 = 0x8946;
 /// ARP hardware types (`sa_family` of SIOCGIFHWADDR).
 pub(crate) const ARPHRD_ETHER: u16 = 1;
 pub(crate) const ARPHRD_LOOPBACK: u16 = 772;
@@ -164,7 +166,7 @@ fn put_address(request: &mut [u8; 40], address: Ipv4Addr) {
 /// `ENODEV` if there is no such interface, `ENOTTY` for other calls, `EPERM` for those that change something.
 pub fn ioctl_if(interfaces: &[Interface], cmd: u32, request: &mut [u8; 40]) -> Result<()> {
     /// What this answers.
-    const KNOWN: [u32; 17] = [
+    const KNOWN: [u32; 18] = [
         SIOCGIFNAME,
         SIOCGIFINDEX,
         SIOCGIFFLAGS,
@@ -182,6 +184,7 @@ pub fn ioctl_if(interfaces: &[Interface], cmd: u32, request: &mut [u8; 40]) -> R
         SIOCSIFNETMASK,
         SIOCSIFMTU,
         SIOCSIFHWADDR,
+        SIOCETHTOOL,
     ];
     if !KNOWN.contains(&cmd) {
         return Err(Errno::ENOTTY);
@@ -226,6 +229,8 @@ pub fn ioctl_if(interfaces: &[Interface], cmd: u32, request: &mut [u8; 40]) -> R
             }
             put(request, &address);
         }
+        // The cards have nothing to set (linux/ethtool.h).
+        SIOCETHTOOL => return Err(Errno::EOPNOTSUPP),
         SIOCSIFFLAGS | SIOCSIFADDR | SIOCSIFNETMASK | SIOCSIFMTU | SIOCSIFHWADDR => return Err(Errno::EPERM),
         _ => return Err(Errno::ENOTTY),
     }

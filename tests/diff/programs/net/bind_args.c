@@ -39,7 +39,7 @@ int main(void) {
     SOCKNAME(fresh); SOCKNAME(fresh6);
     T(bind(file, (void *)&a, sizeof a)); T(bind(-1, (void *)&a, sizeof a)); T(bind(file, BAD, 16)); T(bind(s, BAD, 16));
     T(listen(file, 1)); T(listen(99, 1)); T(connect(file, (void *)&a, 16)); T(accept(file, NULL, NULL)); T(shutdown(file, 9));
-    T(getsockname(file, (void *)&got, &len)); T(getsockopt(file, 1, 1, BAD, BAD)); T(shutdown(-1, 9));
+    T(getsockname(file, (void *)&got, &len)); T(getsockopt(file, 1, 1, BAD, HOLE)); T(shutdown(-1, 9));
     // Ports below 1024 are for CAP_NET_BIND_SERVICE.
     int low = socket(AF_INET, SOCK_STREAM, 0), low6 = socket(AF_INET6, SOCK_DGRAM, 0);
     T(seteuid(65534)); T(n_bind4(low, "127.0.0.1", 1023)); T(n_bind6(low6, "::1", 1)); T(n_bind4(low, "127.0.0.1", 1024));

@@ -1,4 +1,5 @@
 // SO_ATTACH_FILTER and its like: which programs are taken, what they let through, reading them back, locking.
+// diff: libc=glibc
 #include "net/n.h"
 #include <linux/filter.h>
 static char b[64];

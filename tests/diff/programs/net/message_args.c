@@ -1,4 +1,5 @@
 // sendmsg(2) and recvmsg(2): arguments of struct msghdr, in the order in which they are checked, on each kind of socket.
+// diff: libc=glibc
 #include "net/n.h"
 static char b[64];
 static struct iovec v = {b, 8}, many[1025];

@@ -1,4 +1,5 @@
 // ioctl(2) of sockets: interfaces (netdevice(7)), FIONREAD, FIONBIO, SIOCATMARK, what is none of theirs.
+// diff: libc=glibc
 #include "net/n.h"
 #include <net/if.h>
 #include <linux/sockios.h>

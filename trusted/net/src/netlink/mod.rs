@@ -145,8 +145,9 @@ impl NetlinkSocket {
                 NETLINK_ROUTE => route::answer(&self.net, &request, header, &mut out),
                 _ => diag::answer(&self.net, &request, header, &mut out),
             };
-            // A list says itself that it is complete.
-            let confirmed = flags & NLM_F_ACK != 0 && flags & NLM_F_DUMP == 0;
+            // A list says itself that it is complete. The same bits say something else of a change.
+            let lists = flags & NLM_F_DUMP != 0 && (self.protocol != NETLINK_ROUTE || route::asks(&request));
+            let confirmed = flags & NLM_F_ACK != 0 && !lists;
             if outcome.is_err() || confirmed {
                 out.outcome(header, &request, outcome.err());
             }

@@ -63,12 +63,17 @@ const OPER_DOWN: u8 = 2;
 const OPER_UP: u8 = 6;
 const TX_QUEUE_LEN: u32 = 1000;
 
+/// Whether a request wants to know something, and changes nothing.
+pub fn asks(request: &Request<'_>) -> bool {
+    request.header.kind % 4 == GET
+}
+
 /// Answers a request, or does what it wants changed.
 ///
 /// # Errors
 /// `EPERM` for a change without CAP_NET_ADMIN, `EOPNOTSUPP` for other questions, `ENODEV`, `EINVAL`.
 pub fn answer(net: &NetStack, request: &Request<'_>, header: Header, out: &mut Builder) -> Result<()> {
-    if request.header.kind % 4 != GET {
+    if !asks(request) {
         if !net.hooks.capable(CAP_NET_ADMIN) {
             return Err(Errno::EPERM);
         }

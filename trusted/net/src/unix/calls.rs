@@ -398,7 +398,11 @@ impl Socket for UnixSocket {
             (SOL_SOCKET, SO_ERROR) => Ok(from_int(self.inbox.take_error().map_or(0, Errno::raw))),
             (SOL_SOCKET, SO_ACCEPTCONN) => Ok(from_int(matches!(self.state.lock().role, Role::Listening { .. }))),
             (SOL_SOCKET, SO_PEERCRED) => {
-                Ok(self.peer().map_or(Credentials::NONE, |peer| peer.credentials).encode().to_vec())
+                let credentials = match &self.state.lock().role {
+                    Role::Connected(Peer { credentials, .. }) | Role::Listening { credentials, .. } => *credentials,
+                    Role::Idle => Credentials::NONE,
+                };
+                Ok(credentials.encode().to_vec())
             }
             (SOL_SOCKET, _) => self.net.shared(self, &self.options, name),
             _ => Err(Errno::EOPNOTSUPP),
