@@ -32,6 +32,20 @@ pub const TESTS: &[Need] = &[
     ("sgdisk", "gdisk"),
     ("sfdisk", "fdisk"),
     ("qemu-img", "qemu-utils"),
+    ("curl", "curl"),
+    ("wget", "wget"),
+    ("node", "nodejs"),
+    ("nc", "netcat-openbsd"),
+    ("dig", "bind9-dnsutils"),
+    ("dnsmasq", "dnsmasq-base"),
+    ("openssl", "openssl"),
+    ("ssh", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("ping", "iputils-ping"),
+    ("tcpdump", "tcpdump"),
+    ("tshark", "tshark"),
+    ("nginx", "nginx-light"),
+    ("memcached", "memcached"),
 ];
 
 /// Installs what is missing, and says so first.

@@ -6,8 +6,10 @@
 
 mod build;
 mod inspect;
+mod net;
 mod run;
 
 pub use build::{C, Toolchain, build};
 pub use inspect::{Call, MAY_CALL, Traced, descriptors, enclave_of, trace, window_of};
+pub use net::{INSIDE, Namespace, OUTSIDE, OUTSIDE_V6, image_of};
 pub use run::{Finished, Running, finish, in_enclave, natively, rkt_io, same, same_in, until};

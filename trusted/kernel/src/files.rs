@@ -62,17 +62,20 @@ impl FileTable {
             return Err(Errno::EINVAL);
         }
         let mut inner = self.inner.lock();
-        let start = from.max(inner.first_free);
-        let free = (start..inner.slots.len()).find(|&at| inner.slots.get(at).is_some_and(Option::is_none));
-        let at = free.unwrap_or(inner.slots.len().max(start));
-        if at as u64 >= limit || at > i32::MAX as usize {
-            return Err(Errno::EMFILE);
-        }
+        let at = inner.lowest_free(from, limit)?;
         inner.put(at, Slot { file, close_on_exec })?;
         if from <= inner.first_free {
             inner.first_free = at + 1;
         }
         Ok(at as i32)
+    }
+
+    /// Whether there is a free number below the limit.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn check_room(&self, limit: u64) -> Result<()> {
+        self.inner.lock().lowest_free(0, limit).map(drop)
     }
 
     /// Gives a file this number; gives the file that had it.
@@ -171,6 +174,14 @@ impl FileTable {
 }
 
 impl Slots {
+    /// The lowest free number that is at least `from`.
+    fn lowest_free(&self, from: usize, limit: u64) -> Result<usize> {
+        let start = from.max(self.first_free);
+        let free = (start..self.slots.len()).find(|&at| self.slots.get(at).is_some_and(Option::is_none));
+        let at = free.unwrap_or(self.slots.len().max(start));
+        if at as u64 >= limit || at > i32::MAX as usize { Err(Errno::EMFILE) } else { Ok(at) }
+    }
+
     fn put(&mut self, at: usize, slot: Slot) -> Result<Option<Slot>> {
         if at >= self.slots.len() {
             let more = at + 1 - self.slots.len();

@@ -8,22 +8,31 @@ use hashbrown::HashMap;
 use rkt_linux_abi::general::{O_NONBLOCK, O_RDWR, S_IFSOCK};
 use rkt_linux_abi::ioctl::{FIONREAD, SIOCATMARK, SIOCGIFCONF, TIOCOUTQ};
 use rkt_linux_abi::{Errno, Result};
-use rkt_net::{Credentials, Hooks, Outgoing, Socket, UnixNode, ioctl_if};
+use rkt_net::{Credentials, Hooks, Outgoing, Ring, Socket, UnixNode, ioctl_if};
 use rkt_sync::Mutex;
 use rkt_user::{IoSink, IoSource, UserPtr, UserSlice};
-use rkt_vfs::{AnonInode, FileOps, FileType, FsContext, Inode, MAY_WRITE, OpenFile, PollTable, Resolve, ops};
+use rkt_vfs::{
+    AnonInode, FileOps, FileType, FsContext, Inode, MAY_WRITE, Mappable, MappedFolio, OpenFile, PollTable, Resolve, ops,
+};
 
 /// A socket that is open.
 pub struct SocketFile {
     socket: Arc<dyn Socket>,
+    /// Number of the inode, by which the network lists it.
+    inode: u64,
 }
 
 impl SocketFile {
     /// Opens a socket; `flags` is `O_NONBLOCK` or nothing.
     pub fn open(socket: Arc<dyn Socket>, flags: u32) -> Arc<OpenFile> {
         let inode = Arc::new(AnonInode::new(S_IFSOCK | 0o777));
-        let name = format!("socket:[{}]", inode.number());
-        OpenFile::anonymous(inode, name.as_bytes(), Arc::new(Self { socket }), O_RDWR | flags & O_NONBLOCK)
+        let number = inode.number();
+        let name = format!("socket:[{number}]");
+        if let Some(net) = crate::devices::net() {
+            net.enrol(&socket, number, NetHooks.credentials().uid);
+        }
+        let file = Arc::new(Self { socket, inode: number });
+        OpenFile::anonymous(inode, name.as_bytes(), file, O_RDWR | flags & O_NONBLOCK)
     }
 
     /// The socket behind an open file.
@@ -32,6 +41,14 @@ impl SocketFile {
     /// `ENOTSOCK`.
     pub fn of(file: &OpenFile) -> Result<&Arc<dyn Socket>> {
         file.ops_as::<Self>().map(|file| &file.socket).ok_or(Errno::ENOTSOCK)
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Some(net) = crate::devices::net() {
+            net.strike(self.inode);
+        }
     }
 }
 
@@ -45,6 +62,10 @@ impl FileOps for SocketFile {
 
     fn write(&self, file: &OpenFile, _: &mut u64, from: &mut IoSource<'_>) -> Result<usize> {
         self.socket.send(from, &mut Outgoing { nonblocking: file.nonblocking(), ..Outgoing::default() })
+    }
+
+    fn map(&self, _: &OpenFile) -> Result<Arc<dyn Mappable>> {
+        Ok(Arc::new(RingPages(rkt_net::ring_of(&*self.socket)?)))
     }
 
     fn pollable(&self) -> bool {
@@ -69,6 +90,25 @@ impl FileOps for SocketFile {
         }
         Ok(0)
     }
+}
+
+/// The ring of a packet socket, as mmap(2) maps it (packet(7), PACKET_RX_RING).
+struct RingPages(Arc<Ring>);
+
+impl Mappable for RingPages {
+    fn folio(&self, offset: u64) -> Result<MappedFolio> {
+        self.0.block(offset).map(|(folio, start)| MappedFolio { folio, start }).ok_or(Errno::EFAULT)
+    }
+
+    fn len(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn map_writable(&self, _: bool) -> Result<()> {
+        Ok(())
+    }
+
+    fn written(&self) {}
 }
 
 /// Bytes of `struct ifreq`.

@@ -9,9 +9,11 @@ use rkt_netdev::NetStats;
 
 /// Bytes of `ifr_name`.
 const NAME_LEN: usize = 16;
+/// SIOCETHTOOL of linux/sockios.h.
+const SIOCETHTOOL: u32 = 0x8946;
 /// ARP hardware types (`sa_family` of SIOCGIFHWADDR).
-const ARPHRD_ETHER: u16 = 1;
-const ARPHRD_LOOPBACK: u16 = 772;
+pub(crate) const ARPHRD_ETHER: u16 = 1;
+pub(crate) const ARPHRD_LOOPBACK: u16 = 772;
 /// `IFF_*` (netdevice(7)).
 const IFF_UP: u16 = 1;
 const IFF_BROADCAST: u16 = 2;
@@ -163,6 +165,30 @@ fn put_address(request: &mut [u8; 40], address: Ipv4Addr) {
 /// # Errors
 /// `ENODEV` if there is no such interface, `ENOTTY` for other calls, `EPERM` for those that change something.
 pub fn ioctl_if(interfaces: &[Interface], cmd: u32, request: &mut [u8; 40]) -> Result<()> {
+    /// What this answers.
+    const KNOWN: [u32; 18] = [
+        SIOCGIFNAME,
+        SIOCGIFINDEX,
+        SIOCGIFFLAGS,
+        SIOCGIFADDR,
+        SIOCGIFDSTADDR,
+        SIOCGIFNETMASK,
+        SIOCGIFBRDADDR,
+        SIOCGIFMTU,
+        SIOCGIFMETRIC,
+        SIOCGIFTXQLEN,
+        SIOCGIFHWADDR,
+        SIOCGIFMAP,
+        SIOCSIFFLAGS,
+        SIOCSIFADDR,
+        SIOCSIFNETMASK,
+        SIOCSIFMTU,
+        SIOCSIFHWADDR,
+        SIOCETHTOOL,
+    ];
+    if !KNOWN.contains(&cmd) {
+        return Err(Errno::ENOTTY);
+    }
     let found = if cmd == SIOCGIFNAME {
         let index = request.get(NAME_LEN..NAME_LEN + 4).and_then(|part| part.try_into().ok()).map(u32::from_le_bytes);
         interfaces.iter().find(|interface| Some(interface.index) == index)
@@ -203,6 +229,8 @@ pub fn ioctl_if(interfaces: &[Interface], cmd: u32, request: &mut [u8; 40]) -> R
             }
             put(request, &address);
         }
+        // The cards have nothing to set (linux/ethtool.h).
+        SIOCETHTOOL => return Err(Errno::EOPNOTSUPP),
         SIOCSIFFLAGS | SIOCSIFADDR | SIOCSIFNETMASK | SIOCSIFMTU | SIOCSIFHWADDR => return Err(Errno::EPERM),
         _ => return Err(Errno::ENOTTY),
     }

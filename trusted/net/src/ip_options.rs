@@ -1,6 +1,6 @@
 //! Options of the IP level (ip(7), ipv6(7)), the same for all sockets of the Internet.
 
-use crate::options::{from_int, int};
+use crate::options::{Kind, from_int, int};
 use crate::socket::Control;
 use crate::stack::{Fragmentation, Manner};
 use alloc::vec::Vec;
@@ -8,57 +8,125 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use rkt_linux_abi::net::*;
 use rkt_linux_abi::{Errno, Result};
 
+/// Least MTU of a link of IPv6 (RFC 8200 §5).
+const MIN_MTU: i32 = 1280;
+
 /// What values an option takes.
 #[derive(Clone, Copy)]
-enum Kind {
+enum Values {
     /// On or off.
     Flag,
+    /// 0 or 1.
+    Boolean,
     /// From here to there; −1, where it is among them, stands for the default.
     Range(i32, i32),
+    /// The lowest eight bits; of streams without those of congestion notification, which are the protocol's (RFC 3168).
+    Class,
+    /// The number of an interface; of IPv4 in the byte order of the network.
+    Interface,
+    /// 0, or a size of packets that a link of IPv6 must take (RFC 8200 §5).
+    Size,
 }
-use Kind::{Flag, Range};
+use Values::{Boolean, Class, Flag, Interface, Range, Size};
 
-/// Options that are numbers: level, name, default, values.
-const NUMBERS: [(u32, u32, i32, Kind); 29] = [
-    (SOL_IP, IP_TOS, 0, Range(0, 255)),
-    (SOL_IP, IP_TTL, 64, Range(-1, 255)),
-    (SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT as i32, Range(0, 5)),
-    (SOL_IP, IP_RECVERR, 0, Flag),
-    (SOL_IP, IP_BIND_ADDRESS_NO_PORT, 0, Flag),
-    (SOL_IP, IP_FREEBIND, 0, Flag),
-    (SOL_IP, IP_PKTINFO, 0, Flag),
-    (SOL_IP, IP_RECVTTL, 0, Flag),
-    (SOL_IP, IP_RECVTOS, 0, Flag),
-    (SOL_IP, IP_RECVORIGDSTADDR, 0, Flag),
-    // Options of headers are passed over when packets come in: there are none to tell.
-    (SOL_IP, IP_RECVOPTS, 0, Flag),
-    (SOL_IP, IP_RETOPTS, 0, Flag),
-    (SOL_IP, IP_MINTTL, 0, Range(0, 255)),
-    (SOL_IP, IP_MULTICAST_TTL, 1, Range(-1, 255)),
-    (SOL_IP, IP_MULTICAST_LOOP, 1, Flag),
-    (SOL_IP, IP_MULTICAST_ALL, 1, Range(0, 1)),
-    (SOL_IPV6, IPV6_TCLASS, 0, Range(-1, 255)),
-    (SOL_IPV6, IPV6_UNICAST_HOPS, 64, Range(-1, 255)),
-    (SOL_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_WANT as i32, Range(0, 5)),
-    (SOL_IPV6, IPV6_DONTFRAG, 0, Flag),
-    (SOL_IPV6, IPV6_RECVERR, 0, Flag),
-    (SOL_IPV6, IPV6_AUTOFLOWLABEL, 1, Flag),
-    (SOL_IPV6, IPV6_FREEBIND, 0, Flag),
-    (SOL_IPV6, IPV6_RECVPKTINFO, 0, Flag),
-    (SOL_IPV6, IPV6_RECVHOPLIMIT, 0, Flag),
-    (SOL_IPV6, IPV6_RECVTCLASS, 0, Flag),
-    (SOL_IPV6, IPV6_MULTICAST_HOPS, 1, Range(-1, 255)),
-    (SOL_IPV6, IPV6_MULTICAST_LOOP, 1, Range(0, 1)),
-    (SOL_IPV6, IPV6_MULTICAST_ALL, 1, Range(0, 1)),
+/// How many bytes a value must have. Of IPv4 one byte will do for all (ip(7)), of IPv6 it takes an `int`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Least {
+    /// Nothing stands for 0.
+    None,
+    Value,
+    /// An `int`, and no more than that.
+    Exact,
+}
+use Least::{Exact, Value};
+
+/// Whose option it is.
+#[derive(Clone, Copy)]
+enum Owners {
+    All,
+    /// Where there are datagrams; the error for streams.
+    NoStreams(Errno),
+    /// Raw sockets.
+    Raw,
+}
+use Owners::{All, NoStreams, Raw};
+
+/// An option: level, name, default, values, lengths, owners.
+type Number = (u32, u32, i32, Values, Least, Owners);
+
+/// Options that are numbers.
+const NUMBERS: [Number; 42] = [
+    (SOL_IP, IP_TOS, 0, Class, Least::None, All),
+    (SOL_IP, IP_TTL, 64, Range(-1, 255), Value, All),
+    (SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT as i32, Range(0, 5), Least::None, All),
+    (SOL_IP, IP_RECVERR, 0, Flag, Least::None, All),
+    (SOL_IP, IP_BIND_ADDRESS_NO_PORT, 0, Flag, Least::None, All),
+    (SOL_IP, IP_FREEBIND, 0, Flag, Value, All),
+    (SOL_IP, IP_TRANSPARENT, 0, Flag, Value, All),
+    (SOL_IP, IP_PKTINFO, 0, Flag, Least::None, All),
+    (SOL_IP, IP_RECVTTL, 0, Flag, Least::None, All),
+    (SOL_IP, IP_RECVTOS, 0, Flag, Least::None, All),
+    (SOL_IP, IP_RECVORIGDSTADDR, 0, Flag, Least::None, All),
+    // Options of headers are passed over when packets come in, cards give no sums, there are no labels of security:
+    // none of them is ever told.
+    (SOL_IP, IP_RECVOPTS, 0, Flag, Least::None, All),
+    (SOL_IP, IP_RETOPTS, 0, Flag, Least::None, All),
+    (SOL_IP, IP_CHECKSUM, 0, Flag, Least::None, All),
+    (SOL_IP, IP_PASSSEC, 0, Flag, Least::None, All),
+    (SOL_IP, IP_MINTTL, 0, Range(0, 255), Value, All),
+    (SOL_IP, IP_MULTICAST_TTL, 1, Range(-1, 255), Value, NoStreams(Errno::EINVAL)),
+    (SOL_IP, IP_MULTICAST_LOOP, 1, Flag, Value, All),
+    (SOL_IP, IP_MULTICAST_ALL, 1, Boolean, Value, All),
+    (SOL_IP, IP_UNICAST_IF, 0, Interface, Exact, All),
+    (SOL_IP, IP_HDRINCL, 0, Flag, Least::None, Raw),
+    // There is no tracking of connections for which fragments would be put together.
+    (SOL_IP, IP_NODEFRAG, 0, Flag, Least::None, Raw),
+    (SOL_IPV6, IPV6_TCLASS, 0, Class, Value, All),
+    (SOL_IPV6, IPV6_UNICAST_HOPS, 64, Range(-1, 255), Value, All),
+    (SOL_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_WANT as i32, Range(0, 5), Value, All),
+    (SOL_IPV6, IPV6_DONTFRAG, 0, Flag, Least::None, All),
+    (SOL_IPV6, IPV6_MTU, 0, Size, Value, All),
+    (SOL_IPV6, IPV6_RECVERR, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_AUTOFLOWLABEL, 1, Flag, Least::None, All),
+    (SOL_IPV6, IPV6_FREEBIND, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_TRANSPARENT, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_RECVPKTINFO, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_RECVHOPLIMIT, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_RECVTCLASS, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_RECVORIGDSTADDR, 0, Flag, Value, All),
+    // As of IPv4: extension headers are passed over.
+    (SOL_IPV6, IPV6_RECVRTHDR, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_RECVHOPOPTS, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_RECVDSTOPTS, 0, Flag, Value, All),
+    (SOL_IPV6, IPV6_MULTICAST_HOPS, 1, Range(-1, 255), Value, NoStreams(Errno::ENOPROTOOPT)),
+    (SOL_IPV6, IPV6_MULTICAST_LOOP, 1, Boolean, Value, All),
+    (SOL_IPV6, IPV6_MULTICAST_ALL, 1, Flag, Value, All),
+    (SOL_IPV6, IPV6_UNICAST_IF, 0, Interface, Exact, All),
 ];
+/// The lowest bits of the type of service (RFC 3168 §5).
+const CONGESTION_BITS: i32 = 3;
 
-fn known(level: u32, name: u32) -> Result<&'static (u32, u32, i32, Kind)> {
+/// The number that an option's value says.
+fn number(level: u32, least: Least, value: &[u8]) -> Result<i32> {
+    if least == Exact && value.len() != 4 {
+        return Err(Errno::EINVAL);
+    }
+    match value {
+        [_, _, _, _, ..] => int(value),
+        [byte, ..] if level == SOL_IP => Ok((*byte).into()),
+        _ if least == Least::None => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn known(level: u32, name: u32) -> Result<&'static Number> {
     NUMBERS.iter().find(|option| (option.0, option.1) == (level, name)).ok_or(Errno::ENOPROTOOPT)
 }
 
 /// The values that differ from the defaults.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct IpOptions {
+    kind: Kind,
     values: Vec<(u32, u32, i32)>,
 }
 
@@ -84,28 +152,63 @@ pub(crate) struct Asked {
 }
 
 impl IpOptions {
-    /// setsockopt(2) at SOL_IP and SOL_IPV6.
+    /// Those of a fresh socket.
+    pub fn new(kind: Kind, v6: bool) -> Self {
+        // A socket of IPv6 hears groups of IPv4 only where it joined them.
+        let values = if v6 { Vec::from([(SOL_IP, IP_MULTICAST_ALL, 0)]) } else { Vec::new() };
+        Self { kind, values }
+    }
+
+    /// setsockopt(2) at SOL_IP and SOL_IPV6; `interfaces` are the numbers of those that there are.
     ///
     /// # Errors
-    /// `ENOPROTOOPT`, `EINVAL`.
-    pub fn set(&mut self, level: u32, name: u32, value: &[u8]) -> Result<()> {
-        // ip(7): a byte will do.
-        let value = match value {
-            [byte] if level == SOL_IP => i32::from(*byte),
-            _ => int(value)?,
-        };
-        let &(.., default, kind) = known(level, name)?;
-        let value = match kind {
+    /// `ENOPROTOOPT`, `EINVAL`, `EADDRNOTAVAIL` for an interface that there is not.
+    pub fn set(&mut self, level: u32, name: u32, value: &[u8], interfaces: &[u32]) -> Result<()> {
+        let &(.., default, values, least, owners) = known(level, name)?;
+        match owners {
+            NoStreams(error) if self.kind == Kind::Stream => return Err(error),
+            Raw if self.kind != Kind::Raw => return Err(Errno::ENOPROTOOPT),
+            _ => {}
+        }
+        let value = number(level, least, value)?;
+        let value = match values {
             Flag => i32::from(value != 0),
+            Boolean if !(0..=1).contains(&value) => return Err(Errno::EINVAL),
+            Class if level == SOL_IPV6 && !(-1..=255).contains(&value) => return Err(Errno::EINVAL),
+            Class if level == SOL_IPV6 && value == -1 => 0,
+            Class if self.kind == Kind::Stream => value & 0xff & !CONGESTION_BITS,
+            Class => value & 0xff,
             Range(least, most) if !(least..=most).contains(&value) => return Err(Errno::EINVAL),
             // A time to live of 0 would reach nobody.
             Range(..) if (level, name, value) == (SOL_IP, IP_TTL, 0) => return Err(Errno::EINVAL),
             Range(..) if value == -1 => default,
-            Range(..) => value,
+            Size if value != 0 && value < MIN_MTU => return Err(Errno::EINVAL),
+            Interface if value != 0 && !interfaces.contains(&u32::from_be(value as u32)) => {
+                return Err(Errno::EADDRNOTAVAIL);
+            }
+            Boolean | Range(..) | Size | Interface => value,
         };
+        self.put(level, name, value);
+        Ok(())
+    }
+
+    /// Sets a number.
+    pub fn put(&mut self, level: u32, name: u32, value: i32) {
         self.values.retain(|kept| (kept.0, kept.1) != (level, name));
         self.values.push((level, name, value));
-        Ok(())
+    }
+
+    /// The interface that packets leave by where no other is named (IP_UNICAST_IF).
+    pub fn outlet(&self, v4: bool) -> Option<u32> {
+        let (level, name) = if v4 { (SOL_IP, IP_UNICAST_IF) } else { (SOL_IPV6, IPV6_UNICAST_IF) };
+        Some(u32::from_be(self.number(level, name) as u32)).filter(|index| *index != 0)
+    }
+
+    /// Whether addresses that are nobody's may be bound to (ip(7), IP_FREEBIND and IP_TRANSPARENT).
+    pub fn binds_freely(&self) -> bool {
+        [(SOL_IP, IP_FREEBIND), (SOL_IP, IP_TRANSPARENT), (SOL_IPV6, IPV6_FREEBIND), (SOL_IPV6, IPV6_TRANSPARENT)]
+            .into_iter()
+            .any(|(level, name)| self.is_on(level, name))
     }
 
     /// getsockopt(2) at SOL_IP and SOL_IPV6.
@@ -162,6 +265,7 @@ impl IpOptions {
             ttl: hops.map(|hops| hops as u8),
             tos: self.number(level, tos) as u8,
             fragmentation,
+            mtu: if v4 { None } else { u16::try_from(self.number(SOL_IPV6, IPV6_MTU)).ok().filter(|mtu| *mtu != 0) },
             ..Manner::default()
         }
     }
@@ -184,6 +288,10 @@ impl IpOptions {
             }
             if facts.local.is_ipv6() && self.is_on(SOL_IPV6, IPV6_RECVTCLASS) {
                 tell(SOL_IPV6, IPV6_TCLASS, &i32::from(facts.tos).to_ne_bytes());
+            }
+            if facts.local.is_ipv6() && self.is_on(SOL_IPV6, IPV6_RECVORIGDSTADDR) {
+                let address = crate::Address::Inet((ip, facts.port).into()).encode();
+                tell(SOL_IPV6, IPV6_ORIGDSTADDR, &address);
             }
         }
         if let IpAddr::V4(ip) = facts.local {
@@ -216,6 +324,7 @@ impl Asked {
         for control in controls {
             match (control.level, control.kind) {
                 (SOL_IP, IP_PKTINFO) => asked.take_v4(&control.data)?,
+                (SOL_IP, IP_TTL) if control.data.len() != 4 => return Err(Errno::EINVAL),
                 (SOL_IP, IP_TTL) => asked.ttl = Some(ranged(&control.data, 1)?),
                 (SOL_IP, IP_TOS) => {
                     asked.tos = Some(match control.data.as_slice() {
@@ -242,9 +351,9 @@ impl Asked {
 
     fn take_v4(&mut self, data: &[u8]) -> Result<()> {
         // `struct in_pktinfo`: the interface, the source, the destination, which is of no interest.
-        let [a, b, c, d, rest @ ..] = data else { return Err(Errno::EINVAL) };
-        let source: [u8; 4] = rest.first_chunk().copied().ok_or(Errno::EINVAL)?;
-        self.interface = Some(u32::from_ne_bytes([*a, *b, *c, *d])).filter(|index| *index != 0);
+        let &[a, b, c, d, s0, s1, s2, s3, _, _, _, _] = data else { return Err(Errno::EINVAL) };
+        let source = [s0, s1, s2, s3];
+        self.interface = Some(u32::from_ne_bytes([a, b, c, d])).filter(|index| *index != 0);
         self.source = Some(Ipv4Addr::from(source)).filter(|ip| !ip.is_unspecified()).map(IpAddr::V4);
         Ok(())
     }

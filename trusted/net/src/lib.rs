@@ -17,30 +17,39 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+mod bind;
+mod census;
 mod engine;
 mod error_queue;
+mod filter;
 mod interface;
 mod ip_options;
+mod loopback;
 mod memberships;
 mod netlink;
 mod netstack;
 mod options;
+mod packet;
 mod patience;
 mod ports;
 mod raw;
 mod ring;
 mod socket;
+mod socket_level;
 mod stack;
 mod tcp;
 mod udp;
 mod unix;
 
-pub use address::{Address, UnixAddress};
+pub use address::{Address, LinkAddress, UnixAddress};
+pub use census::{Description, Names, state};
 pub use interface::{Interface, ioctl_if};
 pub use netstack::{Card, NetStack};
+pub use options::fit_option;
+pub use packet::{Ring, ring_of};
 pub use socket::{Ancillary, Control, Credentials, Hooks, Outgoing, Received, Shutdown, Socket};
 pub use stack::{
-    Acceptor, Configuration, Connection, DatagramSink, Fragmentation, Incoming, Manner, Packet, PacketSink, Phase,
-    Stack, Status, Undelivered,
+    Acceptor, Configuration, Connection, DatagramSink, Fragmentation, Frame, FrameKind, FrameSink, Incoming, Insertion,
+    LinkChange, Manner, NeighborChange, Packet, PacketSink, Phase, Stack, Status, Undelivered,
 };
 pub use unix::UnixNode;

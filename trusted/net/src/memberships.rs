@@ -166,7 +166,7 @@ impl Memberships {
     fn request(&mut self, net: &NetStack, change: Change, value: &[u8]) -> Result<()> {
         let address = |at: usize| -> Result<IpAddr> {
             let bytes = value.get(at..at + STORAGE).ok_or(Errno::EINVAL)?;
-            Ok(Address::parse(bytes)?.inet(true)?.ip())
+            Ok(Address::parse(bytes).inet(true)?.ip())
         };
         let named = matches!(change, Change::Join | Change::Leave);
         let source = if named { None } else { Some(address(GROUP_AT + STORAGE)?) };

@@ -1,10 +1,12 @@
 //! The network of the enclave as a whole.
 
 use crate::Interface;
-use crate::address::{AF_INET, AF_INET6, AF_NETLINK, AF_UNIX};
+use crate::address::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX};
+use crate::census::Census;
 use crate::engine::Engine;
-use crate::netlink::NetlinkSocket;
+use crate::netlink::{Monitor, NetlinkSocket};
 use crate::options::Kind;
+use crate::packet::{PacketSocket, Taps};
 use crate::ports::PortTable;
 use crate::raw::{RawSocket, RawTable};
 use crate::socket::{Hooks, Socket};
@@ -14,14 +16,19 @@ use crate::udp::{UdpPorts, UdpSocket};
 use crate::unix::{self, Names};
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use rkt_inet::neighbor::Neighbor;
 use rkt_inet::route::Route;
-use rkt_linux_abi::{Errno, Result, general::CAP_NET_RAW, net::*, netlink::NETLINK_ROUTE};
+use rkt_linux_abi::{Errno, Result, general::CAP_NET_RAW, net::*, netlink::NETLINK_ROUTE, netlink::NETLINK_SOCK_DIAG};
 use rkt_netdev::NetDevice;
+use rkt_sched::{Notify, Registration};
+use rkt_sync::Mutex;
 
+/// Behind the last type of sockets and the last family (SOCK_MAX and NPROTO of Linux).
+const KIND_END: u32 = 11;
+const FAMILY_END: u32 = 46;
 /// Type bits that socket(2) takes beside the type; they are the descriptor's.
 const TYPE_FLAGS: u32 = rkt_linux_abi::general::O_NONBLOCK | rkt_linux_abi::general::O_CLOEXEC;
 
@@ -48,24 +55,51 @@ pub struct NetStack {
     stack: Option<Arc<dyn Stack>>,
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) raw: Arc<RawTable>,
+    pub(crate) taps: Arc<Taps>,
     pub(crate) tcp_ports: Arc<PortTable<Listener>>,
     pub(crate) udp_ports: Arc<UdpPorts>,
     pub(crate) names: Arc<Names>,
+    pub(crate) census: Census,
+    pub(crate) monitor: Monitor,
+    /// Has the monitor look when servers and routers change something.
+    watch: Mutex<Option<Registration>>,
+}
+
+/// Is told when the configuration changes.
+struct Watcher(Weak<NetStack>);
+
+impl Notify for Watcher {
+    fn notify(self: Arc<Self>, _events: u32) {
+        if let Some(net) = self.0.upgrade() {
+            net.monitor.look(&net);
+        }
+    }
 }
 
 impl NetStack {
     /// The network over these cards; with none of them the loopback alone.
     pub fn new(cards: Vec<Card>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
         let raw = Arc::new(RawTable::default());
-        let stack = if cards.is_empty() { None } else { Some(Engine::new(cards, raw.clone()) as Arc<dyn Stack>) };
-        Arc::new(Self {
+        let taps = Arc::new(Taps::default());
+        let engine = |cards| Engine::new(cards, raw.clone(), taps.clone()) as Arc<dyn Stack>;
+        let stack = (!cards.is_empty()).then(|| engine(cards));
+        let net = Arc::new(Self {
             stack,
             hooks,
             raw,
+            taps,
             tcp_ports: PortTable::new(true),
             udp_ports: UdpPorts::new(),
             names: Names::new(),
-        })
+            census: Census::default(),
+            monitor: Monitor::default(),
+            watch: Mutex::new(None),
+        });
+        if let Some(stack) = &net.stack {
+            let watcher = Arc::new(Watcher(Arc::downgrade(&net)));
+            *net.watch.lock() = Some(stack.changes().register(watcher, false));
+        }
+        net
     }
 
     /// socket(2). The flags SOCK_NONBLOCK and SOCK_CLOEXEC are ignored here.
@@ -81,6 +115,9 @@ impl NetStack {
         const END: u32 = IPPROTO_MPTCP as u32 + 1;
         let family = u16::try_from(family).map_err(|_| Errno::EAFNOSUPPORT)?;
         let kind = kind & !TYPE_FLAGS;
+        if kind >= KIND_END && u32::from(family) < FAMILY_END {
+            return Err(Errno::EINVAL);
+        }
         match (family, kind, protocol) {
             (AF_UNIX, _, 0 | 1) => Ok(unix::socket(self.clone(), unix_kind(kind)?)),
             (AF_UNIX, ..) => Err(Errno::EPROTONOSUPPORT),
@@ -93,10 +130,15 @@ impl NetStack {
             (AF_INET | AF_INET6, 3, 0 | 256..) => Err(Errno::EPROTONOSUPPORT),
             (AF_INET | AF_INET6, 3, _) if !self.hooks.capable(CAP_NET_RAW) => Err(Errno::EPERM),
             (AF_INET | AF_INET6, 3, _) => Ok(RawSocket::new(self.clone(), family == AF_INET6, protocol as u8, false)),
-            (AF_INET | AF_INET6, 4 | 5, _) => Err(Errno::ESOCKTNOSUPPORT),
-            (AF_INET | AF_INET6, ..) => Err(Errno::EINVAL),
-            (AF_NETLINK, 2, NETLINK_ROUTE) => Ok(NetlinkSocket::new(self.clone(), Kind::Datagram)),
-            (AF_NETLINK, 3, NETLINK_ROUTE) => Ok(NetlinkSocket::new(self.clone(), Kind::Raw)),
+            (AF_INET | AF_INET6, ..) => Err(Errno::ESOCKTNOSUPPORT),
+            (AF_PACKET, ..) if !self.hooks.capable(CAP_NET_RAW) => Err(Errno::EPERM),
+            // The protocol is in the byte order of the network.
+            (AF_PACKET, 2 | 3, _) => Ok(PacketSocket::new(self.clone(), kind == 2, (protocol as u16).swap_bytes())),
+            (AF_PACKET, ..) => Err(Errno::ESOCKTNOSUPPORT),
+            (AF_NETLINK, 2 | 3, NETLINK_ROUTE | NETLINK_SOCK_DIAG) => {
+                let kind = if kind == 2 { Kind::Datagram } else { Kind::Raw };
+                Ok(NetlinkSocket::new(self.clone(), kind, protocol))
+            }
             (AF_NETLINK, 2 | 3, _) => Err(Errno::EPROTONOSUPPORT),
             (AF_NETLINK, ..) => Err(Errno::ESOCKTNOSUPPORT),
             _ => Err(Errno::EAFNOSUPPORT),
@@ -176,28 +218,6 @@ impl NetStack {
     /// Whether an address is the enclave's own.
     pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
         ip.is_loopback() || self.stack.as_ref().is_some_and(|stack| stack.is_local(ip))
-    }
-
-    /// The interface that SO_BINDTODEVICE and SO_BINDTOIFINDEX name; none: any.
-    ///
-    /// # Errors
-    /// `ENODEV`; `EINVAL` without a name.
-    pub(crate) fn device(&self, name: u32, value: &[u8]) -> Result<Option<(u32, String)>> {
-        let interfaces = self.interfaces();
-        let found = if name == SO_BINDTODEVICE {
-            let text = value.split(|&byte| byte == 0).next().unwrap_or(&[]);
-            if text.is_empty() {
-                return Ok(None);
-            }
-            interfaces.iter().find(|interface| interface.name.as_bytes() == text)
-        } else {
-            let index = crate::options::int(value)?;
-            if index == 0 {
-                return Ok(None);
-            }
-            interfaces.iter().find(|interface| interface.index == index as u32)
-        };
-        found.map(|interface| Some((interface.index, interface.name.clone()))).ok_or(Errno::ENODEV)
     }
 
     /// The own address that packets to `to` come from.

@@ -1,7 +1,7 @@
 //! Options of the socket level (socket(7)), the same for all families.
 
-use crate::socket::Control;
-use alloc::string::String;
+use crate::address::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX};
+use crate::socket::{Control, Credentials};
 use alloc::vec::Vec;
 use rkt_linux_abi::net::*;
 use rkt_linux_abi::{Errno, Result};
@@ -18,6 +18,8 @@ const MIN_SEND_BUFFER: usize = 4608;
 /// SOCK_MIN_RCVBUF of Linux on x86-64.
 const MIN_RECEIVE_BUFFER: usize = 2304;
 const NS_PER_S: u64 = 1_000_000_000;
+/// Flags of SO_TXTIME (linux/net_tstamp.h).
+const TXTIME_FLAGS: i32 = 3;
 
 /// Socket types (socket(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +53,53 @@ pub(crate) struct Options {
     pub receive_low: usize,
     /// SO_TIMESTAMP and SO_TIMESTAMPNS: the name by which it was set; 0: none.
     pub timestamps: u32,
-    /// SO_BINDTODEVICE: index and name of the interface.
-    pub device: Option<(u32, String)>,
-    /// Options without an effect on what is sent here, kept for who reads them back.
-    hints: Vec<(u32, u32)>,
+    /// SO_BINDTOIFINDEX and SO_BINDTODEVICE.
+    pub device: Option<u32>,
+    /// SO_MAX_PACING_RATE: nothing is paced, whatever the limit.
+    pacing: u64,
+    /// SO_TXTIME: the clock and flags; no discipline waits for a packet's time.
+    departure: [u8; 8],
+    /// Those of [`KEPT`] that were set.
+    kept: Vec<(u32, i32)>,
 }
 
-/// Options that are hints to queueing disciplines and drivers, or of tracing.
-const HINTS: [u32; 8] =
-    [SO_PRIORITY, SO_DONTROUTE, SO_OOBINLINE, SO_BUSY_POLL, SO_INCOMING_CPU, SO_ZEROCOPY, SO_MARK, SO_DEBUG];
+/// What values an option takes that is kept for who reads it back.
+#[derive(Clone, Copy)]
+enum Values {
+    /// On or off.
+    Flag,
+    /// 0 or 1.
+    Boolean,
+    /// 0 and above.
+    Positive,
+    Any,
+}
+
+/// Options that are hints to queueing disciplines and drivers, of tracing, or ask for what no packet here has; and
+/// those that others look up with [`Options::kept`]. Name, default, values.
+const KEPT: [(u32, i32, Values); 19] = [
+    (SO_DEBUG, 0, Values::Flag),
+    (SO_DONTROUTE, 0, Values::Flag),
+    (SO_OOBINLINE, 0, Values::Flag),
+    (SO_NO_CHECK, 0, Values::Flag),
+    (SO_PRIORITY, 0, Values::Any),
+    (SO_MARK, 0, Values::Any),
+    (SO_PASSSEC, 0, Values::Flag),
+    (SO_RXQ_OVFL, 0, Values::Flag),
+    (SO_WIFI_STATUS, 0, Values::Flag),
+    (SO_NOFCS, 0, Values::Flag),
+    (SO_SELECT_ERR_QUEUE, 0, Values::Flag),
+    (SO_BUSY_POLL, 0, Values::Positive),
+    (SO_PREFER_BUSY_POLL, 0, Values::Flag),
+    (SO_BUSY_POLL_BUDGET, 8, Values::Positive),
+    (SO_INCOMING_CPU, -1, Values::Any),
+    (SO_ZEROCOPY, 0, Values::Boolean),
+    (SO_TXREHASH, 1, Values::Boolean),
+    (SO_RCVMARK, 0, Values::Flag),
+    (SO_RCVPRIORITY, 0, Values::Flag),
+];
+/// SO_RCVPRIORITY of asm-generic/socket.h.
+const SO_RCVPRIORITY: u32 = 82;
 
 /// An option's value as `int`.
 ///
@@ -81,7 +121,8 @@ impl Options {
             family,
             kind,
             protocol,
-            reuse_address: false,
+            // Raw sockets are born so in Linux.
+            reuse_address: kind == Kind::Raw && family != AF_PACKET,
             reuse_port: false,
             keep_alive: false,
             broadcast: false,
@@ -95,7 +136,9 @@ impl Options {
             receive_low: 1,
             timestamps: 0,
             device: None,
-            hints: Vec::new(),
+            pacing: u64::MAX,
+            departure: [0; 8],
+            kept: Vec::new(),
         }
     }
 
@@ -117,7 +160,26 @@ impl Options {
 
     /// SO_OOBINLINE.
     pub fn urgent_inline(&self) -> bool {
-        self.hints.iter().any(|&(hint, value)| hint == SO_OOBINLINE && value != 0)
+        self.kept(SO_OOBINLINE) != 0
+    }
+
+    /// The value of an option that is only kept.
+    pub fn kept(&self, name: u32) -> i32 {
+        let set = self.kept.iter().find(|(kept, _)| *kept == name).map(|kept| kept.1);
+        let default = || KEPT.iter().find(|option| option.0 == name).map(|option| option.1);
+        set.or_else(default).unwrap_or(0)
+    }
+
+    /// Whether a socket of this family can have an option at all.
+    fn check_family(&self, name: u32) -> Result<()> {
+        let internet = matches!(self.family, AF_INET | AF_INET6);
+        let good = match name {
+            SO_PASSCRED | SO_PASSSEC => matches!(self.family, AF_UNIX | AF_NETLINK),
+            SO_ZEROCOPY => internet && self.kind != Kind::Raw,
+            SO_REUSEPORT => internet,
+            _ => true,
+        };
+        if good { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
     }
 
     /// What an accepted socket has from the one that listened.
@@ -132,6 +194,12 @@ impl Options {
         self.receive_timeout = from.receive_timeout;
         self.linger = from.linger;
         self.receive_low = from.receive_low;
+        self.broadcast = from.broadcast;
+        self.timestamps = from.timestamps;
+        self.device = from.device;
+        self.pacing = from.pacing;
+        // The priority is that of each connection.
+        self.kept = from.kept.iter().copied().filter(|kept| kept.0 != SO_PRIORITY).collect();
     }
 
     /// What a receiver is told of when something came, in nanoseconds since 1970.
@@ -158,12 +226,29 @@ impl Options {
                 let seconds = int(value.get(4..).unwrap_or(&[]))?;
                 self.linger = (on != 0).then_some(seconds.max(0) as u32);
             }
+            SO_MAX_PACING_RATE => {
+                let rate = value.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes));
+                self.pacing = match (rate, int(value)?) {
+                    (Some(rate), _) => rate,
+                    (None, -1) => u64::MAX,
+                    (None, rate) => u64::from(rate as u32),
+                };
+            }
+            SO_TXTIME => {
+                let given: [u8; 8] = value.try_into().map_err(|_| Errno::EINVAL)?;
+                if int(value.get(4..).unwrap_or(&[]))? & !TXTIME_FLAGS != 0 {
+                    return Err(Errno::EINVAL);
+                }
+                self.departure = given;
+            }
+            SO_REUSEPORT if int(value)? == 0 => self.reuse_port = false,
             _ => self.set_int(name, int(value)?)?,
         }
         Ok(())
     }
 
     fn set_int(&mut self, name: u32, value: i32) -> Result<()> {
+        self.check_family(name)?;
         let on = value != 0;
         match name {
             SO_REUSEADDR => self.reuse_address = on,
@@ -182,12 +267,25 @@ impl Options {
                 self.timestamps = if on { name } else { 0 };
             }
             SO_RCVLOWAT => self.receive_low = if value < 0 { i32::MAX as usize } else { value.max(1) as usize },
-            _ if HINTS.contains(&name) => match self.hints.iter_mut().find(|(hint, _)| *hint == name) {
-                Some(hint) => hint.1 = value as u32,
-                None => self.hints.push((name, value as u32)),
-            },
-            _ => return Err(Errno::ENOPROTOOPT),
+            // A number alone: whether there is such an interface is seen when something is sent.
+            SO_BINDTOIFINDEX if value < 0 => return Err(Errno::EINVAL),
+            SO_BINDTOIFINDEX => self.device = Some(value as u32).filter(|index| *index != 0),
+            _ => return self.keep(name, value),
         }
+        Ok(())
+    }
+
+    /// Keeps the value of an option of [`KEPT`].
+    fn keep(&mut self, name: u32, value: i32) -> Result<()> {
+        let known = KEPT.iter().find(|option| option.0 == name).ok_or(Errno::ENOPROTOOPT)?;
+        let value = match known.2 {
+            Values::Flag => i32::from(value != 0),
+            Values::Boolean if !(0..=1).contains(&value) => return Err(Errno::EINVAL),
+            Values::Positive if value < 0 => return Err(Errno::EINVAL),
+            _ => value,
+        };
+        self.kept.retain(|kept| kept.0 != name);
+        self.kept.push((name, value));
         Ok(())
     }
 
@@ -204,18 +302,18 @@ impl Options {
             SO_REUSEPORT => from_int(self.reuse_port),
             SO_KEEPALIVE => from_int(self.keep_alive),
             SO_BROADCAST => from_int(self.broadcast),
-            SO_PASSCRED => from_int(self.pass_credentials),
+            SO_PASSCRED | SO_PASSSEC => {
+                self.check_family(name)?;
+                from_int(if name == SO_PASSCRED { self.pass_credentials.into() } else { self.kept(name) })
+            }
             SO_SNDBUF => from_int(self.send_buffer),
             SO_RCVBUF => from_int(self.receive_buffer),
             SO_RCVLOWAT => from_int(self.receive_low),
             SO_SNDLOWAT => from_int(1),
             SO_TIMESTAMP | SO_TIMESTAMPNS | SO_TIMESTAMP_NEW | SO_TIMESTAMPNS_NEW => from_int(self.timestamps == name),
-            SO_BINDTOIFINDEX => from_int(self.device.as_ref().map_or(0, |(index, _)| *index)),
-            SO_BINDTODEVICE => match &self.device {
-                // The name and its NUL.
-                Some((_, name)) => [name.as_bytes(), &[0]].concat(),
-                None => Vec::new(),
-            },
+            SO_BINDTOIFINDEX => from_int(self.device.unwrap_or(0)),
+            SO_MAX_PACING_RATE => self.pacing.to_ne_bytes().to_vec(),
+            SO_TXTIME => self.departure.to_vec(),
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => from_timeout(self.receive_timeout),
             SO_SNDTIMEO | SO_SNDTIMEO_NEW => from_timeout(self.send_timeout),
             SO_LINGER => {
@@ -223,13 +321,44 @@ impl Options {
                 out.extend_from_slice(&from_int(self.linger.unwrap_or(0)));
                 out
             }
-            _ if HINTS.contains(&name) => {
-                let hint = self.hints.iter().find(|(hint, _)| *hint == name);
-                hint.map_or(0, |hint| hint.1).to_le_bytes().to_vec()
-            }
+            // What nobody is connected to.
+            SO_PEERCRED => Credentials::NONE.encode().to_vec(),
+            _ if KEPT.iter().any(|option| option.0 == name) => from_int(self.kept(name)),
             _ => return Err(Errno::ENOPROTOOPT),
         })
     }
+}
+
+/// What of an option's value is stored where there is room for so many bytes, as Linux cuts each.
+///
+/// # Errors
+/// `EINVAL` where the value does not fit and is not cut, or must be exact.
+pub fn fit_option(level: u32, name: u32, mut value: Vec<u8>, room: usize) -> Result<Vec<u8>> {
+    /// IFNAMSIZ of linux/if.h.
+    const NAME_ROOM: usize = 16;
+    let room = match (level, name) {
+        (SOL_SOCKET, SO_BINDTODEVICE) if !value.is_empty() && room < NAME_ROOM => return Err(Errno::EINVAL),
+        (SOL_SOCKET, SO_PEERNAME) if value.len() < room => return Err(Errno::EINVAL),
+        (SOL_SOCKET, SO_MAX_PACING_RATE) if room < value.len() => {
+            let rate = value.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
+            value = u32::try_from(rate).unwrap_or(u32::MAX).to_ne_bytes().to_vec();
+            room
+        }
+        // A small number fits a byte, whatever more there is room for (ip(7)).
+        (SOL_IP, _)
+            if (1..4).contains(&room) && is_number(name) && int(&value).is_ok_and(|n| (0..256).contains(&n)) =>
+        {
+            1
+        }
+        _ => room,
+    };
+    value.truncate(room);
+    Ok(value)
+}
+
+/// Whether an option of SOL_IP is a number, not an address or a structure.
+fn is_number(name: u32) -> bool {
+    !matches!(name, IP_MULTICAST_IF | IP_OPTIONS | IP_MSFILTER | MCAST_MSFILTER | IP_PKTOPTIONS)
 }
 
 fn doubled(value: i32, min: usize) -> usize {

@@ -1,6 +1,6 @@
 //! What can be done with a socket, of whatever family.
 
-use crate::{Address, UnixNode};
+use crate::{Address, Description, UnixNode};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -20,6 +20,9 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Nobody: of who is not connected.
+    pub const NONE: Self = Self { pid: 0, uid: u32::MAX, gid: u32::MAX };
+
     /// As `struct ucred`.
     pub fn encode(&self) -> [u8; 12] {
         let mut out = [0; 12];
@@ -213,6 +216,14 @@ pub trait Socket: Send + Sync {
     /// `ENOPROTOOPT`, `EOPNOTSUPP`.
     fn option(&self, level: u32, name: u32) -> Result<Vec<u8>>;
 
+    /// [`Socket::option`] where what stands in the caller's room says more of what is asked.
+    ///
+    /// # Errors
+    /// As [`Socket::option`].
+    fn option_of(&self, level: u32, name: u32, _given: &[u8]) -> Result<Vec<u8>> {
+        self.option(level, name)
+    }
+
     /// FIONREAD: bytes that can be read, or of the next datagram.
     ///
     /// # Errors
@@ -231,6 +242,11 @@ pub trait Socket: Send + Sync {
     /// `ENOTTY` for sockets that know no urgent data.
     fn at_mark(&self) -> Result<bool> {
         Err(Errno::ENOTTY)
+    }
+
+    /// What others see of it; none for kinds that are not listed.
+    fn describe(&self) -> Option<Description> {
+        None
     }
 
     /// For downcasts.

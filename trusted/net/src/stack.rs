@@ -10,9 +10,11 @@ use rkt_inet::multicast::{Filter, Member};
 use rkt_inet::neighbor::Neighbor;
 use rkt_inet::route::Route;
 use rkt_linux_abi::{Errno, Result};
+use rkt_netdev::Checksum;
 use rkt_sched::WaitQueue;
 use rkt_tcp::{Config, ListenConfig, SendFlags, Setting, TcpInfo};
 use rkt_user::{IoSink, IoSource};
+use rkt_wire::ethernet;
 use rkt_wire::ip::Addresses;
 
 /// Where a connection is in its life.
@@ -145,6 +147,8 @@ pub struct Manner {
     pub tos: u8,
     /// Where they may be cut.
     pub fragmentation: Fragmentation,
+    /// No fragment is longer than this (IPV6_MTU).
+    pub mtu: Option<u16>,
     /// The payload is that of a row of datagrams of so many bytes (UDP_SEGMENT).
     pub segment: Option<u16>,
 }
@@ -199,6 +203,65 @@ pub trait PacketSink: Send + Sync {
     fn undelivered(&self, protocol: u8, what: &Undelivered);
 }
 
+/// For whom a frame is, or that it is ours (packet(7), `sll_pkttype`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// For us.
+    Host = 0,
+    /// For everyone.
+    Broadcast = 1,
+    /// For a group.
+    Group = 2,
+    /// For somebody else.
+    Other = 3,
+    /// It leaves.
+    Outgoing = 4,
+}
+
+/// A frame on its way in or out, with the header of Ethernet.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// The interface.
+    pub interface: u32,
+    /// Its ARP hardware type.
+    pub hardware: u16,
+    /// For whom it is.
+    pub kind: FrameKind,
+    /// All of it.
+    pub bytes: &'a [u8],
+    /// What is known of the checksum of its transport.
+    pub checksum: Checksum,
+    /// The packet socket that sent it; 0: none did.
+    pub sender: u64,
+}
+
+impl Frame<'_> {
+    /// The protocol as Linux names it: the Ethernet type; for frames that have a length in its place ETH_P_802_3
+    /// or ETH_P_802_2.
+    pub fn protocol(&self) -> u16 {
+        /// The least Ethernet type (IEEE 802.3 §3.2.6).
+        const LEAST_TYPE: u16 = 0x600;
+        const ETH_P_802_3: u16 = 1;
+        const ETH_P_802_2: u16 = 4;
+        match self.bytes.get(12..) {
+            Some([high, low, rest @ ..]) => match u16::from_be_bytes([*high, *low]) {
+                kind if kind >= LEAST_TYPE => kind,
+                _ if rest.starts_with(&[0xff, 0xff]) => ETH_P_802_3,
+                _ => ETH_P_802_2,
+            },
+            _ => 0,
+        }
+    }
+}
+
+/// Sees frames beside the protocols that they are for.
+pub trait FrameSink: Send + Sync {
+    /// Whether frames are of interest.
+    fn listens(&self) -> bool;
+    /// A frame came or leaves. May be called with the lock of a port held.
+    fn frame(&self, frame: &Frame<'_>);
+}
+
 /// What the network says of itself beside addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configuration {
@@ -214,6 +277,42 @@ pub trait DatagramSink: Send + Sync {
     fn deliver(&self, datagram: Incoming);
     /// A datagram did not arrive. Called without locks of the stack held.
     fn undelivered(&self, what: &Undelivered);
+}
+
+/// What can be changed of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkChange {
+    /// It is to work, or not.
+    Up(bool),
+    /// Its largest packet, in bytes.
+    Mtu(u32),
+}
+
+/// How a route is added (`NLM_F_*` of netlink(7)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Insertion {
+    /// There must not be one for the same packets.
+    pub exclusive: bool,
+    /// It takes that one's place.
+    pub replace: bool,
+    /// There need not be one.
+    pub create: bool,
+}
+
+/// What can be changed of a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeighborChange {
+    /// It has this hardware address for ever.
+    Permanent(ethernet::Address),
+    /// It has this hardware address, until it is found to have moved.
+    Learned {
+        /// The address.
+        mac: ethernet::Address,
+        /// It is known to be there now.
+        confirmed: bool,
+    },
+    /// It is forgotten.
+    Gone,
 }
 
 /// Open as long as it is kept.
@@ -281,6 +380,11 @@ pub trait Stack: Send + Sync {
     /// # Errors
     /// As [`Stack::send_datagram`].
     fn send_packet(&self, addresses: Addresses, protocol: u8, bytes: &[u8], manner: &Manner) -> Result<()>;
+    /// Sends a whole frame that the packet socket `sender` made.
+    ///
+    /// # Errors
+    /// `ENXIO` if there is no such interface, `ENETDOWN`.
+    fn send_frame(&self, interface: u32, frame: &[u8], sender: u64) -> Result<()>;
     /// Most bytes of packets to `to`, headers of IP included.
     ///
     /// # Errors
@@ -291,6 +395,38 @@ pub trait Stack: Send + Sync {
     /// # Errors
     /// `ENODEV`, `EINVAL` if it is no group, `ENOBUFS` if there are too many.
     fn set_group(&self, interface: u32, member: Member, group: IpAddr, filter: Filter) -> Result<()>;
+    /// Changes an interface.
+    ///
+    /// # Errors
+    /// `ENODEV`, `EINVAL`.
+    fn set_link(&self, interface: u32, change: LinkChange) -> Result<()>;
+    /// Gives an interface an address, whose first bits name its network.
+    ///
+    /// # Errors
+    /// `ENODEV`, `EEXIST`, `EADDRNOTAVAIL`, `ENOBUFS`.
+    fn add_address(&self, interface: u32, ip: IpAddr, prefix: u8) -> Result<()>;
+    /// Takes it away.
+    ///
+    /// # Errors
+    /// `ENODEV`, `EADDRNOTAVAIL`.
+    fn remove_address(&self, interface: u32, ip: IpAddr, prefix: Option<u8>) -> Result<()>;
+    /// Adds a route, out of a certain interface if one is named.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOENT`, `ENETUNREACH`, `ENODEV`, `ENETDOWN`, `EINVAL`, `ENOBUFS`.
+    fn add_route(&self, route: Route, how: Insertion, interface: Option<u32>) -> Result<()>;
+    /// Removes the first such route.
+    ///
+    /// # Errors
+    /// `ESRCH`.
+    fn remove_route(&self, is_it: &dyn Fn(&Route) -> bool) -> Result<()>;
+    /// Changes what is known of a neighbour.
+    ///
+    /// # Errors
+    /// `ENODEV`, `ENOENT`.
+    fn set_neighbor(&self, interface: u32, ip: IpAddr, change: NeighborChange) -> Result<()>;
+    /// All connections: own address, the peer's, and the state (include/net/tcp_states.h).
+    fn connections(&self) -> Vec<(SocketAddr, SocketAddr, u8)>;
     /// What the network says of itself now.
     fn configuration(&self) -> Configuration;
     /// Woken when the configuration changes.

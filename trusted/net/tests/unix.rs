@@ -110,8 +110,8 @@ fn files_travel_at_their_place_in_the_stream() {
         let (bytes, received) = recv_with(&*b, 2, 0).unwrap();
         assert_eq!((&bytes[..], numbers(&received.ancillary)), (&b"wi"[..], vec![1, 2]));
         let (bytes, received) = recv_with(&*b, 100, 0).unwrap();
-        assert_eq!((&bytes[..], received.ancillary.is_empty()), (&b"th"[..], true));
-        assert_eq!(recv(&*b, 100).unwrap(), b"after");
+        // Without its files it is a stretch like any other.
+        assert_eq!((&bytes[..], received.ancillary.is_empty()), (&b"thafter"[..], true));
     });
 }
 
@@ -192,7 +192,7 @@ fn listening_and_connecting_by_path() {
 fn abstract_names_and_autobind() {
     run(|| {
         let net = loopback();
-        let name = Address::parse(b"\x01\0\0name").unwrap();
+        let name = Address::parse(b"\x01\0\0name");
         assert_eq!(name, Address::Unix(UnixAddress::Abstract(b"name".to_vec())));
         let first = unix(&net, 2);
         first.bind(&name).unwrap();
@@ -202,7 +202,7 @@ fn abstract_names_and_autobind() {
         let again = unix(&net, 2);
         again.bind(&name).unwrap();
         let auto = unix(&net, 2);
-        auto.bind(&Address::parse(b"\x01\0").unwrap()).unwrap();
+        auto.bind(&Address::parse(b"\x01\0")).unwrap();
         assert_eq!(auto.local_address().encode().len(), 2 + 1 + 5);
         assert_eq!(&path("/a").encode()[..], b"\x01\0/a\0");
     });

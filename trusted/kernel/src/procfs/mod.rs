@@ -6,6 +6,7 @@ mod descriptors;
 mod maps;
 mod net;
 mod process;
+mod sockets;
 mod status;
 mod system;
 

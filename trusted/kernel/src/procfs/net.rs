@@ -129,11 +129,50 @@ fn if_inet6() -> Result<Vec<u8>> {
     Ok(text.into_bytes())
 }
 
+/// Settings of the network that are what they are (Documentation/networking/ip-sysctl.rst).
+const SETTINGS: &[(&str, &str)] = &[
+    ("core/default_qdisc", "noqueue"),
+    ("core/optmem_max", "131072"),
+    ("core/rmem_default", "212992"),
+    ("core/rmem_max", "212992"),
+    ("core/somaxconn", "4096"),
+    ("core/wmem_default", "212992"),
+    ("core/wmem_max", "212992"),
+    ("ipv4/icmp_echo_ignore_all", "0"),
+    ("ipv4/igmp_max_memberships", "20"),
+    ("ipv4/ip_default_ttl", "64"),
+    ("ipv4/ip_forward", "0"),
+    ("ipv4/ip_local_port_range", "32768\t60999"),
+    ("ipv4/ip_nonlocal_bind", "0"),
+    ("ipv4/ip_unprivileged_port_start", "1024"),
+    ("ipv4/ping_group_range", "0\t2147483647"),
+    ("ipv4/tcp_allowed_congestion_control", "reno cubic"),
+    ("ipv4/tcp_available_congestion_control", "reno cubic"),
+    ("ipv4/tcp_congestion_control", "cubic"),
+    ("ipv4/tcp_fin_timeout", "60"),
+    ("ipv4/tcp_keepalive_intvl", "75"),
+    ("ipv4/tcp_keepalive_probes", "9"),
+    ("ipv4/tcp_keepalive_time", "7200"),
+    ("ipv4/tcp_sack", "1"),
+    ("ipv4/tcp_syncookies", "1"),
+    ("ipv4/tcp_syn_retries", "6"),
+    ("ipv4/tcp_timestamps", "1"),
+    ("ipv4/tcp_window_scaling", "1"),
+    ("ipv6/bindv6only", "0"),
+    ("ipv6/conf/all/disable_ipv6", "0"),
+    ("ipv6/conf/default/disable_ipv6", "0"),
+    ("unix/max_dgram_qlen", "10"),
+];
+
 /// Fills the root of /proc.
 pub(super) fn fill(root: &Arc<PseudoDir>) -> Result<()> {
     root.add_text("net/dev", dev)?;
     root.add_text("net/route", route)?;
     root.add_text("net/arp", arp)?;
     root.add_text("net/if_inet6", if_inet6)?;
+    super::sockets::fill(root)?;
+    for (name, value) in SETTINGS {
+        root.add_text(&format!("sys/net/{name}"), move || Ok(format!("{value}\n").into_bytes()))?;
+    }
     Ok(())
 }

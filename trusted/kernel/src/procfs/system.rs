@@ -152,7 +152,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("sys/kernel/ostype", "Linux"),
     ("sys/kernel/pid_max", "4194304"),
     ("sys/kernel/threads-max", "95000"),
-    ("sys/net/core/somaxconn", "4096"),
     ("sys/vm/max_map_count", "57344"),
     // Mappings are never refused for what might be needed later: the host gives memory page by page.
     ("sys/vm/overcommit_memory", "1"),

@@ -54,13 +54,17 @@ fn check_credentials(call: &Call<'_>, of: Credentials) -> Result<Credentials> {
     let good = (of.pid == process.pid as u32 || own.capable(CAP_SYS_ADMIN))
         && (of.uid == own.uid || own.capable(CAP_SETUID))
         && (of.gid == own.gid || own.capable(CAP_SETGID));
-    if good { Ok(of) } else { Err(Errno::EPERM) }
+    if !good {
+        return Err(Errno::EPERM);
+    }
+    let exists = of.pid == process.pid as u32 || crate::process::find(of.pid as i32).is_some();
+    if exists { Ok(of) } else { Err(Errno::ESRCH) }
 }
 
 /// Reads control messages: those of local sockets, and those of other levels, which the socket looks at.
 fn read_control(call: &Call<'_>, header: &MsgHdr) -> Result<(Ancillary, Vec<Control>)> {
     let (mut ancillary, mut controls) = (Ancillary::default(), Vec::new());
-    if header.control == 0 || header.control_len == 0 {
+    if header.control_len == 0 {
         return Ok((ancillary, controls));
     }
     if header.control_len > CONTROL_MAX {
@@ -116,12 +120,21 @@ struct ControlBuffer {
 }
 
 impl ControlBuffer {
-    /// Stores what there is room for, padded to where the next one starts if there is room.
-    fn put(&mut self, message: &[u8]) -> Result<()> {
-        if self.left.len() < message.len() {
+    /// Stores what there is room for, padded to where the next one starts if there is room; where there is none for the
+    /// head, nothing (put_cmsg of Linux).
+    fn put(&mut self, mut message: Vec<u8>) -> Result<()> {
+        let room = self.left.len();
+        if room < message.len() {
             self.truncated = true;
+            if room < CMSG_HEAD {
+                return Ok(());
+            }
+            message.truncate(room);
+            if let Some(len) = message.first_chunk_mut() {
+                *len = room.to_ne_bytes();
+            }
         }
-        self.left.limit(message.len()).write_all(message.get(..self.left.len()).unwrap_or(message))?;
+        self.left.limit(message.len()).write_all(&message)?;
         self.left = self.left.skip(message.len().next_multiple_of(8));
         Ok(())
     }
@@ -144,14 +157,22 @@ impl ControlBuffer {
         if numbers.len() < wanted * 4 {
             self.truncated = true;
         }
-        if numbers.is_empty() { Ok(()) } else { self.put(&cmsg(SOL_SOCKET, SCM_RIGHTS, &numbers)) }
+        if numbers.is_empty() { Ok(()) } else { self.put(cmsg(SOL_SOCKET, SCM_RIGHTS, &numbers)) }
     }
+}
+
+/// A flag that stands for the layout of other programs is not for the caller to set.
+fn check_flags(flags: u32) -> Result<()> {
+    /// MSG_CMSG_COMPAT of linux/socket.h.
+    const COMPAT: u32 = 0x8000_0000;
+    if flags & COMPAT != 0 { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 fn send_message(call: &Call<'_>, fd: i32, address: u64, flags: u32) -> Result<u64> {
     let (file, socket) = socket_of(call, fd)?;
+    check_flags(flags)?;
     let header = UserPtr::<MsgHdr>::new(address).read()?;
-    if header.name_len < 0 {
+    if header.name != 0 && header.name_len < 0 {
         return Err(Errno::EINVAL);
     }
     let to = match header.name {
@@ -178,8 +199,9 @@ fn receive_message(
     flags: u32,
 ) -> Result<u64> {
     let pointer = UserPtr::<MsgHdr>::new(address);
+    check_flags(flags)?;
     let mut header = pointer.read()?;
-    if header.name_len < 0 {
+    if header.name != 0 && header.name_len < 0 {
         return Err(Errno::EINVAL);
     }
     if header.iov_len > IOV_MAX {
@@ -196,10 +218,10 @@ fn receive_message(
     let all = UserSlice::new(header.control, room)?;
     let mut control = ControlBuffer { left: all, truncated: false };
     if let Some(of) = received.ancillary.credentials {
-        control.put(&cmsg(SOL_SOCKET, SCM_CREDENTIALS, &of.encode()))?;
+        control.put(cmsg(SOL_SOCKET, SCM_CREDENTIALS, &of.encode()))?;
     }
     for Control { level, kind, data } in &received.controls {
-        control.put(&cmsg(*level, *kind, data))?;
+        control.put(cmsg(*level, *kind, data))?;
     }
     if !received.ancillary.rights.is_empty() {
         control.put_rights(call, received.ancillary.rights, flags & MSG_CMSG_CLOEXEC != 0)?;
@@ -243,6 +265,7 @@ fn each(messages: u64, count: u32, mut one: impl FnMut(u64, usize) -> Result<Opt
 
 /// sendmmsg(2).
 pub fn sendmmsg(call: &mut Call<'_>, fd: i32, messages: u64, count: u32, flags: u32) -> Result<u64> {
+    socket_of(call, fd)?;
     each(messages, count, |at, _| send_message(call, fd, at, flags).map(Some))
 }
 

@@ -74,6 +74,15 @@ pub fn install(call: &Call<'_>, file: Arc<OpenFile>, close_on_exec: bool) -> Res
     Ok(process.files().insert(file, close_on_exec, 0, limit)? as u64)
 }
 
+/// Whether there is a free number for a descriptor.
+///
+/// # Errors
+/// `EMFILE`.
+pub(super) fn check_room(call: &Call<'_>) -> Result<()> {
+    let process = &call.task.process;
+    process.files().check_room(process.limit(super::fd::RLIMIT_NOFILE))
+}
+
 fn open_as(call: &Call<'_>, dirfd: i32, path: u64, how: OpenHow) -> Result<u64> {
     let place = Place::new(call, dirfd, path)?;
     let file = rkt_vfs::open(&place.context, place.base.as_ref(), &place.path, &how)?;

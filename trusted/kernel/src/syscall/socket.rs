@@ -7,8 +7,9 @@ use super::read_write::MAX_RW_COUNT;
 use crate::signal::{self, Info};
 use crate::socket::SocketFile;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use rkt_linux_abi::general::{O_CLOEXEC, O_NONBLOCK, SIGPIPE};
-use rkt_linux_abi::net::MSG_NOSIGNAL;
+use rkt_linux_abi::net::{MSG_NOSIGNAL, SO_ATTACH_FILTER, SOL_IPV6, SOL_SOCKET};
 use rkt_linux_abi::{Errno, Result};
 use rkt_net::{Address, NetStack, Outgoing, Shutdown, Socket};
 use rkt_user::{IoSink, IoSource, UserPtr, UserSlice};
@@ -21,6 +22,8 @@ pub(super) const ADDRESS_MAX: usize = 128;
 const DESCRIPTOR_FLAGS: u32 = O_NONBLOCK | O_CLOEXEC;
 /// SOCK_TYPE_MASK of linux/net.h.
 const TYPE_MASK: u32 = 0xf;
+/// SOL_PACKET of linux/socket.h.
+const SOL_PACKET: u32 = 263;
 
 fn net() -> Result<&'static Arc<NetStack>> {
     crate::devices::net().ok_or(Errno::EAFNOSUPPORT)
@@ -66,7 +69,7 @@ pub(super) fn read_address(address: u64, len: i32) -> Result<Address> {
     if UserSlice::new(address, len)?.read(bytes) < len {
         return Err(Errno::EFAULT);
     }
-    Address::parse(bytes)
+    Ok(Address::parse(bytes))
 }
 
 /// Copies as much of an address out as there is room for; gives its full length.
@@ -99,10 +102,13 @@ pub fn listen(call: &mut Call<'_>, fd: i32, backlog: i32) -> Result<u64> {
 
 /// accept4(2).
 pub fn accept4(call: &mut Call<'_>, fd: i32, address: u64, len: u64, flags: u32) -> Result<u64> {
+    let file = usable(call, fd)?;
     if flags & !DESCRIPTOR_FLAGS != 0 {
         return Err(Errno::EINVAL);
     }
-    let (file, socket) = socket_of(call, fd)?;
+    // Linux takes a number for the descriptor before it looks at the socket.
+    super::path::check_room(call)?;
+    let socket = SocketFile::of(&file)?.clone();
     let (accepted, peer) = socket.accept(file.nonblocking())?;
     if address != 0 {
         give_address(&peer, address, len)?;
@@ -154,7 +160,7 @@ pub(super) fn send(
 pub fn sendto(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, flags: u32, address: u64, len: i32) -> Result<u64> {
     let (file, socket) = socket_of(call, fd)?;
     let to = if address == 0 { None } else { Some(read_address(address, len)?) };
-    let mut source = IoSource::user(UserSlice::new(buf, count)?.limit(MAX_RW_COUNT));
+    let mut source = IoSource::user(UserSlice::new(buf, count.min(MAX_RW_COUNT))?);
     let nonblocking = file.nonblocking();
     let mut message = Outgoing { to: to.as_ref(), flags, nonblocking, ..Outgoing::default() };
     send(call, &socket, &mut source, &mut message)
@@ -171,7 +177,7 @@ pub fn recvfrom(
     len: u64,
 ) -> Result<u64> {
     let (file, socket) = socket_of(call, fd)?;
-    let mut sink = IoSink::user(UserSlice::new(buf, count)?.limit(MAX_RW_COUNT));
+    let mut sink = IoSink::user(UserSlice::new(buf, count.min(MAX_RW_COUNT))?);
     let received = socket.receive(&mut sink, flags, file.nonblocking())?;
     if address != 0 {
         match &received.from {
@@ -196,18 +202,62 @@ const OPTION_MAX: usize = 4096;
 pub fn setsockopt(call: &mut Call<'_>, fd: i32, level: u32, name: u32, value: u64, len: i32) -> Result<u64> {
     let (_, socket) = socket_of(call, fd)?;
     let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?.min(OPTION_MAX);
-    socket.set_option(level, name, &UserSlice::new(value, len)?.to_vec()?)?;
+    let mut bytes = UserSlice::new(value, len)?.to_vec()?;
+    if (level, name) == (SOL_SOCKET, SO_ATTACH_FILTER) {
+        bytes = filter_program(&bytes)?;
+    }
+    socket.set_option(level, name, &bytes)?;
     Ok(0)
 }
+
+/// The instructions that a `struct sock_fprog` leads to: a count and, behind six bytes, an address.
+fn filter_program(program: &[u8]) -> Result<Vec<u8>> {
+    let [c0, c1, _, _, _, _, _, _, address @ ..] = program else { return Err(Errno::EINVAL) };
+    let address = <[u8; 8]>::try_from(address).map_err(|_| Errno::EINVAL)?;
+    let count = usize::from(u16::from_ne_bytes([*c0, *c1]));
+    if count == 0 || count > rkt_bpf::MAX_LEN {
+        return Err(Errno::EINVAL);
+    }
+    UserSlice::new(u64::from_ne_bytes(address), count * rkt_bpf::INSTRUCTION_LEN)?.to_vec()
+}
+
+/// SO_GET_FILTER: its lengths count instructions.
+fn get_filter(program: &[u8], room: usize, value: u64, len: UserPtr<i32>) -> Result<u64> {
+    let count = program.len() / rkt_bpf::INSTRUCTION_LEN;
+    if room > 0 {
+        if room < count {
+            return Err(Errno::EINVAL);
+        }
+        UserSlice::new(value, program.len())?.write_all(program)?;
+    }
+    len.write(&(count as i32))?;
+    Ok(0)
+}
+
+/// Most bytes of what a caller says more by in the room for the value.
+const GIVEN_MAX: usize = 64;
 
 /// getsockopt(2).
 pub fn getsockopt(call: &mut Call<'_>, fd: i32, level: u32, name: u32, value: u64, len: u64) -> Result<u64> {
     let (_, socket) = socket_of(call, fd)?;
     let len = UserPtr::<i32>::new(len);
-    let room = usize::try_from(len.read()?).map_err(|_| Errno::EINVAL)?;
-    let found = socket.option(level, name)?;
-    let stored = found.get(..room).unwrap_or(&found);
-    UserSlice::new(value, stored.len())?.write_all(stored)?;
+    let room = match usize::try_from(len.read()?) {
+        Ok(room) => room,
+        // Linux takes a negative length for a large one here.
+        Err(_) if level == SOL_IPV6 => usize::MAX,
+        Err(_) => return Err(Errno::EINVAL),
+    };
+    // Only here does anybody look at what is there (packet(7), PACKET_HDRLEN).
+    let given = match level {
+        SOL_PACKET => UserSlice::new(value, room.min(GIVEN_MAX))?.to_vec()?,
+        _ => Vec::new(),
+    };
+    let found = socket.option_of(level, name, &given)?;
+    if (level, name) == (SOL_SOCKET, SO_ATTACH_FILTER) {
+        return get_filter(&found, room, value, len);
+    }
+    let stored = rkt_net::fit_option(level, name, found, room)?;
+    UserSlice::new(value, stored.len())?.write_all(&stored)?;
     len.write(&(stored.len() as i32))?;
     Ok(0)
 }

@@ -87,6 +87,7 @@ impl Engine {
         let addresses = Addresses::new(local.ip(), to.ip()).ok_or(Errno::ENETUNREACH)?;
         let mut round = Round::new();
         let (path, narrow) = self.mtu_of(link, to.ip(), round.now);
+        let path = manner.mtu.map_or(path, |most| path.min(most.into()));
         let v4 = to.is_ipv4();
         let ip_header = if v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
         let mtu = match manner.fragmentation {
@@ -140,6 +141,7 @@ impl Engine {
         let link = self.links.get(way.link).ok_or(Errno::ENETUNREACH)?;
         let mut round = Round::new();
         let (mtu, narrow) = self.mtu_of(link, to, round.now);
+        let mtu = manner.mtu.map_or(mtu, |most| mtu.min(most.into()));
         let header = if to.is_ipv4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
         let cut = matches!(manner.fragmentation, Fragmentation::Local | Fragmentation::Anywhere);
         if bytes.len() > mtu.saturating_sub(header) && !cut || bytes.len() > ipv4::MAX_LEN - ipv4::HEADER_LEN {

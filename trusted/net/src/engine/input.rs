@@ -12,6 +12,7 @@ use crate::stack::{Incoming, Packet};
 use alloc::sync::Arc;
 use alloc::vec;
 use core::net::{IpAddr, SocketAddr, SocketAddrV6};
+use core::sync::atomic::Ordering;
 use rkt_netdev::{ETHERNET_HEADER_LEN, RxFrame};
 use rkt_tcp::{Changes, Payload, Segment, Verdict, reply_to_closed};
 use rkt_wire::ethernet::ethertype;
@@ -21,6 +22,12 @@ use rkt_wire::{dhcp, tcp, udp};
 impl Engine {
     /// Takes a frame in.
     pub(super) fn input(&self, nth: usize, link: &Link, frame: &mut dyn RxFrame, round: &mut Round) {
+        if !link.enabled.load(Ordering::Relaxed) {
+            return;
+        }
+        if link.tap.sink.listens() {
+            link.tap.show(frame);
+        }
         match Content::of(frame.head(), frame.meta().len) {
             Content::Transport(arrival) => self.arrive(nth, link, &arrival, frame, round),
             Content::Rare(ethertype::ARP) => self.arp(link, frame, round),

@@ -1,9 +1,10 @@
 //! A network card as the engine sees it: queues, addresses, neighbours.
 
 use super::flow::Flow;
-use super::port::Port;
+use super::port::{Port, Tap};
 use super::setup::Setup;
 use crate::netstack::Card;
+use crate::stack::FrameSink;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -59,6 +60,8 @@ pub(super) struct Link {
     pub ports: Vec<Mutex<Port<Flow>>>,
     probes: Vec<Arc<dyn Probe>>,
     pub device: Mutex<Box<dyn NetDevice>>,
+    /// Packet sockets.
+    pub tap: Tap,
     pub up: AtomicBool,
     pub addresses: RwLock<Vec<Own>>,
     pub neighbors: Mutex<Cache<Parcel>>,
@@ -73,6 +76,10 @@ pub(super) struct Link {
     pub setup: Mutex<Setup>,
     /// Until when there is nothing else to be done, in nanoseconds.
     pub chores_due: AtomicU64,
+    /// It is to work: what a program sets (`ip link set`).
+    pub enabled: AtomicBool,
+    /// Largest packet, in bytes.
+    pub mtu: AtomicU16,
     /// Largest packet of IPv6, in bytes, as a router may say.
     pub mtu_v6: AtomicU16,
     /// Hop limit of IPv6, as a router may say.
@@ -81,11 +88,12 @@ pub(super) struct Link {
 
 impl Link {
     /// Takes the card into use as interface number `index`.
-    pub fn new(index: u32, mut card: Card) -> Self {
+    pub fn new(index: u32, mut card: Card, frames: Arc<dyn FrameSink>) -> Self {
         let queues = card.device.take_queues();
         let probes = queues.iter().map(|queue| queue.probe()).collect();
         let capabilities = card.device.capabilities();
         let mac = Address(capabilities.mac);
+        let tap = Tap { sink: frames, interface: index, mac: mac.0 };
         let setup = Setup::new(index, mac, capabilities.mtu, &card);
         let v4 = card.addresses.iter().filter(|(ip, _)| ip.is_ipv4());
         let addresses = v4.map(|&(ip, prefix)| Own::new(ip, prefix)).collect();
@@ -93,12 +101,15 @@ impl Link {
             interface: Interface(index),
             name: card.name,
             mac,
+            enabled: AtomicBool::new(true),
+            mtu: AtomicU16::new(capabilities.mtu),
             mtu_v6: AtomicU16::new(capabilities.mtu),
             hop_limit: AtomicU8::new(super::DEFAULT_TTL),
             card: capabilities,
-            ports: queues.into_iter().map(|queue| Mutex::new(Port::new(queue))).collect(),
+            ports: queues.into_iter().map(|queue| Mutex::new(Port::new(queue, tap.clone()))).collect(),
             probes,
             device: Mutex::new(card.device),
+            tap,
             up: AtomicBool::new(true),
             addresses: RwLock::new(addresses),
             neighbors: Mutex::new(Cache::new(Timing::new(0, 0, &mut crate::ports::random))),
@@ -114,7 +125,8 @@ impl Link {
 
     /// Largest IP packet, in bytes.
     pub fn mtu(&self, v4: bool) -> usize {
-        usize::from(if v4 { self.card.mtu } else { self.mtu_v6.load(Ordering::Relaxed) })
+        let mtu = self.mtu.load(Ordering::Relaxed);
+        usize::from(if v4 { mtu } else { self.mtu_v6.load(Ordering::Relaxed).min(mtu) })
     }
 
     /// Time to live of packets that do not ask for another.
@@ -146,9 +158,14 @@ impl Link {
         self.ports.get(rkt_platform::cpu().checked_rem(self.ports.len())?)
     }
 
-    /// Whether it works.
+    /// Whether it works and is to.
     pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+        self.up.load(Ordering::Relaxed) && self.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Whether its card broke down.
+    pub fn is_broken(&self) -> bool {
+        !self.up.load(Ordering::Relaxed)
     }
 
     /// Whether queue `nth` may have something to do.
@@ -158,7 +175,12 @@ impl Link {
 
     /// What the card counts, over all queues.
     pub fn counters(&self) -> NetStats {
-        self.probes.iter().fold(NetStats::default(), |sum, probe| sum + probe.stats())
+        self.queues().into_iter().fold(NetStats::default(), |sum, queue| sum + queue)
+    }
+
+    /// What each pair of its queues counts.
+    pub fn queues(&self) -> Vec<NetStats> {
+        self.probes.iter().map(|probe| probe.stats()).collect()
     }
 
     /// Whether an address is its own.

@@ -10,6 +10,7 @@
 //! all locks were let go ([`round::Round`]).
 
 mod arrival;
+mod change;
 mod configure;
 mod connection;
 mod datagram;
@@ -31,7 +32,10 @@ mod wheel;
 
 use crate::Interface;
 use crate::netstack::Card;
-use crate::stack::{Acceptor, Configuration, Connection, DatagramSink, Guard, Manner, PacketSink, Stack};
+use crate::stack::{
+    Acceptor, Configuration, Connection, DatagramSink, FrameSink, Guard, Insertion, LinkChange, Manner, NeighborChange,
+    PacketSink, Stack,
+};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -49,7 +53,7 @@ use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, RwLock};
 use rkt_tcp::{Config, Key};
 use rkt_wire::ip::Addresses;
-use table::{Pair, Table};
+use table::{Keyed, Pair, Table};
 use wheel::Wheel;
 
 /// Time to live of packets (RFC 1700; net.ipv4.ip_default_ttl).
@@ -126,12 +130,14 @@ fn random_key() -> Key {
 }
 
 impl Engine {
-    /// Over these cards; raw sockets see all packets.
-    pub fn new(cards: Vec<Card>, raw: Arc<dyn PacketSink>) -> Arc<Self> {
+    /// Over these cards; raw sockets see all packets, packet sockets all frames.
+    pub fn new(cards: Vec<Card>, raw: Arc<dyn PacketSink>, frames: Arc<dyn FrameSink>) -> Arc<Self> {
         let now = rkt_platform::now();
         let mut routes = route::Table::new();
-        let links: Vec<Link> =
-            (2..).zip(cards).map(|(index, card)| configure::bring_up(index, card, &mut routes)).collect();
+        let links: Vec<Link> = (2..)
+            .zip(cards)
+            .map(|(index, card)| configure::bring_up(index, card, frames.clone(), &mut routes))
+            .collect();
         let timers = || Timers { wheel: Mutex::new(Wheel::new(now)), next: AtomicU64::new(u64::MAX) };
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
@@ -274,6 +280,15 @@ impl Stack for Engine {
         self.send_any(addresses, protocol, bytes, manner)
     }
 
+    fn send_frame(&self, interface: u32, frame: &[u8], sender: u64) -> Result<()> {
+        let nth = self.link_of(rkt_inet::Interface(interface)).ok_or(Errno::ENXIO)?;
+        let link = self.links.get(nth).ok_or(Errno::ENXIO)?;
+        let mut port = link.port().ok_or(Errno::ENETDOWN)?.lock();
+        port.send_as(&rkt_netdev::TxMeta::default(), &[frame], sender);
+        port.kick();
+        Ok(())
+    }
+
     fn path_mtu(&self, to: IpAddr) -> Result<u16> {
         let way = self.way(to, None)?;
         let link = self.links.get(way.link).ok_or(Errno::ENETUNREACH)?;
@@ -295,6 +310,46 @@ impl Stack for Engine {
             JoinError::NoGroup => Errno::EINVAL,
             JoinError::Full => Errno::ENOBUFS,
         })
+    }
+
+    fn set_link(&self, interface: u32, change: LinkChange) -> Result<()> {
+        self.change_link(interface, change)
+    }
+
+    fn add_address(&self, interface: u32, ip: IpAddr, prefix: u8) -> Result<()> {
+        self.insert_address(interface, ip, prefix)
+    }
+
+    fn remove_address(&self, interface: u32, ip: IpAddr, prefix: Option<u8>) -> Result<()> {
+        self.delete_address(interface, ip, prefix)
+    }
+
+    fn add_route(&self, route: route::Route, how: Insertion, interface: Option<u32>) -> Result<()> {
+        self.insert_route(route, how, interface)
+    }
+
+    fn remove_route(&self, is_it: &dyn Fn(&route::Route) -> bool) -> Result<()> {
+        let mut routes = self.routes.write();
+        let first = routes.iter().find(|route| is_it(route)).copied().ok_or(Errno::ESRCH)?;
+        routes.remove_if(|route| *route == first);
+        Ok(())
+    }
+
+    fn set_neighbor(&self, interface: u32, ip: IpAddr, change: NeighborChange) -> Result<()> {
+        self.change_neighbor(interface, ip, change)
+    }
+
+    fn connections(&self) -> Vec<(SocketAddr, SocketAddr, u8)> {
+        let state = |flow: &Flow| {
+            let mut inner = flow.inner.lock();
+            match &mut *inner {
+                flow::Inner { time_wait: Some(_), .. } => crate::state::TIME_WAIT,
+                flow::Inner { tcb: Some(tcb), .. } => tcb.info(rkt_platform::now()).state,
+                _ => crate::state::CLOSE,
+            }
+        };
+        let all = self.flows.all();
+        all.iter().map(|flow| (flow.pair().local, flow.pair().peer, state(flow))).collect()
     }
 
     fn configuration(&self) -> Configuration {

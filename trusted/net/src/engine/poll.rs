@@ -132,7 +132,7 @@ impl Engine {
 
     /// When there is something to look after: only while a card is down.
     fn housekeeping_due(&self) -> u64 {
-        let down = self.links.iter().any(|link| !link.is_up());
+        let down = self.links.iter().any(Link::is_broken);
         if down { self.housekeeping.load(Ordering::Relaxed) } else { u64::MAX }
     }
 
@@ -151,7 +151,7 @@ impl Engine {
         }
         if self.housekeeping_due() <= now {
             self.housekeeping.store(now.saturating_add(HOUSEKEEPING), Ordering::Relaxed);
-            for (nth, link) in self.links.iter().enumerate().filter(|(_, link)| !link.is_up()) {
+            for (nth, link) in self.links.iter().enumerate().filter(|(_, link)| link.is_broken()) {
                 self.revive(nth, link);
             }
             worked = true;

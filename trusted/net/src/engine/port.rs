@@ -1,10 +1,21 @@
 //! A pair of the card's queues, and what waits for room in it.
 
+use crate::interface::ARPHRD_ETHER;
+use crate::stack::{Frame, FrameKind, FrameSink};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use rkt_netdev::{NetQueue, RxFrame, TxError, TxMeta};
+
+/// Who sees frames beside the protocols, and how they are to know the port's interface.
+#[derive(Clone)]
+pub(super) struct Tap {
+    pub sink: Arc<dyn FrameSink>,
+    pub interface: u32,
+    pub mac: [u8; 6],
+}
 
 /// Frames that wait for room; further ones are lost, as in any full queue.
 const MAX_BACKLOG: usize = 256;
@@ -16,15 +27,47 @@ pub(super) struct Port<F> {
     /// Flows that have something to send and found no room.
     stalled: Vec<Arc<F>>,
     down: bool,
+    tap: Tap,
+}
+
+impl Tap {
+    fn show_outgoing(&self, meta: &TxMeta, bytes: &[u8], sender: u64) {
+        let (interface, kind, checksum) = (self.interface, FrameKind::Outgoing, meta.checksum);
+        self.sink.frame(&Frame { interface, hardware: ARPHRD_ETHER, kind, bytes, checksum, sender });
+    }
+
+    /// Shows a frame that came.
+    pub fn show(&self, frame: &mut dyn RxFrame) {
+        let mut bytes = vec![0; frame.meta().len];
+        if !self.sink.listens() || !frame.copy(0, &mut bytes) {
+            return;
+        }
+        let kind = match bytes.first_chunk::<6>() {
+            Some(to) if *to == self.mac => FrameKind::Host,
+            Some([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]) => FrameKind::Broadcast,
+            Some([first, ..]) if first & 1 == 1 => FrameKind::Group,
+            _ => FrameKind::Other,
+        };
+        let (interface, checksum) = (self.interface, frame.meta().checksum);
+        self.sink.frame(&Frame { interface, hardware: ARPHRD_ETHER, kind, bytes: &bytes, checksum, sender: 0 });
+    }
 }
 
 impl<F> Port<F> {
-    pub fn new(queue: Box<dyn NetQueue>) -> Self {
-        Self { queue, backlog: VecDeque::new(), stalled: Vec::new(), down: false }
+    pub fn new(queue: Box<dyn NetQueue>, tap: Tap) -> Self {
+        Self { queue, backlog: VecDeque::new(), stalled: Vec::new(), down: false, tap }
     }
 
     /// Sends a frame, or keeps it until there is room.
     pub fn send(&mut self, meta: &TxMeta, parts: &[&[u8]]) {
+        self.send_as(meta, parts, 0);
+    }
+
+    /// [`Port::send`] for a packet socket, which does not see the frame itself.
+    pub fn send_as(&mut self, meta: &TxMeta, parts: &[&[u8]], sender: u64) {
+        if self.tap.sink.listens() {
+            self.tap.show_outgoing(meta, &parts.concat(), sender);
+        }
         if !self.backlog.is_empty() {
             return self.keep(meta, parts);
         }

@@ -383,7 +383,12 @@ impl Engine {
         };
         let Some((addresses, protocol, payload)) = quoted else { return };
         let quote = icmp::Quote { addresses, protocol, payload, packet_len: packet.len().min(0xffff) as u16 };
-        let report = Report { kind: 3, code: 1, errno, hard: true, mtu: None, info: 0, quote };
+        // What a router would say (RFC 792; RFC 4443 §3.1).
+        let (kind, code) = match addresses {
+            Addresses::V4 { .. } => (icmpv4::kind::UNREACHABLE, icmpv4::unreachable::HOST),
+            Addresses::V6 { .. } => (icmpv6::kind::UNREACHABLE, icmpv6::unreachable::ADDRESS),
+        };
+        let report = Report { kind, code, errno, hard: true, mtu: None, info: 0, quote };
         self.reported(0, &report, addresses.source(), round);
     }
 }

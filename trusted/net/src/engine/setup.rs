@@ -107,6 +107,11 @@ impl Setup {
         leased.iter().map(|ip| IpAddr::V4(*ip)).chain(self.autoconf.resolvers().map(IpAddr::V6))
     }
 
+    /// Starts anew when it is due: the link comes up again.
+    pub fn restart(&mut self) {
+        self.started = false;
+    }
+
     fn deadline(&self) -> Option<u64> {
         let dhcp = self.dhcp.as_ref().and_then(Client::deadline);
         earlier(earlier(self.autoconf.deadline(), self.groups.deadline()), dhcp)

@@ -1,20 +1,25 @@
-//! Sockets of AF_NETLINK (netlink(7)), with NETLINK_ROUTE alone: enough for getifaddrs(3) and `ip`.
+//! Sockets of AF_NETLINK (netlink(7)): NETLINK_ROUTE for getifaddrs(3) and `ip`, NETLINK_SOCK_DIAG for `ss`.
 
+mod change;
+mod diag;
 mod message;
+mod monitor;
 mod neighbor;
 mod route;
 
 use crate::NetStack;
 use crate::address::{AF_NETLINK, Address};
+use crate::census::{Description, Names, state as census};
 use crate::options::{Kind, Options, from_int};
 use crate::patience::Patience;
-use crate::socket::{Outgoing, Received, Shutdown, Socket};
+use crate::socket::{Control, Outgoing, Received, Shutdown, Socket};
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, Ordering};
 use message::{Builder, Header};
+pub(crate) use monitor::Monitor;
 use rkt_linux_abi::netlink::*;
 use rkt_linux_abi::{Errno, Result, general::*, net::*};
 use rkt_sched::WaitQueue;
@@ -25,20 +30,45 @@ use rkt_user::{IoSink, IoSource};
 const REQUEST_MAX: usize = 64 << 10;
 /// Types below are of netlink itself (NLMSG_MIN_TYPE): nothing to answer.
 const FIRST_TYPE: u16 = 16;
+/// Highest number of a group.
+const MAX_GROUP: u32 = 36;
+/// Options that are on or off.
+const FLAGS: [u32; 6] = [
+    NETLINK_PKTINFO,
+    NETLINK_BROADCAST_ERROR,
+    NETLINK_NO_ENOBUFS,
+    NETLINK_CAP_ACK,
+    NETLINK_EXT_ACK,
+    NETLINK_GET_STRICT_CHK,
+];
+
+/// A datagram on its way to the program.
+struct Message {
+    bytes: Vec<u8>,
+    /// The group that it is for; 0: it is an answer.
+    group: u32,
+}
 
 #[derive(Default)]
 struct State {
     /// Where answers go; given at the first use.
     port: Option<u32>,
-    /// Groups of those who want to hear of changes; there are none.
-    groups: u32,
-    answers: VecDeque<Vec<u8>>,
+    /// Groups whose messages it hears; that of number 1 is the lowest bit.
+    groups: u64,
+    answers: VecDeque<Message>,
     used: usize,
+    /// Messages were lost for lack of room: told once as ENOBUFS.
+    overrun: bool,
+    /// Options that are on (NETLINK_*), as bits.
+    flags: u32,
 }
 
 /// A netlink socket.
 pub(crate) struct NetlinkSocket {
+    me: Weak<NetlinkSocket>,
     net: Arc<NetStack>,
+    kind: Kind,
+    protocol: u32,
     queue: Arc<WaitQueue>,
     options: Mutex<Options>,
     state: Mutex<State>,
@@ -50,17 +80,55 @@ impl State {
         static NEXT: AtomicU32 = AtomicU32::new(0xffff_f000);
         *self.port.get_or_insert_with(|| NEXT.fetch_sub(1, Ordering::Relaxed))
     }
+
+    /// The groups that an address shows.
+    fn low_groups(&self) -> u32 {
+        self.groups as u32
+    }
 }
 
 impl NetlinkSocket {
-    /// A fresh socket.
-    pub fn new(net: Arc<NetStack>, kind: Kind) -> Arc<Self> {
-        Arc::new(Self {
+    /// A fresh socket of NETLINK_ROUTE or NETLINK_SOCK_DIAG.
+    pub fn new(net: Arc<NetStack>, kind: Kind, protocol: u32) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             net,
+            kind,
+            protocol,
             queue: Arc::new(WaitQueue::new()),
-            options: Mutex::new(Options::new(AF_NETLINK, kind, NETLINK_ROUTE)),
+            options: Mutex::new(Options::new(AF_NETLINK, kind, protocol)),
             state: Mutex::default(),
         })
+    }
+
+    /// A message for a group came; lost, which is told, if there is no room.
+    fn hear(&self, group: u32, message: &[u8]) {
+        let limit = self.options.lock().receive_buffer;
+        {
+            let mut state = self.state.lock();
+            if state.groups >> (group - 1) & 1 == 0 {
+                return;
+            }
+            if state.used >= limit {
+                state.overrun |= state.flags & 1 << NETLINK_NO_ENOBUFS == 0;
+            } else {
+                state.used += message.len();
+                state.answers.push_back(Message { bytes: message.to_vec(), group });
+            }
+        }
+        self.queue.wake_all(POLLIN | POLLRDNORM);
+    }
+
+    /// Joins and leaves groups, of which a bit each is set.
+    fn set_groups(&self, change: impl FnOnce(u64) -> u64) {
+        let joined = {
+            let mut state = self.state.lock();
+            state.groups = change(state.groups);
+            state.groups != 0
+        };
+        if joined && self.protocol == NETLINK_ROUTE {
+            self.net.monitor.add(&self.net, self.me.clone());
+        }
     }
 
     /// The answers to the requests of a datagram, each a datagram of its own.
@@ -73,13 +141,18 @@ impl NetlinkSocket {
             }
             let header = Header { flags: 0, port, ..request.header };
             let mut out = Builder::default();
-            let outcome = route::answer(&self.net, &request, header, &mut out);
-            // A list says itself that it is complete.
-            let confirmed = flags & NLM_F_ACK != 0 && flags & NLM_F_DUMP == 0;
+            let outcome = match self.protocol {
+                NETLINK_ROUTE => route::answer(&self.net, &request, header, &mut out),
+                _ => diag::answer(&self.net, &request, header, &mut out),
+            };
+            // A list says itself that it is complete. The same bits say something else of a change.
+            let lists = flags & NLM_F_DUMP != 0 && (self.protocol != NETLINK_ROUTE || route::asks(&request));
+            let confirmed = flags & NLM_F_ACK != 0 && !lists;
             if outcome.is_err() || confirmed {
                 out.outcome(header, &request, outcome.err());
             }
-            answers.push(out.finish());
+            // A change says nothing where nobody asked for its outcome.
+            answers.extend(Some(out.finish()).filter(|answer| !answer.is_empty()));
         }
         answers
     }
@@ -95,19 +168,25 @@ impl Socket for NetlinkSocket {
     }
 
     fn poll(&self) -> u32 {
-        let readable = !self.state.lock().answers.is_empty();
-        POLLOUT | POLLWRNORM | if readable { POLLIN | POLLRDNORM } else { 0 }
+        let state = self.state.lock();
+        let events = POLLOUT | POLLWRNORM | POLLWRBAND | if state.answers.is_empty() { 0 } else { POLLIN | POLLRDNORM };
+        events | if state.overrun { POLLERR } else { 0 }
     }
 
     fn bind(&self, to: &Address) -> Result<()> {
         let &Address::Netlink { port, groups } = to else { return Err(Errno::EINVAL) };
-        let mut state = self.state.lock();
-        match state.port {
-            Some(own) if port != own => return Err(Errno::EINVAL),
-            None if port != 0 => state.port = Some(port),
-            _ => drop(state.port()),
+        {
+            let mut state = self.state.lock();
+            match state.port {
+                Some(own) if port != own => return Err(Errno::EINVAL),
+                None if port != 0 => state.port = Some(port),
+                _ => {
+                    state.port();
+                }
+            }
         }
-        state.groups = groups;
+        // Groups that an address cannot name stay as they are.
+        self.set_groups(|all| all & !u64::from(u32::MAX) | u64::from(groups));
         Ok(())
     }
 
@@ -121,7 +200,7 @@ impl Socket for NetlinkSocket {
 
     fn connect(&self, to: &Address, _nonblocking: bool) -> Result<()> {
         match to {
-            Address::Unspecified | Address::Netlink { port: 0, .. } => {
+            Address::Unspecified { .. } | Address::Netlink { port: 0, .. } => {
                 self.state.lock().port();
                 Ok(())
             }
@@ -161,8 +240,9 @@ impl Socket for NetlinkSocket {
         {
             let mut state = self.state.lock();
             state.used += answers.iter().map(Vec::len).sum::<usize>();
-            state.answers.extend(answers);
+            state.answers.extend(answers.into_iter().map(|bytes| Message { bytes, group: 0 }));
         }
+        self.net.monitor.look(&self.net);
         self.queue.wake_all(POLLIN | POLLRDNORM);
         Ok(len)
     }
@@ -174,17 +254,26 @@ impl Socket for NetlinkSocket {
         let timeout = self.options.lock().receive_timeout;
         Patience::new(nonblocking, flags, timeout).until(&self.queue, || {
             let mut state = self.state.lock();
+            if core::mem::take(&mut state.overrun) {
+                return Err(Errno::ENOBUFS);
+            }
             let first = state.answers.front().ok_or(Errno::EAGAIN)?;
-            let whole = first.len();
-            let stored = if sink.is_full() { 0 } else { sink.put(first)? };
+            let (whole, group) = (first.bytes.len(), first.group);
+            let stored = if sink.is_full() { 0 } else { sink.put(&first.bytes)? };
+            let groups = 1u32.checked_shl(group.wrapping_sub(1)).unwrap_or(0);
+            let told = state.flags & 1 << NETLINK_PKTINFO != 0;
+            // `struct nl_pktinfo`: the group.
+            let data = group.to_ne_bytes().to_vec();
+            let controls = told.then_some(Control { level: SOL_NETLINK, kind: NETLINK_PKTINFO, data });
             if flags & MSG_PEEK == 0 {
                 state.answers.pop_front();
                 state.used = state.used.saturating_sub(whole);
             }
             Ok(Received {
                 len: if flags & MSG_TRUNC != 0 { whole } else { stored },
-                from: Some(Address::Netlink { port: 0, groups: 0 }),
+                from: Some(Address::Netlink { port: 0, groups }),
                 flags: if stored < whole { MSG_TRUNC } else { 0 },
+                controls: controls.into_iter().collect(),
                 ..Received::default()
             })
         })
@@ -196,7 +285,7 @@ impl Socket for NetlinkSocket {
 
     fn local_address(&self) -> Address {
         let state = self.state.lock();
-        Address::Netlink { port: state.port.unwrap_or(0), groups: state.groups }
+        Address::Netlink { port: state.port.unwrap_or(0), groups: state.low_groups() }
     }
 
     fn peer_address(&self) -> Result<Address> {
@@ -205,11 +294,22 @@ impl Socket for NetlinkSocket {
 
     fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
         match (level, name) {
-            (SOL_SOCKET, _) => self.options.lock().set(name, value),
-            // Who joins a group hears of each change, of which there are none. Answers carry no more
-            // than was asked for, which is what the others are about.
-            (SOL_NETLINK, NETLINK_ADD_MEMBERSHIP | NETLINK_DROP_MEMBERSHIP | NETLINK_EXT_ACK | NETLINK_NO_ENOBUFS) => {
-                crate::options::int(value).map(drop)
+            (SOL_SOCKET, _) => self.net.set_shared(&self.options, name, value),
+            (SOL_NETLINK, NETLINK_ADD_MEMBERSHIP | NETLINK_DROP_MEMBERSHIP) => {
+                let group = crate::options::int(value)? as u32;
+                if group == 0 || group > MAX_GROUP {
+                    return Err(Errno::EINVAL);
+                }
+                let bit = 1u64 << (group - 1);
+                let joins = name == NETLINK_ADD_MEMBERSHIP;
+                self.set_groups(|all| if joins { all | bit } else { all & !bit });
+                Ok(())
+            }
+            (SOL_NETLINK, _) if FLAGS.contains(&name) => {
+                let on = value.len() >= 4 && crate::options::int(value)? != 0;
+                let mut state = self.state.lock();
+                state.flags = state.flags & !(1 << name) | if on { 1 << name } else { 0 };
+                Ok(())
             }
             _ => Err(Errno::ENOPROTOOPT),
         }
@@ -218,7 +318,9 @@ impl Socket for NetlinkSocket {
     fn option(&self, level: u32, name: u32) -> Result<Vec<u8>> {
         match (level, name) {
             (SOL_SOCKET, SO_ERROR | SO_ACCEPTCONN) => Ok(from_int(0)),
-            (SOL_SOCKET, _) => self.options.lock().get(name),
+            (SOL_SOCKET, _) => self.net.shared(self, &self.options, name),
+            (SOL_NETLINK, _) if FLAGS.contains(&name) => Ok(from_int(self.state.lock().flags >> name & 1)),
+            (SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS) => Ok(self.state.lock().groups.to_ne_bytes().to_vec()),
             _ => Err(Errno::ENOPROTOOPT),
         }
     }
@@ -229,6 +331,21 @@ impl Socket for NetlinkSocket {
 
     fn queued_output(&self) -> Result<usize> {
         Err(Errno::ENOTTY)
+    }
+
+    fn describe(&self) -> Option<Description> {
+        let state = self.state.lock();
+        Some(Description {
+            family: AF_NETLINK,
+            kind: self.kind as u8,
+            protocol: self.protocol as u16,
+            state: census::CLOSE,
+            receive_queue: state.used as u32,
+            send_queue: 0,
+            inode: 0,
+            uid: 0,
+            names: Names::Netlink { port: state.port.unwrap_or(0), groups: state.low_groups() },
+        })
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -7,7 +7,8 @@ use crate::address::AF_UNSPEC;
 use rkt_inet::neighbor::{Neighbor, State};
 
 /// Message types of linux/rtnetlink.h.
-const RTM_NEWNEIGH: u16 = 28;
+pub(super) const RTM_NEWNEIGH: u16 = 28;
+pub(super) const RTM_DELNEIGH: u16 = 29;
 pub(super) const RTM_GETNEIGH: u16 = 30;
 /// Attributes of linux/neighbour.h.
 const NDA_DST: u16 = 1;
@@ -34,19 +35,19 @@ pub(super) fn list(net: &NetStack, family: u16, header: Header, out: &mut Builde
     for (interface, neighbor) in net.neighbors() {
         let (own, _) = octets(neighbor.address);
         if family == AF_UNSPEC || family == own {
-            tell(interface, &neighbor, header, out);
+            tell(interface, &neighbor, RTM_NEWNEIGH, header, out);
         }
     }
 }
 
-/// RTM_NEWNEIGH: `struct ndmsg`.
-fn tell(interface: u32, neighbor: &Neighbor, header: Header, out: &mut Builder) {
+/// RTM_NEWNEIGH and RTM_DELNEIGH: `struct ndmsg`.
+pub(super) fn tell(interface: u32, neighbor: &Neighbor, kind: u16, header: Header, out: &mut Builder) {
     let (own, address) = octets(neighbor.address);
     let mut fixed = [own as u8, 0, 0, 0].to_vec();
     fixed.extend_from_slice(&interface.to_ne_bytes());
     fixed.extend_from_slice(&state(neighbor.state).to_ne_bytes());
     fixed.extend_from_slice(&[if neighbor.router { ROUTER } else { 0 }, RTN_UNICAST]);
-    out.message(Header { kind: RTM_NEWNEIGH, ..header }, &fixed, |out| {
+    out.message(Header { kind, ..header }, &fixed, |out| {
         out.attribute(NDA_DST, &address);
         if let Some(mac) = neighbor.mac {
             out.attribute(NDA_LLADDR, &mac.0);

@@ -1,12 +1,14 @@
-//! What rtnetlink(7) tells of interfaces, addresses and routes. They come from the manifest, from servers and
-//! routers: asking is all that there is.
+//! What rtnetlink(7) tells of interfaces, addresses and routes.
 
+use super::change::{IFLA_IFNAME, LINK_LEN};
 use super::message::{Builder, Header, Request, attributes, word};
 use crate::address::{AF_INET, AF_INET6, AF_UNSPEC};
+use crate::interface::Assigned;
 use crate::{Interface, NetStack};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use rkt_inet::route::{Kind, Origin, Route};
+use rkt_linux_abi::general::CAP_NET_ADMIN;
 use rkt_linux_abi::netlink::{
     NLM_F_DUMP, NLM_F_MULTI, RTPROT_BOOT, RTPROT_DHCP, RTPROT_KERNEL, RTPROT_RA, RTPROT_STATIC,
 };
@@ -15,9 +17,11 @@ use rkt_linux_abi::{Errno, Result};
 /// Message types of linux/rtnetlink.h.
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
-const RTM_NEWADDR: u16 = 20;
+pub(super) const RTM_NEWADDR: u16 = 20;
+pub(super) const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
-const RTM_NEWROUTE: u16 = 24;
+pub(super) const RTM_NEWROUTE: u16 = 24;
+pub(super) const RTM_DELROUTE: u16 = 25;
 const RTM_GETROUTE: u16 = 26;
 const RTM_NEWRULE: u16 = 32;
 const RTM_GETRULE: u16 = 34;
@@ -27,7 +31,6 @@ const GET: u16 = 2;
 /// Attributes of linux/if_link.h, linux/if_addr.h and linux/rtnetlink.h.
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_BROADCAST: u16 = 2;
-const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_TXQLEN: u16 = 13;
 const IFLA_OPERSTATE: u16 = 16;
@@ -60,13 +63,21 @@ const OPER_DOWN: u8 = 2;
 const OPER_UP: u8 = 6;
 const TX_QUEUE_LEN: u32 = 1000;
 
-/// Answers a request.
+/// Whether a request wants to know something, and changes nothing.
+pub fn asks(request: &Request<'_>) -> bool {
+    request.header.kind % 4 == GET
+}
+
+/// Answers a request, or does what it wants changed.
 ///
 /// # Errors
-/// `EPERM` for a change, `EOPNOTSUPP` for other questions, `ENODEV`, `EINVAL`.
+/// `EPERM` for a change without CAP_NET_ADMIN, `EOPNOTSUPP` for other questions, `ENODEV`, `EINVAL`.
 pub fn answer(net: &NetStack, request: &Request<'_>, header: Header, out: &mut Builder) -> Result<()> {
-    if request.header.kind % 4 != GET {
-        return Err(Errno::EPERM);
+    if !asks(request) {
+        if !net.hooks.capable(CAP_NET_ADMIN) {
+            return Err(Errno::EPERM);
+        }
+        return super::change::change(net, request);
     }
     let dump = u32::from(request.header.flags) & NLM_F_DUMP != 0;
     let interfaces = net.interfaces();
@@ -77,12 +88,20 @@ pub fn answer(net: &NetStack, request: &Request<'_>, header: Header, out: &mut B
         RTM_GETLINK => {
             // The index lies behind family, padding and type in `struct ifinfomsg`.
             let index = word(request.body, 4).ok_or(Errno::EINVAL)?;
-            let found = interfaces.iter().find(|interface| interface.index == index);
+            let name = attributes(request.body, LINK_LEN).find(|(kind, _)| *kind == IFLA_IFNAME);
+            let name = name.map(|(_, name)| without_nul(name));
+            let is_it = |interface: &&Interface| match index {
+                0 => Some(interface.name.as_bytes()) == name,
+                _ => interface.index == index,
+            };
+            let found = interfaces.iter().find(is_it);
             link(found.ok_or(Errno::ENODEV)?, header, out);
             return Ok(());
         }
         RTM_GETADDR if dump => interfaces.iter().for_each(|interface| addresses(interface, family, listed, out)),
-        RTM_GETROUTE if dump => net.routes().iter().for_each(|route| self::route(route, family, listed, out)),
+        RTM_GETROUTE if dump => {
+            net.routes().iter().for_each(|route| self::route(route, family, RTM_NEWROUTE, listed, out))
+        }
         RTM_GETROUTE => return one_route(net, request, header, out),
         super::neighbor::RTM_GETNEIGH if dump => super::neighbor::list(net, family, listed, out),
         RTM_GETRULE if dump => rules(family, listed, out),
@@ -93,7 +112,7 @@ pub fn answer(net: &NetStack, request: &Request<'_>, header: Header, out: &mut B
 }
 
 /// RTM_NEWLINK: `struct ifinfomsg`.
-fn link(interface: &Interface, header: Header, out: &mut Builder) {
+pub(super) fn link(interface: &Interface, header: Header, out: &mut Builder) {
     let mut fixed = [0; 16];
     let fields = [u32::from(interface.hardware()) << 16, interface.index, u32::from(interface.flags()), 0];
     for (into, field) in fixed.chunks_exact_mut(4).zip(fields) {
@@ -109,6 +128,11 @@ fn link(interface: &Interface, header: Header, out: &mut Builder) {
         out.attribute(IFLA_BROADCAST, &broadcast);
         out.attribute(IFLA_STATS64, &statistics(interface));
     });
+}
+
+/// A name without what is behind its end.
+pub(super) fn without_nul(value: &[u8]) -> &[u8] {
+    value.split(|&byte| byte == 0).next().unwrap_or(&[])
 }
 
 /// The name and its NUL.
@@ -195,47 +219,56 @@ fn one_route(net: &NetStack, request: &Request<'_>, header: Header, out: &mut Bu
 }
 
 /// An address as an attribute has it.
-fn address(value: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(value: &[u8]) -> Option<IpAddr> {
     match value.len() {
         4 => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
         _ => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
     }
 }
 
-/// RTM_NEWADDR: `struct ifaddrmsg`.
+/// The addresses of a family.
 fn addresses(interface: &Interface, family: u16, header: Header, out: &mut Builder) {
-    let header = Header { kind: RTM_NEWADDR, ..header };
     for assigned in &interface.addresses {
-        let (own, bytes) = octets(assigned.ip);
-        if family != AF_UNSPEC && family != own {
-            continue;
+        if family == AF_UNSPEC || family == octets(assigned.ip).0 {
+            address_message(interface, assigned, RTM_NEWADDR, header, out);
         }
-        let scope = match assigned.ip {
-            _ if interface.loopback => SCOPE_HOST,
-            IpAddr::V6(ip) if ip.is_unicast_link_local() => SCOPE_LINK,
-            _ => SCOPE_UNIVERSE,
-        };
-        let flags = assigned.flags();
-        let mut fixed = [own as u8, assigned.prefix, flags, scope, 0, 0, 0, 0];
-        if let Some(index) = fixed.get_mut(4..) {
-            index.copy_from_slice(&interface.index.to_ne_bytes());
-        }
-        out.message(header, &fixed, |out| {
-            out.attribute(IFA_ADDRESS, &bytes);
-            if own == AF_INET {
-                out.attribute(IFA_LOCAL, &bytes);
-                if let Some(broadcast) = assigned.broadcast().filter(|_| !interface.loopback) {
-                    out.attribute(IFA_BROADCAST, &broadcast.octets());
-                }
-                out.attribute(IFA_LABEL, &name(interface));
-            }
-            out.attribute(IFA_FLAGS, &u32::from(flags).to_ne_bytes());
-            // `struct ifa_cacheinfo`: lifetimes in seconds, all ones for ever, and when it was made and changed.
-            let lifetimes = [assigned.preferred, assigned.valid].map(|left| left.unwrap_or(u32::MAX));
-            let info: Vec<u8> = lifetimes.into_iter().chain([0; 2]).flat_map(u32::to_ne_bytes).collect();
-            out.attribute(IFA_CACHEINFO, &info);
-        });
     }
+}
+
+/// RTM_NEWADDR and RTM_DELADDR: `struct ifaddrmsg`.
+pub(super) fn address_message(
+    interface: &Interface,
+    assigned: &Assigned,
+    kind: u16,
+    header: Header,
+    out: &mut Builder,
+) {
+    let (own, bytes) = octets(assigned.ip);
+    let scope = match assigned.ip {
+        _ if interface.loopback => SCOPE_HOST,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => SCOPE_LINK,
+        _ => SCOPE_UNIVERSE,
+    };
+    let flags = assigned.flags();
+    let mut fixed = [own as u8, assigned.prefix, flags, scope, 0, 0, 0, 0];
+    if let Some(index) = fixed.get_mut(4..) {
+        index.copy_from_slice(&interface.index.to_ne_bytes());
+    }
+    out.message(Header { kind, ..header }, &fixed, |out| {
+        out.attribute(IFA_ADDRESS, &bytes);
+        if own == AF_INET {
+            out.attribute(IFA_LOCAL, &bytes);
+            if let Some(broadcast) = assigned.broadcast().filter(|_| !interface.loopback) {
+                out.attribute(IFA_BROADCAST, &broadcast.octets());
+            }
+            out.attribute(IFA_LABEL, &name(interface));
+        }
+        out.attribute(IFA_FLAGS, &u32::from(flags).to_ne_bytes());
+        // `struct ifa_cacheinfo`: lifetimes in seconds, all ones for ever, and when it was made and changed.
+        let lifetimes = [assigned.preferred, assigned.valid].map(|left| left.unwrap_or(u32::MAX));
+        let info: Vec<u8> = lifetimes.into_iter().chain([0; 2]).flat_map(u32::to_ne_bytes).collect();
+        out.attribute(IFA_CACHEINFO, &info);
+    });
 }
 
 /// The family and the bytes of an address.
@@ -246,15 +279,15 @@ pub(super) fn octets(ip: IpAddr) -> (u16, Vec<u8>) {
     }
 }
 
-/// RTM_NEWROUTE: `struct rtmsg`. Groups and broadcasts are of the table "local", which is not the main one.
-fn route(route: &Route, family: u16, header: Header, out: &mut Builder) {
+/// RTM_NEWROUTE and RTM_DELROUTE: `struct rtmsg`. Groups and broadcasts are of the table "local", which is not the main one.
+pub(super) fn route(route: &Route, family: u16, message: u16, header: Header, out: &mut Builder) {
     let (own, destination) = octets(route.prefix.address());
     let is_group = route.prefix.address().is_multicast();
     let everyone = route.prefix.address() == IpAddr::V4(Ipv4Addr::BROADCAST);
     if family != AF_UNSPEC && family != own || is_group || everyone {
         return;
     }
-    let header = Header { kind: RTM_NEWROUTE, ..header };
+    let header = Header { kind: message, ..header };
     let scope = if route.gateway.is_some() || own == AF_INET6 { SCOPE_UNIVERSE } else { SCOPE_LINK };
     let protocol = match route.origin {
         Origin::Kernel | Origin::Redirect => RTPROT_KERNEL,

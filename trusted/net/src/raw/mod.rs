@@ -7,13 +7,16 @@ pub(crate) use queue::RawTable;
 
 use crate::NetStack;
 use crate::address::{self, Address, destination};
+use crate::census::{Description, Names, state};
 use crate::error_queue::ErrorQueue;
+use crate::filter::Filter;
 use crate::ip_options::{Asked, IpOptions};
+use crate::loopback::{self, put};
 use crate::memberships::Memberships;
 use crate::options::{Kind, Options};
 use crate::patience::Patience;
 use crate::socket::{Outgoing, Received, Shutdown, Socket};
-use crate::stack::{Manner, Packet, PacketSink};
+use crate::stack::Manner;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -33,16 +36,10 @@ use rkt_wire::{icmpv4, icmpv6, ipv4};
 const MAX_LEN: usize = 0xffff;
 /// IPPROTO_RAW: sends with a header, receives nothing.
 const RAW: u8 = 255;
-/// Time to live of packets that do not leave.
-const LOCAL_TTL: u8 = 64;
-/// The loopback's index.
-const LOOPBACK: u32 = 1;
 /// Where the checksum of ICMP and ICMPv6 lies.
 const ICMP_CHECKSUM: usize = 2;
 
 struct State {
-    /// IP_HDRINCL: what is sent starts with a header of IP.
-    header_included: bool,
     /// IPV6_CHECKSUM: where the checksum lies.
     checksum_at: Option<usize>,
     shut: (bool, bool),
@@ -63,6 +60,8 @@ impl RawSocket {
         let family = if v6 { address::AF_INET6 } else { address::AF_INET };
         let kind = if ping { Kind::Datagram } else { Kind::Raw };
         let options = Options::new(family, kind, protocol.into());
+        let mut ip = IpOptions::new(kind, v6);
+        ip.put(SOL_IP, IP_HDRINCL, (!v6 && protocol == RAW).into());
         let inner = Inner {
             packets: VecDeque::new(),
             used: 0,
@@ -72,8 +71,9 @@ impl RawSocket {
             device: None,
             error: None,
             errors: ErrorQueue::default(),
-            ip: IpOptions::default(),
+            ip,
             memberships: Memberships::new(),
+            socket_filter: Filter::default(),
             filter: [0; 8],
             echo_id: if ping { crate::ports::random() as u16 } else { 0 },
         };
@@ -81,8 +81,7 @@ impl RawSocket {
         let queue = Arc::new(Queue { v6, ping, protocol, waiters, inner: Mutex::new(inner) });
         net.raw.add(&queue);
         let checksum_at = (protocol == protocol::ICMPV6).then_some(ICMP_CHECKSUM);
-        let header_included = !v6 && protocol == RAW;
-        let state = State { header_included, checksum_at, shut: (false, false), source: None };
+        let state = State { checksum_at, shut: (false, false), source: None };
         Arc::new(Self { net, queue, options: Mutex::new(options), state: Mutex::new(state) })
     }
 
@@ -95,8 +94,9 @@ impl RawSocket {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
             _ => None,
         };
-        let outlet = inner.memberships.outlet(to.is_ipv4()).filter(|_| group);
-        manner.interface = manner.interface.or(scope).or(inner.device).or(outlet);
+        let outlet = inner.memberships.outlet(to.is_ipv4());
+        manner.interface =
+            manner.interface.or(scope).or(inner.device).or(if group { outlet } else { inner.ip.outlet(to.is_ipv4()) });
         let from = match asked.source.or(inner.bound) {
             Some(own) => own,
             None => self.net.source(to.ip(), manner.interface)?,
@@ -122,42 +122,10 @@ impl RawSocket {
 
     fn transmit(&self, addresses: Addresses, protocol: u8, bytes: &[u8], manner: &Manner) -> Result<()> {
         if self.net.is_local(addresses.destination()) {
-            self.turn_back(addresses, protocol, bytes, manner);
+            loopback::turn_back(&self.net, addresses, protocol, bytes, manner);
             return Ok(());
         }
         self.net.stack().ok_or(Errno::ENETUNREACH)?.send_packet(addresses, protocol, bytes, manner)
-    }
-
-    /// A packet to ourselves: who listens hears it, and the answer to an echo.
-    fn turn_back(&self, addresses: Addresses, protocol: u8, bytes: &[u8], manner: &Manner) {
-        self.net.raw.packet(&local_packet(addresses, protocol, bytes, manner));
-        let mut reply = vec![0; bytes.len()];
-        let back = addresses.reversed();
-        let answered = match (protocol, addresses) {
-            (protocol::ICMP, Addresses::V4 { .. }) => match icmpv4::Message::parse(bytes) {
-                Ok(icmpv4::Message::EchoRequest(echo)) => icmpv4::Message::EchoReply(echo).emit(&mut reply).is_ok(),
-                _ => false,
-            },
-            (protocol::ICMPV6, Addresses::V6 { source, destination }) => {
-                match bytes.first() == Some(&icmpv6::kind::ECHO_REQUEST) && bytes.len() >= icmpv4::HEADER_LEN {
-                    true => {
-                        reply.copy_from_slice(bytes);
-                        put(&mut reply, 0, [icmpv6::kind::ECHO_REPLY, 0]);
-                        fill_checksum(
-                            &mut reply,
-                            ICMP_CHECKSUM,
-                            &Addresses::V6 { source: destination, destination: source },
-                        );
-                        true
-                    }
-                    false => false,
-                }
-            }
-            _ => false,
-        };
-        if answered {
-            self.net.raw.packet(&local_packet(back, protocol, &reply, manner));
-        }
     }
 
     /// Sends what starts with a header of IP, of which Linux fills in the rest (raw(7)).
@@ -175,45 +143,6 @@ impl RawSocket {
         let manner = Manner { ttl: Some(header.ttl), tos: header.tos, ..manner };
         self.transmit(addresses, header.protocol, payload, &manner)
     }
-}
-
-fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
-    if let Some(place) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
-        *place = value;
-    }
-}
-
-/// Stores the checksum over a pseudo-header and the message.
-fn fill_checksum(message: &mut [u8], at: usize, addresses: &Addresses) {
-    put(message, at, [0; 2]);
-    let sum = (addresses.pseudo(protocol::ICMPV6, message.len()) + Sum::of(message)).finish();
-    put(message, at, sum.to_be_bytes());
-}
-
-/// A packet as it would have come in; with a header, which raw sockets of IPv4 see.
-fn local_packet(addresses: Addresses, protocol: u8, bytes: &[u8], manner: &Manner) -> Packet {
-    let ttl = manner.ttl.unwrap_or(LOCAL_TTL);
-    let mut whole = Vec::new();
-    if let Addresses::V4 { source, destination } = addresses {
-        let header = ipv4::Header {
-            tos: manner.tos,
-            id: 0,
-            dont_fragment: true,
-            more_fragments: false,
-            offset: 0,
-            ttl,
-            protocol,
-            source,
-            destination,
-        };
-        whole.resize(ipv4::HEADER_LEN, 0);
-        // It was measured when it was sent.
-        let _ = header.emit(&[], bytes.len(), &mut whole);
-    }
-    let payload_at = whole.len();
-    whole.extend_from_slice(bytes);
-    let (source, destination) = (addresses.source(), addresses.destination());
-    Packet { source, destination, protocol, bytes: whole, payload_at, interface: LOOPBACK, ttl, tos: manner.tos }
 }
 
 impl Drop for RawSocket {
@@ -249,7 +178,8 @@ impl Socket for RawSocket {
             return Err(Errno::EADDRNOTAVAIL);
         }
         let ip = to.ip();
-        if !ip.is_unspecified() && !ip.is_multicast() && !self.net.is_local(ip) {
+        let free = self.queue.inner.lock().ip.binds_freely();
+        if !ip.is_unspecified() && !ip.is_multicast() && !self.net.is_local(ip) && !free {
             return Err(Errno::EADDRNOTAVAIL);
         }
         let mut inner = self.queue.inner.lock();
@@ -269,7 +199,7 @@ impl Socket for RawSocket {
     }
 
     fn connect(&self, to: &Address, _nonblocking: bool) -> Result<()> {
-        if *to == Address::Unspecified {
+        if matches!(to, Address::Unspecified { .. }) {
             self.queue.inner.lock().peer = None;
             self.state.lock().source = None;
             return Ok(());
@@ -307,7 +237,7 @@ impl Socket for RawSocket {
             if state.shut.1 {
                 return Err(Errno::EPIPE);
             }
-            (state.header_included, state.checksum_at)
+            (self.queue.inner.lock().ip.is_on(SOL_IP, IP_HDRINCL), state.checksum_at)
         };
         let mut bytes = vec![0; len];
         if len > 0 && source.take(&mut bytes)? < len {
@@ -411,6 +341,24 @@ impl Socket for RawSocket {
 
     fn queued_output(&self) -> Result<usize> {
         Ok(0)
+    }
+
+    fn describe(&self) -> Option<Description> {
+        let Address::Inet(local) = self.local_address() else { return None };
+        let inner = self.queue.inner.lock();
+        let peer = inner.peer.map(|ip| (ip, 0).into());
+        let (info, congestion) = (Vec::new(), Vec::new());
+        Some(Description {
+            family: if self.queue.v6 { address::AF_INET6 } else { address::AF_INET },
+            kind: if self.queue.ping { Kind::Datagram as u8 } else { Kind::Raw as u8 },
+            protocol: self.queue.protocol.into(),
+            state: if peer.is_some() { state::ESTABLISHED } else { state::CLOSE },
+            receive_queue: inner.used as u32,
+            send_queue: 0,
+            inode: 0,
+            uid: 0,
+            names: Names::Internet { local, peer, info, congestion, v6_only: false },
+        })
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -15,9 +15,9 @@ const ICMPV6_FILTER: u32 = 1;
 impl RawSocket {
     /// Stores the checksum of this socket's protocol.
     pub(super) fn fill(&self, message: &mut [u8], at: usize, addresses: &Addresses) {
-        super::put(message, at, [0; 2]);
+        crate::loopback::put(message, at, [0; 2]);
         let sum = (addresses.pseudo(self.queue.protocol, message.len()) + Sum::of(message)).finish();
-        super::put(message, at, sum.to_be_bytes());
+        crate::loopback::put(message, at, sum.to_be_bytes());
     }
 
     /// Whether ICMP_FILTER or its like has a meaning at this level.
@@ -34,26 +34,22 @@ impl RawSocket {
     pub(super) fn change_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
         let v6 = self.queue.v6;
         match (level, name) {
-            (SOL_SOCKET, SO_BINDTODEVICE | SO_BINDTOIFINDEX) => {
-                let device = self.net.device(name, value)?;
-                self.queue.inner.lock().device = device.as_ref().map(|(index, _)| *index);
-                self.options.lock().device = device;
-                Ok(())
-            }
             (SOL_SOCKET, _) => {
-                let mut options = self.options.lock();
-                options.set(name, value)?;
-                self.queue.inner.lock().limit = options.receive_buffer;
+                if let Some(outcome) = self.queue.inner.lock().socket_filter.set(name, value) {
+                    return outcome;
+                }
+                self.net.set_shared(&self.options, name, value)?;
+                let options = self.options.lock();
+                let mut inner = self.queue.inner.lock();
+                inner.limit = options.receive_buffer;
+                inner.device = options.device;
                 Ok(())
             }
             (SOL_RAW, ICMP_FILTER) if self.filters(level) => self.set_filter(value),
             (SOL_ICMPV6, ICMPV6_FILTER) if self.filters(level) => self.set_filter(value),
-            (SOL_IP, IP_HDRINCL) if !v6 && !self.queue.ping => {
-                self.state.lock().header_included = int(value)? != 0;
-                Ok(())
-            }
             (SOL_IPV6 | SOL_RAW, IPV6_CHECKSUM) if v6 && !self.queue.ping => self.set_checksum(int(value)?),
-            (SOL_IP, _) => self.change_ip(level, name, value),
+            (SOL_IPV6, IPV6_V6ONLY) if v6 => Err(Errno::EINVAL),
+            (SOL_IP, _) if !v6 => self.change_ip(level, name, value),
             (SOL_IPV6, _) if v6 => self.change_ip(level, name, value),
             _ => Err(Errno::ENOPROTOOPT),
         }
@@ -81,11 +77,14 @@ impl RawSocket {
     }
 
     fn change_ip(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        self.net.check_privilege(level, name, value)?;
+        let interfaces = self.net.interfaces_for(level, name);
         let mut inner = self.queue.inner.lock();
         match inner.memberships.set(&self.net, level, name, value) {
-            Err(Errno::ENOPROTOOPT) => inner.ip.set(level, name, value),
-            outcome => outcome,
+            Err(Errno::ENOPROTOOPT) => {}
+            outcome => return outcome,
         }
+        inner.ip.set(level, name, value, &interfaces)
     }
 
     /// getsockopt(2).
@@ -97,7 +96,10 @@ impl RawSocket {
                 Ok(from_int(error.map_or(0, Errno::raw)))
             }
             (SOL_SOCKET, SO_ACCEPTCONN) => Ok(from_int(0)),
-            (SOL_SOCKET, _) => self.options.lock().get(name),
+            (SOL_SOCKET, _) => {
+                let filter = self.queue.inner.lock().socket_filter.get(name);
+                filter.map_or_else(|| self.net.shared(self, &self.options, name), Ok)
+            }
             (SOL_RAW, ICMP_FILTER) if self.filters(level) => {
                 let inner = self.queue.inner.lock();
                 Ok(inner.filter.iter().take(1).flat_map(|word| word.to_ne_bytes()).collect())
@@ -105,14 +107,19 @@ impl RawSocket {
             (SOL_ICMPV6, ICMPV6_FILTER) if self.filters(level) => {
                 Ok(self.queue.inner.lock().filter.iter().flat_map(|word| word.to_ne_bytes()).collect())
             }
-            (SOL_IP, IP_HDRINCL) if !v6 && !self.queue.ping => Ok(from_int(self.state.lock().header_included)),
             (SOL_IPV6 | SOL_RAW, IPV6_CHECKSUM) if v6 && !self.queue.ping => {
                 let at = self.state.lock().checksum_at.and_then(|at| i32::try_from(at).ok());
                 Ok(from_int(at.unwrap_or(-1)))
             }
-            (SOL_IP, _) => self.read_ip(level, name),
+            // A raw socket is bound to its protocol from the start: it stays as it is.
+            (SOL_IPV6, IPV6_V6ONLY) if v6 => Ok(from_int(0)),
+            // Nobody keeps the route to a peer, which would know.
+            (SOL_IP, IP_MTU) | (SOL_IPV6, IPV6_MTU) if v6 == (level == SOL_IPV6) => Err(Errno::ENOTCONN),
+            (SOL_IP, _) if !v6 => self.read_ip(level, name),
             (SOL_IPV6, _) if v6 => self.read_ip(level, name),
-            _ => Err(Errno::ENOPROTOOPT),
+            // Asked of the IP level in the end, whose two versions do not answer alike.
+            _ if v6 => Err(Errno::ENOPROTOOPT),
+            _ => Err(Errno::EOPNOTSUPP),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which raw and ping sockets a packet is for, and what waits in them.
 
 use crate::error_queue::ErrorQueue;
+use crate::filter::Filter;
 use crate::ip_options::{Facts, IpOptions};
 use crate::memberships::Memberships;
 use crate::stack::{Packet, PacketSink, Undelivered};
@@ -49,6 +50,8 @@ pub(super) struct Inner {
     pub errors: ErrorQueue,
     pub ip: IpOptions,
     pub memberships: Memberships,
+    /// SO_ATTACH_FILTER.
+    pub socket_filter: Filter,
     /// ICMP_FILTER or ICMP6_FILTER: types whose bit is set are not wanted.
     pub filter: [u32; 8],
     /// Identifier of the echoes of a ping socket, its "port".
@@ -100,10 +103,14 @@ impl Queue {
             }
             // Raw sockets of IPv4 see its header (raw(7)).
             let start = if self.v6 || self.ping { packet.payload_at } else { 0 };
+            let bytes = packet.bytes.get(start..).unwrap_or(&[]);
+            if inner.socket_filter.pass_plain(bytes).is_none() {
+                return;
+            }
             let Packet { destination: local, interface, ttl, tos, .. } = *packet;
             let waiting = Waiting {
                 from: packet.source,
-                bytes: packet.bytes.get(start..).unwrap_or(&[]).to_vec(),
+                bytes: bytes.to_vec(),
                 facts: Facts { local, port: 0, interface, ttl, tos },
                 at: rkt_platform::wall(),
             };

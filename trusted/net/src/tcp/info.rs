@@ -16,9 +16,14 @@ const OPT_WSCALE: u8 = 4;
 /// States (include/net/tcp_states.h).
 const ESTABLISHED: u8 = 1;
 const SYN_SENT: u8 = 2;
+const FIN_WAIT2: u8 = 5;
 const CLOSE: u8 = 7;
 const CLOSE_WAIT: u8 = 8;
 const LISTEN: u8 = 10;
+/// TCP_INFINITE_SSTHRESH: no loss was seen yet.
+const INFINITE_THRESHOLD: u64 = 0x7fff_ffff;
+/// Segments that may come out of order before one counts as lost (net.ipv4.tcp_reordering).
+const REORDERING: u64 = 3;
 
 /// What a socket is.
 pub(in crate::tcp) enum Subject {
@@ -26,8 +31,8 @@ pub(in crate::tcp) enum Subject {
     Idle,
     /// It listens: connections that wait, and how many may.
     Listening(usize, usize),
-    /// A connection; the second is missing within the enclave, where there is no protocol.
-    Connection(Status, Option<Box<TcpInfo>>),
+    /// A connection; the second is missing within the enclave, where there is no protocol. Whether it sends no more.
+    Connection(Status, Option<Box<TcpInfo>>, bool),
 }
 
 /// Writes fields at their places.
@@ -60,24 +65,46 @@ pub(in crate::tcp) fn tcp_info(subject: &Subject) -> Vec<u8> {
             out.word(24, *waiting as u64);
             out.word(28, *most as u64);
         }
-        Subject::Connection(status, None) => {
-            out.put(0, &[state_of(status)]);
-            out.put(5, &[OPT_TIMESTAMPS | OPT_SACK | OPT_WSCALE]);
-            out.word(16, loopback_mss().into());
-            out.word(20, loopback_mss().into());
+        Subject::Connection(status, None, ended) => {
+            out.put(0, &[state_of(status, *ended)]);
+            put_loopback(&mut out);
         }
-        Subject::Connection(_, Some(info)) => put(&mut out, info),
+        Subject::Connection(_, Some(info), _) => put(&mut out, info),
     }
     out.0
 }
 
-fn state_of(status: &Status) -> u8 {
-    match (status.phase, status.finished) {
-        (Phase::Connecting, _) => SYN_SENT,
-        (Phase::Open, false) => ESTABLISHED,
-        (Phase::Open, true) => CLOSE_WAIT,
-        (Phase::Closed, _) => CLOSE,
+fn state_of(status: &Status, ended: bool) -> u8 {
+    match (status.phase, status.finished, ended) {
+        (Phase::Connecting, ..) => SYN_SENT,
+        (Phase::Open, false, false) => ESTABLISHED,
+        (Phase::Open, false, true) => FIN_WAIT2,
+        (Phase::Open, true, false) => CLOSE_WAIT,
+        (Phase::Open, true, true) | (Phase::Closed, ..) => CLOSE,
     }
+}
+
+/// What a connection within the enclave shows: that of one over the loopback on which nothing is ever lost.
+fn put_loopback(out: &mut Writer) {
+    /// RFC 6928, and the least retransmission timeout of Linux in microseconds.
+    const INITIAL_WINDOW: u64 = 10;
+    const MIN_RTO: u64 = 200_000;
+    const SCALE: u8 = 10;
+    out.put(5, &[OPT_TIMESTAMPS | OPT_SACK | OPT_WSCALE, SCALE | SCALE << 4]);
+    let mss = u64::from(loopback_mss());
+    let words = [
+        (8, MIN_RTO),
+        (16, mss),
+        (20, mss),
+        (60, u64::from(u16::MAX)),
+        (76, INFINITE_THRESHOLD),
+        (80, INITIAL_WINDOW),
+        (84, mss),
+        (88, REORDERING),
+        (96, u64::from(u16::MAX)),
+        (148, u64::from(u32::MAX)),
+    ];
+    words.iter().for_each(|&(at, value)| out.word(at, value));
 }
 
 fn put(out: &mut Writer, info: &TcpInfo) {
@@ -107,11 +134,10 @@ fn put(out: &mut Writer, info: &TcpInfo) {
         (64, info.rcv_wnd),
         (68, micros(info.rtt)),
         (72, micros(info.rtt_var)),
-        // TCP_INFINITE_SSTHRESH before the first loss.
-        (76, if info.ssthresh == u64::MAX { 0x7fff_ffff } else { info.ssthresh / mss }),
+        (76, if info.ssthresh == u64::MAX { INFINITE_THRESHOLD } else { info.ssthresh / mss }),
         (80, info.cwnd / mss),
         (84, info.adv_mss.into()),
-        (88, 3),
+        (88, REORDERING),
         (92, micros(info.rcv_rtt)),
         (96, info.rcv_space),
         (100, info.total_retrans.into()),

@@ -186,7 +186,7 @@ impl Connection for End {
                 unacknowledged: 0,
                 unsent: 0,
                 failed: me.error.is_some(),
-                urgent: me.urgent.is_some_and(|mark| mark.byte.is_some()),
+                urgent: me.urgent.is_some_and(|mark| mark.byte.is_some() && mark.at >= me.read()),
             };
             (status, 0)
         })

@@ -8,11 +8,13 @@ mod options;
 pub(crate) use listener::Listener;
 
 use crate::address::{Address, destination};
-use crate::options::{Options, from_int};
+use crate::bind::Binder;
+use crate::census::{Description, Names, state};
+use crate::options::{Kind, Options, from_int};
 use crate::patience::Patience;
 use crate::ports::{Binding, Sharing, random};
-use crate::socket::{Outgoing, Received, Shutdown, Socket};
-use crate::stack::{Connection, Guard, Phase};
+use crate::socket::{Control, Outgoing, Received, Shutdown, Socket};
+use crate::stack::{Connection, Guard, Manner, Phase};
 use crate::{NetStack, address};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -51,6 +53,10 @@ struct State {
     read_shut: bool,
     write_shut: bool,
     v6_only: bool,
+    /// The port that was given out before.
+    last_port: u16,
+    /// What SO_ERROR tells, of a connection that is no more.
+    error: Option<Errno>,
 }
 
 /// A TCP socket.
@@ -77,13 +83,22 @@ impl TcpSocket {
         binding: Option<Arc<Binding<Listener>>>,
     ) -> Arc<Self> {
         let family = if v6 { address::AF_INET6 } else { address::AF_INET };
-        let state = State { role, binding, bound: false, read_shut: false, write_shut: false, v6_only: false };
+        let state = State {
+            role,
+            binding,
+            bound: false,
+            last_port: 0,
+            read_shut: false,
+            write_shut: false,
+            v6_only: false,
+            error: None,
+        };
         Arc::new(Self {
             net,
             v6,
             queue,
             options: Mutex::new(Options::stream(family, IPPROTO_TCP as u32)),
-            tcp: Mutex::new(TcpOptions::default()),
+            tcp: Mutex::new(TcpOptions::new(v6)),
             state: Mutex::new(state),
         })
     }
@@ -121,16 +136,28 @@ impl TcpSocket {
         self.start_once(state, to)
     }
 
+    /// Where connect(2) is to go.
+    fn destination(&self, state: &State, to: &Address) -> Result<SocketAddr> {
+        if !self.v6 {
+            return Ok(destination(to.own_v4()?.into()));
+        }
+        let to = Address::canonical(to.own_v6()?.into());
+        if to.is_ipv4() && state.v6_only { Err(Errno::ENETUNREACH) } else { Ok(destination(to)) }
+    }
+
     fn start_once(&self, state: &mut State, to: SocketAddr) -> Result<Arc<dyn Connection>> {
         let local = self.net.is_local(to.ip());
-        let source = self.net.source(to.ip(), None)?;
+        let device = self.options.lock().device;
+        let source = self.net.source(to.ip(), device)?;
         let binding = self.auto_bind(state, source)?;
         let from = match binding.address() {
             any if any.ip().is_unspecified() => (source, any.port()).into(),
             bound => bound,
         };
-        if from.is_ipv4() != to.is_ipv4() {
-            return Err(Errno::ENETUNREACH);
+        match (from.is_ipv4(), to.is_ipv4()) {
+            (true, false) => return Err(Errno::EAFNOSUPPORT),
+            (false, true) => return Err(Errno::ENETUNREACH),
+            _ => {}
         }
         let connection: Arc<dyn Connection> = if local {
             let listeners = self.net.tcp_ports.owners(to);
@@ -141,7 +168,9 @@ impl TcpSocket {
             }
         } else {
             let stack = self.net.stack().ok_or(Errno::ENETUNREACH)?;
-            stack.connect(from, to, self.queue.clone(), &self.config(), &self.tcp.lock().manner(to.ip()))?
+            let manner = self.tcp.lock().manner(to.ip());
+            let manner = Manner { interface: device.or(manner.interface), ..manner };
+            stack.connect(from, to, self.queue.clone(), &self.config(), &manner)?
         };
         self.apply_options(&*connection);
         Ok(connection)
@@ -167,12 +196,22 @@ impl TcpSocket {
         state.read_shut = false;
         state.write_shut = false;
         let binding = if state.bound { None } else { state.binding.take() };
+        // A port that was given out is free again, and still shown.
+        state.last_port = binding.as_ref().map_or(state.last_port, |binding| binding.address().port());
+        state.error = None;
         (core::mem::replace(&mut state.role, Role::Idle), binding)
     }
 
     /// connect(2) with AF_UNSPEC; also shutdown(2) of what is not connected yet.
     fn disconnect(&self) {
-        let old = Self::go_idle(&mut self.state.lock());
+        let old = {
+            let mut state = self.state.lock();
+            let open = matches!(&state.role, Role::Connected(connection) if connection.status().phase == Phase::Open);
+            let old = Self::go_idle(&mut state);
+            // What is cut off is told once (tcp_disconnect).
+            state.error = open.then_some(Errno::ECONNRESET);
+            old
+        };
         match &old.0 {
             Role::Listening(listener, _) => listener.close(),
             Role::Connecting(connection) | Role::Connected(connection) => connection.abort(),
@@ -255,9 +294,37 @@ impl TcpSocket {
             return info::Subject::Listening(waiting, most);
         }
         match self.connection() {
-            Some(connection) => info::Subject::Connection(connection.status(), connection.info().map(Box::new)),
+            Some(connection) => {
+                let ended = self.state.lock().write_shut;
+                info::Subject::Connection(connection.status(), connection.info().map(Box::new), ended)
+            }
             None => info::Subject::Idle,
         }
+    }
+
+    /// What TCP_INQ tells who received: the bytes that are left.
+    fn left(&self, connection: &dyn Connection) -> Vec<Control> {
+        /// TCP_CM_INQ of linux/tcp.h.
+        const LEFT: u32 = TCP_INQ;
+        if !self.tcp.lock().tell_left {
+            return Vec::new();
+        }
+        let status = connection.status();
+        // One more than nothing where the end is next.
+        let left = if status.readable == 0 && status.finished { 1 } else { status.readable };
+        Vec::from([Control { level: SOL_TCP, kind: LEFT, data: from_int(left) }])
+    }
+
+    fn change_tcp(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        self.net.check_privilege(level, name, value)?;
+        let interfaces = self.net.interfaces_for(level, name);
+        self.tcp.lock().set(level, name, value, &interfaces)
+    }
+
+    /// IP_MTU and IPV6_MTU: of the path to the peer.
+    fn mtu(&self) -> Result<Vec<u8>> {
+        let peer = self.connection().ok_or(Errno::ENOTCONN)?.peer().ip();
+        self.net.mtu_to(peer).map(from_int)
     }
 
     /// TCP_MAXSEG of a connection.
@@ -295,7 +362,11 @@ impl Socket for TcpSocket {
         let (connection, read_shut, write_shut) = {
             let state = self.state.lock();
             match &state.role {
-                Role::Idle => return POLLOUT | POLLWRNORM | POLLHUP,
+                Role::Idle => {
+                    let ended = if state.read_shut { POLLIN | POLLRDNORM | POLLRDHUP } else { 0 };
+                    let failed = if state.error.is_some() { POLLERR } else { 0 };
+                    return POLLOUT | POLLWRNORM | POLLHUP | ended | failed;
+                }
                 Role::Listening(listener, _) => return if listener.is_ready() { POLLIN | POLLRDNORM } else { 0 },
                 Role::Connecting(connection) | Role::Connected(connection) => {
                     (connection.clone(), state.read_shut, state.write_shut)
@@ -306,18 +377,20 @@ impl Socket for TcpSocket {
     }
 
     fn bind(&self, to: &Address) -> Result<()> {
-        let to = match to {
-            // bind(2) of old programs: AF_UNSPEC with INADDR_ANY.
-            Address::Unspecified if !self.v6 => (self.wildcard(), 0).into(),
-            other => other.inet(self.v6)?,
-        };
+        let free = self.tcp.lock().binds_freely();
+        let device = self.options.lock().device;
         let mut state = self.state.lock();
-        if state.binding.is_some() || !matches!(state.role, Role::Idle) {
-            return Err(Errno::EINVAL);
-        }
-        if !to.ip().is_unspecified() && !self.net.is_local(to.ip()) {
-            return Err(Errno::EADDRNOTAVAIL);
-        }
+        let to = self.net.bindable(
+            to,
+            &Binder {
+                v6: self.v6,
+                stream: true,
+                v6_only: state.v6_only,
+                free,
+                bound: state.binding.is_some() || !matches!(state.role, Role::Idle),
+                device,
+            },
+        )?;
         let binding = self.net.tcp_ports.bind(to, self.sharing(&state))?;
         state.binding = Some(Arc::new(binding));
         state.bound = true;
@@ -370,7 +443,7 @@ impl Socket for TcpSocket {
     }
 
     fn connect(&self, to: &Address, nonblocking: bool) -> Result<()> {
-        if *to == Address::Unspecified {
+        if matches!(to, Address::Unspecified { .. }) {
             self.disconnect();
             return Ok(());
         }
@@ -379,7 +452,7 @@ impl Socket for TcpSocket {
             match &state.role {
                 Role::Listening(..) | Role::Connected(_) => return Err(Errno::EISCONN),
                 Role::Connecting(connection) => (connection.clone(), false),
-                Role::Idle => match self.start(&mut state, destination(to.inet(self.v6)?)) {
+                Role::Idle => match self.destination(&state, to).and_then(|to| self.start(&mut state, to)) {
                     Ok(connection) => {
                         state.role = Role::Connecting(connection.clone());
                         (connection, true)
@@ -432,17 +505,20 @@ impl Socket for TcpSocket {
     }
 
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
+        if flags & MSG_ERRQUEUE != 0 {
+            // Errors of a connection are told by the calls themselves: none waits.
+            return Err(Errno::EAGAIN);
+        }
         let (connection, read_shut) = match &*self.state.lock() {
             State { role: Role::Connecting(connection) | Role::Connected(connection), read_shut, .. } => {
                 (connection.clone(), *read_shut)
             }
+            State { role: Role::Idle, .. } if flags & MSG_OOB != 0 => return Err(Errno::EINVAL),
+            State { role: Role::Idle, read_shut: true, .. } => return Ok(Received::default()),
             _ => return Err(Errno::ENOTCONN),
         };
         if flags & MSG_OOB != 0 {
             return receive_urgent(&*connection, sink, flags);
-        }
-        if sink.is_full() {
-            return Ok(Received::default());
         }
         let peek = flags & MSG_PEEK != 0;
         let all = flags & MSG_WAITALL != 0 && !peek;
@@ -453,6 +529,10 @@ impl Socket for TcpSocket {
                     return Ok(());
                 }
                 let status = connection.status();
+                if status.readable > 0 && sink.is_full() {
+                    // Who asks for no bytes waits for some.
+                    return Ok(());
+                }
                 if status.readable > 0 {
                     continue; // came between the two looks
                 }
@@ -469,7 +549,7 @@ impl Socket for TcpSocket {
         });
         match outcome {
             Err(error) if sink.done() == 0 => Err(error),
-            _ => Ok(Received { len: sink.done(), ..Received::default() }),
+            _ => Ok(Received { len: sink.done(), controls: self.left(&*connection), ..Received::default() }),
         }
     }
 
@@ -477,7 +557,12 @@ impl Socket for TcpSocket {
         let connection = {
             let mut state = self.state.lock();
             let connection = match &state.role {
-                Role::Idle => return Err(Errno::ENOTCONN),
+                Role::Idle => {
+                    // Linux remembers it all the same.
+                    state.read_shut |= how.reads();
+                    state.write_shut |= how.writes();
+                    return Err(Errno::ENOTCONN);
+                }
                 Role::Listening(..) => None,
                 Role::Connecting(connection) | Role::Connected(connection) => match connection.status().phase {
                     Phase::Connecting => None,
@@ -509,7 +594,7 @@ impl Socket for TcpSocket {
         let addr = match (&state.role, &state.binding) {
             (Role::Connecting(connection) | Role::Connected(connection), _) => connection.local(),
             (_, Some(binding)) => binding.address(),
-            (_, None) => (self.wildcard(), 0).into(),
+            (_, None) => (self.wildcard(), state.last_port).into(),
         };
         Address::shown(addr, self.v6)
     }
@@ -525,7 +610,7 @@ impl Socket for TcpSocket {
 
     fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
         match level {
-            SOL_SOCKET => self.options.lock().set(name, value)?,
+            SOL_SOCKET => self.net.set_shared(&self.options, name, value)?,
             SOL_IPV6 if name == IPV6_V6ONLY && self.v6 => {
                 let mut state = self.state.lock();
                 if state.binding.is_some() {
@@ -533,8 +618,8 @@ impl Socket for TcpSocket {
                 }
                 state.v6_only = crate::options::int(value)? != 0;
             }
-            SOL_TCP | SOL_IP => self.tcp.lock().set(level, name, value)?,
-            SOL_IPV6 if self.v6 => self.tcp.lock().set(level, name, value)?,
+            SOL_TCP | SOL_IP => self.change_tcp(level, name, value)?,
+            SOL_IPV6 if self.v6 => self.change_tcp(level, name, value)?,
             _ => return Err(Errno::ENOPROTOOPT),
         }
         let setting = {
@@ -550,7 +635,9 @@ impl Socket for TcpSocket {
     fn option(&self, level: u32, name: u32) -> Result<Vec<u8>> {
         match (level, name) {
             (SOL_SOCKET, SO_ERROR) => {
-                Ok(from_int(self.connection().and_then(|connection| connection.take_error()).map_or(0, Errno::raw)))
+                let own = self.state.lock().error.take();
+                let error = own.or_else(|| self.connection().and_then(|connection| connection.take_error()));
+                Ok(from_int(error.map_or(0, Errno::raw)))
             }
             (SOL_SOCKET, SO_ACCEPTCONN) => Ok(from_int(matches!(self.state.lock().role, Role::Listening(..)))),
             (SOL_SOCKET, SO_RCVBUF | SO_SNDBUF) => {
@@ -561,8 +648,10 @@ impl Socket for TcpSocket {
                     None => self.options.lock().get(name),
                 }
             }
-            (SOL_SOCKET, _) => self.options.lock().get(name),
+            (SOL_SOCKET, _) => self.net.shared(self, &self.options, name),
             (SOL_IPV6, IPV6_V6ONLY) if self.v6 => Ok(from_int(self.state.lock().v6_only)),
+            (SOL_IP, IP_MTU) => self.mtu(),
+            (SOL_IPV6, IPV6_MTU) if self.v6 => self.mtu(),
             (SOL_TCP, TCP_INFO) => Ok(info::tcp_info(&self.subject())),
             (SOL_TCP | SOL_IP, _) => self.tcp.lock().get(level, name, self.segment_size()),
             (SOL_IPV6, _) if self.v6 => self.tcp.lock().get(level, name, None),
@@ -588,6 +677,34 @@ impl Socket for TcpSocket {
             Role::Idle => Ok(0),
             Role::Connecting(connection) | Role::Connected(connection) => Ok(connection.status().unacknowledged),
         }
+    }
+
+    fn describe(&self) -> Option<Description> {
+        let Address::Inet(local) = self.local_address() else { return None };
+        let subject = self.subject();
+        let (receive_queue, send_queue) = match &subject {
+            info::Subject::Idle => (0, 0),
+            info::Subject::Listening(waiting, most) => (*waiting, *most),
+            info::Subject::Connection(status, ..) => (status.readable, status.unacknowledged),
+        };
+        let info = info::tcp_info(&subject);
+        Some(Description {
+            family: if self.v6 { address::AF_INET6 } else { address::AF_INET },
+            kind: Kind::Stream as u8,
+            protocol: IPPROTO_TCP as u16,
+            state: info.first().copied().unwrap_or(state::CLOSE),
+            receive_queue: receive_queue as u32,
+            send_queue: send_queue as u32,
+            inode: 0,
+            uid: 0,
+            names: Names::Internet {
+                local,
+                peer: self.connection().map(|connection| connection.peer()),
+                info,
+                congestion: self.tcp.lock().get(SOL_TCP, TCP_CONGESTION, None).unwrap_or_default(),
+                v6_only: self.state.lock().v6_only,
+            },
+        })
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,7 +1,7 @@
 //! Options of the TCP and IP levels (tcp(7), ip(7)).
 
 use crate::ip_options::IpOptions;
-use crate::options::{Options, from_int, int};
+use crate::options::{Kind, Options, from_int, int};
 use crate::stack::Manner;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -20,6 +20,10 @@ const NAME_LEN: usize = 16;
 const MAX_SYN_COUNT: i32 = 127;
 /// Longest time in FIN-WAIT-2 that can be set, in seconds (TCP_FIN_TIMEOUT_MAX).
 const MAX_LINGER: i32 = 120;
+/// And where nothing is set (net.ipv4.tcp_fin_timeout).
+const LINGER: i32 = 60;
+/// Least TCP_WINDOW_CLAMP: half of SOCK_MIN_RCVBUF.
+const MIN_WINDOW_CLAMP: i32 = 1152;
 
 /// The values.
 #[derive(Clone)]
@@ -45,11 +49,16 @@ pub(super) struct TcpOptions {
     /// TCP_WINDOW_CLAMP, kept for who reads it back.
     window_clamp: i32,
     notsent_low: u32,
+    /// TCP_INQ: who receives is told what is left.
+    pub tell_left: bool,
+    /// TCP_THIN_LINEAR_TIMEOUTS, kept for who reads it back: all connections back off alike.
+    thin: bool,
     ip: IpOptions,
 }
 
-impl Default for TcpOptions {
-    fn default() -> Self {
+impl TcpOptions {
+    /// Those of a fresh socket.
+    pub fn new(v6: bool) -> Self {
         Self {
             no_delay: false,
             cork: false,
@@ -61,14 +70,32 @@ impl Default for TcpOptions {
             defer_accept: 0,
             fast_open: 0,
             syn_count: 6,
-            linger: 60,
+            linger: LINGER,
             segment: None,
             congestion: Algorithm::Cubic,
             window_clamp: 0,
-            notsent_low: u32::MAX,
-            ip: IpOptions::default(),
+            notsent_low: 0,
+            tell_left: false,
+            thin: false,
+            ip: IpOptions::new(Kind::Stream, v6),
         }
     }
+}
+
+/// How long SYN+ACKs are sent again, in seconds, the time of each but the first twice the one before, until it is
+/// `seconds` (TCP_DEFER_ACCEPT counts them).
+fn rounded(seconds: i32) -> u32 {
+    const MOST: u32 = 120;
+    let Some(wanted) = u32::try_from(seconds).ok().filter(|seconds| *seconds > 0) else { return 0 };
+    let (mut period, mut timeout) = (1u32, 1u32);
+    for _ in 1..u8::MAX {
+        if wanted <= period {
+            break;
+        }
+        timeout = (timeout * 2).min(MOST);
+        period += timeout;
+    }
+    period
 }
 
 /// A value within the limits.
@@ -109,9 +136,15 @@ impl TcpOptions {
         self.quick_ack
     }
 
+    /// Whether any address may be bound to.
+    pub fn binds_freely(&self) -> bool {
+        self.ip.binds_freely()
+    }
+
     /// How segments to `to` leave.
     pub fn manner(&self, to: IpAddr) -> Manner {
-        self.ip.manner(to)
+        let manner = self.ip.manner(to);
+        Manner { interface: self.ip.outlet(to.is_ipv4()), ..manner }
     }
 
     /// What a connection starts with.
@@ -161,11 +194,14 @@ impl TcpOptions {
     ///
     /// # Errors
     /// `ENOPROTOOPT`, `EINVAL`, `ENOENT` for an unknown TCP_CONGESTION.
-    pub fn set(&mut self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+    pub fn set(&mut self, level: u32, name: u32, value: &[u8], interfaces: &[u32]) -> Result<()> {
         if level != SOL_TCP {
-            return self.ip.set(level, name, value);
+            return self.ip.set(level, name, value, interfaces);
         }
         if name == TCP_CONGESTION {
+            if value.is_empty() {
+                return Err(Errno::EINVAL);
+            }
             let text = value.split(|&byte| byte == 0).next().unwrap_or(&[]);
             let known = [Algorithm::Reno, Algorithm::Cubic];
             self.congestion = known.into_iter().find(|&known| name_of(known) == text).ok_or(Errno::ENOENT)?;
@@ -180,15 +216,24 @@ impl TcpOptions {
             TCP_KEEPCNT => self.keep_count = within(value, 1..=127)? as u8,
             TCP_USER_TIMEOUT => self.user_timeout = within(value, 0..=i32::MAX)? as u32,
             TCP_QUICKACK => self.quick_ack = value != 0,
-            TCP_DEFER_ACCEPT => self.defer_accept = value.max(0) as u32,
+            TCP_DEFER_ACCEPT => self.defer_accept = rounded(value),
             TCP_FASTOPEN => self.fast_open = within(value, 0..=i32::MAX)?,
             TCP_SYNCNT => self.syn_count = within(value, 1..=MAX_SYN_COUNT)? as u8,
             TCP_LINGER2 if value < 0 => self.linger = -1,
-            TCP_LINGER2 => self.linger = if value > MAX_LINGER { 0 } else { value },
+            // 0 stands for the system's.
+            TCP_LINGER2 if value == 0 => self.linger = LINGER,
+            TCP_LINGER2 => self.linger = value.min(MAX_LINGER),
             TCP_MAXSEG if value == 0 => self.segment = None,
             TCP_MAXSEG => self.segment = Some(within(value, MSS_RANGE)? as u16),
-            TCP_WINDOW_CLAMP => self.window_clamp = value.max(0),
+            TCP_WINDOW_CLAMP if value == 0 => self.window_clamp = 0,
+            TCP_WINDOW_CLAMP => self.window_clamp = value.max(MIN_WINDOW_CLAMP),
             TCP_NOTSENT_LOWAT => self.notsent_low = value as u32,
+            TCP_INQ => self.tell_left = within(value, 0..=1)? != 0,
+            TCP_THIN_LINEAR_TIMEOUTS => self.thin = within(value, 0..=1)? != 0,
+            // Of earlier kernels, and without a meaning since.
+            TCP_THIN_DUPACK => within(value, 0..=1).map(drop)?,
+            // Connections are not put together by hand.
+            TCP_REPAIR | TCP_REPAIR_QUEUE => return Err(Errno::EPERM),
             _ => return Err(Errno::ENOPROTOOPT),
         }
         Ok(())
@@ -216,6 +261,10 @@ impl TcpOptions {
             TCP_SYNCNT => from_int(self.syn_count),
             TCP_LINGER2 => from_int(self.linger),
             TCP_WINDOW_CLAMP => from_int(self.window_clamp),
+            TCP_INQ => from_int(self.tell_left),
+            TCP_THIN_LINEAR_TIMEOUTS => from_int(self.thin),
+            TCP_THIN_DUPACK | TCP_REPAIR => from_int(0),
+            TCP_REPAIR_QUEUE => return Err(Errno::EINVAL),
             TCP_NOTSENT_LOWAT => self.notsent_low.to_le_bytes().to_vec(),
             TCP_CONGESTION => {
                 let mut name = name_of(self.congestion).to_vec();

@@ -1,5 +1,6 @@
 //! UDP sockets (udp(7)). Datagrams between two sockets of the enclave do not touch the stack.
 
+mod cork;
 mod options;
 mod queue;
 
@@ -7,17 +8,20 @@ pub(crate) use queue::UdpPorts;
 
 use crate::NetStack;
 use crate::address::{self, Address, destination};
+use crate::bind::Binder;
+use crate::census::{Description, Names, state};
 use crate::ip_options::Asked;
 use crate::options::{Kind, Options};
 use crate::patience::Patience;
 use crate::ports::{Binding, Sharing};
-use crate::socket::{Outgoing, Received, Shutdown, Socket};
-use crate::stack::{Fragmentation, Guard, Incoming, Manner, Undelivered};
+use crate::socket::{Control, Outgoing, Received, Shutdown, Socket};
+use crate::stack::{Guard, Incoming, Manner, Undelivered};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use cork::{Pending, taken};
 use queue::{Datagram, Queue};
 use rkt_linux_abi::{Errno, Result, general::*, net::*};
 use rkt_sched::WaitQueue;
@@ -37,11 +41,18 @@ const LOCAL_TTL: u8 = 64;
 struct State {
     binding: Option<Binding<Queue>>,
     guard: Option<Guard>,
+    /// bind(2) named the port.
+    port_chosen: bool,
+    /// The address that bind(2) named, which stays when the port goes.
+    kept: Option<IpAddr>,
     /// Address that datagrams come from, if the port is bound to all.
     source: Option<IpAddr>,
     read_shut: bool,
     write_shut: bool,
     v6_only: bool,
+    /// UDP_CORK, and the datagram that waits for more.
+    cork: bool,
+    pending: Option<Pending>,
     /// UDP_SEGMENT and UDP_GRO.
     segment: u16,
     gro: bool,
@@ -67,14 +78,18 @@ impl UdpSocket {
     pub fn new(net: Arc<NetStack>, v6: bool) -> Arc<Self> {
         let family = if v6 { address::AF_INET6 } else { address::AF_INET };
         let options = Options::new(family, Kind::Datagram, IPPROTO_UDP as u32);
-        let queue = Queue::new(options.receive_buffer);
+        let queue = Queue::new(options.receive_buffer, v6);
         let state = State {
             binding: None,
             guard: None,
+            port_chosen: false,
+            kept: None,
             source: None,
             read_shut: false,
             write_shut: false,
             v6_only: false,
+            cork: false,
+            pending: None,
             segment: 0,
             gro: false,
         };
@@ -106,13 +121,55 @@ impl UdpSocket {
         Ok(address)
     }
 
+    /// Binds to a free port if the socket is not bound.
+    fn auto_bind(&self, state: &mut State) -> Result<SocketAddr> {
+        let ip = state.kept.unwrap_or(self.wildcard());
+        self.bind_to(state, (ip, 0).into())
+    }
+
+    /// To whom sendto(2) sends; nobody where it leaves that to the connection.
+    fn addressee(&self, to: &Address) -> Result<Option<SocketAddr>> {
+        let to = match to {
+            // Linux takes AF_UNSPEC for AF_INET here.
+            Address::Unspecified { v4: Some(to), .. } if !self.v6 => (*to).into(),
+            Address::Unspecified { v4: None, .. } if !self.v6 => return Err(Errno::EINVAL),
+            Address::Unspecified { .. } => return Ok(None),
+            Address::Unusable { .. } if self.v6 => return Err(Errno::EINVAL),
+            other => other.inet(self.v6)?,
+        };
+        if to.is_ipv4() && self.state.lock().v6_only { Err(Errno::ENETUNREACH) } else { Ok(Some(destination(to))) }
+    }
+
+    /// The peer that connect(2) names.
+    fn peer_of(&self, to: &Address) -> Result<SocketAddr> {
+        let v6_only = self.state.lock().v6_only;
+        match to.inet(self.v6)? {
+            SocketAddr::V4(_) if v6_only && matches!(to, Address::Inet(SocketAddr::V4(_))) => Err(Errno::EAFNOSUPPORT),
+            SocketAddr::V4(_) if v6_only => Err(Errno::ENETUNREACH),
+            to => Ok(destination(to)),
+        }
+    }
+
+    /// No peer any more; a port that was given out is free again (`__udp_disconnect` of Linux).
+    fn dissolve(&self) {
+        self.queue.inner.lock().peer = None;
+        let mut state = self.state.lock();
+        state.source = None;
+        let freed = if state.port_chosen { None } else { Some((state.binding.take(), state.guard.take())) };
+        drop(state);
+        drop(freed);
+    }
+
     /// The way to a destination: by what the message asks for, what was bound, and the routes.
     fn route(&self, to: SocketAddr, asked: &Asked) -> Result<Route> {
-        let device = self.options.lock().device.as_ref().map(|(index, _)| *index);
-        let (manner, outlet, source) = {
+        if asked.interface.is_some_and(|named| !self.net.interfaces().iter().any(|one| one.index == named)) {
+            return Err(Errno::ENODEV);
+        }
+        let device = self.options.lock().device;
+        let (manner, outlet, unicast, source) = {
             let inner = self.queue.inner.lock();
             let outlet = inner.memberships.outlet(to.is_ipv4());
-            (inner.ip.manner(to.ip()), outlet, inner.memberships.source())
+            (inner.ip.manner(to.ip()), outlet, inner.ip.outlet(to.is_ipv4()), inner.memberships.source())
         };
         let scope = match to {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
@@ -120,9 +177,9 @@ impl UdpSocket {
         };
         let mut manner = asked.over(manner);
         let group = to.ip().is_multicast();
-        manner.interface = manner.interface.or(scope).or(device).or(outlet.filter(|_| group));
+        manner.interface = manner.interface.or(scope).or(device).or(if group { outlet } else { unicast });
         let from = match (asked.source, source) {
-            (Some(own), _) if !self.net.is_local(own) => return Err(Errno::EINVAL),
+            (Some(own), _) if !self.net.is_local(own) => return Err(Errno::ENETUNREACH),
             (Some(own), _) => own,
             (None, Some(named)) if group && to.is_ipv4() => named.into(),
             _ if group && manner.interface == Some(LOOPBACK) => match to.is_ipv4() {
@@ -136,7 +193,7 @@ impl UdpSocket {
 
     /// Sends a datagram to wherever it goes: here, away, or both.
     fn deliver(&self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>, manner: &Manner) -> Result<()> {
-        let many = to.ip().is_multicast() || self.is_broadcast(to.ip());
+        let many = to.ip().is_multicast() || self.net.is_broadcast(to.ip());
         let tos = manner.tos;
         let ttl = manner.ttl.unwrap_or(LOCAL_TTL);
         let incoming = |payload: &[u8], interface: u32| Incoming {
@@ -162,7 +219,11 @@ impl UdpSocket {
                 return Ok(());
             }
         } else if self.net.is_local(to.ip()) {
-            let heard = segments(&payload).iter().all(|one| self.net.udp_ports.give(&incoming(one, LOOPBACK)));
+            let give = |one: &Vec<u8>| {
+                crate::loopback::show_udp(&self.net, from, to, one, manner);
+                self.net.udp_ports.give(&incoming(one, LOOPBACK))
+            };
+            let heard = segments(&payload).iter().all(give);
             if !heard {
                 self.refused(from, to, payload);
             }
@@ -203,11 +264,6 @@ impl UdpSocket {
         self.queue.inner.lock().error.take()
     }
 
-    fn is_broadcast(&self, ip: IpAddr) -> bool {
-        matches!(ip, IpAddr::V4(ip) if ip.is_broadcast())
-            || self.net.stack().is_some_and(|stack| stack.is_broadcast(ip))
-    }
-
     fn receive_error(&self, sink: &mut IoSink<'_>) -> Result<Received> {
         let mut inner = self.queue.inner.lock();
         let (received, next) = inner.errors.receive(sink, self.v6)?;
@@ -219,6 +275,10 @@ impl UdpSocket {
     fn received(&self, datagram: &Datagram, stored: usize, flags: u32) -> Received {
         let whole = datagram.payload.len();
         let mut controls: Vec<_> = self.options.lock().timestamp(datagram.at).into_iter().collect();
+        if datagram.lost > 0 && self.options.lock().kept(SO_RXQ_OVFL) != 0 {
+            let data = datagram.lost.to_ne_bytes().to_vec();
+            controls.push(Control { level: SOL_SOCKET, kind: SO_RXQ_OVFL, data });
+        }
         controls.extend(self.queue.inner.lock().ip.controls(&datagram.facts, self.v6));
         Received {
             len: if flags & MSG_TRUNC != 0 { whole } else { stored },
@@ -250,36 +310,38 @@ impl Socket for UdpSocket {
             let state = self.state.lock();
             (state.read_shut, state.write_shut)
         };
+        let marks_errors = self.options.lock().kept(SO_SELECT_ERR_QUEUE) != 0;
         let inner = self.queue.inner.lock();
-        let mut events = POLLOUT | POLLWRNORM;
+        let mut events = POLLOUT | POLLWRNORM | POLLWRBAND;
         if !inner.datagrams.is_empty() || read_shut {
             events |= POLLIN | POLLRDNORM;
         }
         events |= if read_shut { POLLRDHUP } else { 0 };
         events |= if read_shut && write_shut { POLLHUP } else { 0 };
         events |= if inner.error.is_some() || !inner.errors.is_empty() { POLLERR } else { 0 };
-        events
+        // Errors in the queue are urgent for who wants select(2) to tell them apart (SO_SELECT_ERR_QUEUE).
+        events | if marks_errors && !inner.errors.is_empty() { POLLPRI } else { 0 }
     }
 
     fn bind(&self, to: &Address) -> Result<()> {
-        let to = match to {
-            Address::Unspecified if !self.v6 => (self.wildcard(), 0).into(),
-            other => other.inet(self.v6)?,
-        };
+        let free = self.queue.inner.lock().ip.binds_freely();
+        let device = self.options.lock().device;
         let mut state = self.state.lock();
-        if state.binding.is_some() {
-            return Err(Errno::EINVAL);
-        }
-        let ip = to.ip();
-        let free = {
-            let inner = self.queue.inner.lock();
-            inner.ip.is_on(SOL_IP, IP_FREEBIND) || self.v6 && inner.ip.is_on(SOL_IPV6, IPV6_FREEBIND)
-        };
-        let own = ip.is_unspecified() || ip.is_multicast() || self.net.is_local(ip) || self.is_broadcast(ip);
-        if !own && !free {
-            return Err(Errno::EADDRNOTAVAIL);
-        }
-        self.bind_to(&mut state, (ip, to.port()).into()).map(drop)
+        let to = self.net.bindable(
+            to,
+            &Binder {
+                v6: self.v6,
+                stream: false,
+                v6_only: state.v6_only,
+                free,
+                bound: state.binding.is_some(),
+                device,
+            },
+        )?;
+        self.bind_to(&mut state, (to.ip(), to.port()).into())?;
+        state.port_chosen = to.port() != 0;
+        state.kept = Some(to.ip());
+        Ok(())
     }
 
     fn listen(&self, _backlog: i32) -> Result<()> {
@@ -291,18 +353,17 @@ impl Socket for UdpSocket {
     }
 
     fn connect(&self, to: &Address, _nonblocking: bool) -> Result<()> {
-        if *to == Address::Unspecified {
-            self.state.lock().source = None;
-            self.queue.inner.lock().peer = None;
+        if matches!(to, Address::Unspecified { .. }) {
+            self.dissolve();
             return Ok(());
         }
-        let to = destination(to.inet(self.v6)?);
-        if self.is_broadcast(to.ip()) && !self.options.lock().broadcast {
+        let to = self.peer_of(to)?;
+        if self.net.is_broadcast(to.ip()) && !self.options.lock().broadcast {
             return Err(Errno::EACCES);
         }
         let source = self.route(to, &Asked::default())?.from;
         let mut state = self.state.lock();
-        self.bind_to(&mut state, (self.wildcard(), 0).into())?;
+        self.auto_bind(&mut state)?;
         state.source = Some(source);
         let mut inner = self.queue.inner.lock();
         inner.peer = Some(to);
@@ -318,17 +379,23 @@ impl Socket for UdpSocket {
         if message.flags & MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP);
         }
+        let more = message.flags & MSG_MORE != 0 || self.state.lock().cork;
+        if let Some(outcome) = self.append(source, more) {
+            return outcome;
+        }
         if let Some(error) = self.take_error() {
             return Err(error);
         }
         let to = match message.to {
-            Some(to) => destination(to.inet(self.v6)?),
+            Some(to) => self.addressee(to)?,
+            None => None,
+        };
+        let to = match to {
+            Some(to) if to.port() == 0 => return Err(Errno::EINVAL),
+            Some(to) => to,
             None => self.queue.inner.lock().peer.ok_or(Errno::EDESTADDRREQ)?,
         };
-        if to.port() == 0 {
-            return Err(Errno::EINVAL);
-        }
-        if self.is_broadcast(to.ip()) && !self.options.lock().broadcast {
+        if self.net.is_broadcast(to.ip()) && !self.options.lock().broadcast {
             return Err(Errno::EACCES);
         }
         let mut asked = Asked::from_controls(&message.controls, self.v6)?;
@@ -343,19 +410,16 @@ impl Socket for UdpSocket {
             if state.write_shut {
                 return Err(Errno::EPIPE);
             }
-            let bound = self.bind_to(&mut state, (self.wildcard(), 0).into())?;
+            let bound = self.auto_bind(&mut state)?;
             let free = bound.ip().is_unspecified() || bound.ip().is_multicast() || asked.source.is_some();
             if free { (from, bound.port()).into() } else { bound }
         };
-        let mut payload = vec![0; len];
-        if source.take(&mut payload)? < len {
-            return Err(Errno::EFAULT);
+        let pending = Pending { from, to, manner, payload: taken(source)? };
+        if more {
+            self.state.lock().pending = Some(pending);
+            return Ok(len);
         }
-        let outcome = self.deliver(from, to, payload, &manner);
-        if outcome == Err(Errno::EMSGSIZE) && manner.fragmentation == Fragmentation::Never {
-            self.too_long(from, to);
-        }
-        outcome.map(|()| len)
+        self.dispatch(pending).map(|()| len)
     }
 
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
@@ -404,7 +468,8 @@ impl Socket for UdpSocket {
 
     fn local_address(&self) -> Address {
         let state = self.state.lock();
-        let bound = state.binding.as_ref().map_or((self.wildcard(), 0).into(), Binding::address);
+        let none = || (state.kept.unwrap_or(self.wildcard()), 0).into();
+        let bound = state.binding.as_ref().map_or_else(none, Binding::address);
         let addr = match state.source {
             Some(source) if bound.ip().is_unspecified() => (source, bound.port()).into(),
             _ => bound,
@@ -413,7 +478,7 @@ impl Socket for UdpSocket {
     }
 
     fn peer_address(&self) -> Result<Address> {
-        let peer = self.queue.inner.lock().peer.ok_or(Errno::ENOTCONN)?;
+        let peer = self.queue.inner.lock().peer.filter(|peer| peer.port() != 0).ok_or(Errno::ENOTCONN)?;
         Ok(Address::shown(peer, self.v6))
     }
 
@@ -431,6 +496,24 @@ impl Socket for UdpSocket {
 
     fn queued_output(&self) -> Result<usize> {
         Ok(0)
+    }
+
+    fn describe(&self) -> Option<Description> {
+        let Address::Inet(local) = self.local_address() else { return None };
+        let v6_only = self.state.lock().v6_only;
+        let inner = self.queue.inner.lock();
+        let (info, congestion) = (Vec::new(), Vec::new());
+        Some(Description {
+            family: if self.v6 { address::AF_INET6 } else { address::AF_INET },
+            kind: Kind::Datagram as u8,
+            protocol: IPPROTO_UDP as u16,
+            state: if inner.peer.is_some() { state::ESTABLISHED } else { state::CLOSE },
+            receive_queue: inner.used as u32,
+            send_queue: 0,
+            inode: 0,
+            uid: 0,
+            names: Names::Internet { local, peer: inner.peer, info, congestion, v6_only },
+        })
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -7,33 +7,35 @@ use alloc::vec::Vec;
 use rkt_linux_abi::net::*;
 use rkt_linux_abi::{Errno, Result};
 
-/// UDP_GRO of linux/udp.h.
+/// UDP_CORK and UDP_GRO of linux/udp.h.
+const UDP_CORK: u32 = 1;
 const UDP_GRO: u32 = 104;
-/// What IP_MTU and IPV6_MTU say of the loopback (IP_MAX_MTU and IP6_MAX_MTU of Linux).
-const LOOPBACK_MTU: (u32, u32) = (0xffff, 0x1_0000);
 
 impl UdpSocket {
     /// setsockopt(2).
     pub(super) fn change_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
         match (level, name) {
-            (SOL_SOCKET, SO_BINDTODEVICE | SO_BINDTOIFINDEX) => {
-                let device = self.net.device(name, value)?;
-                self.queue.inner.lock().device = device.as_ref().map(|(index, _)| *index);
-                self.options.lock().device = device;
-                Ok(())
-            }
             (SOL_SOCKET, _) => {
-                let mut options = self.options.lock();
-                options.set(name, value)?;
+                if let Some(outcome) = self.queue.inner.lock().socket_filter.set(name, value) {
+                    return outcome;
+                }
+                self.net.set_shared(&self.options, name, value)?;
+                let options = self.options.lock();
                 let mut inner = self.queue.inner.lock();
                 inner.limit = options.receive_buffer;
+                inner.device = options.device;
                 inner.stamps = options.timestamps != 0;
                 Ok(())
             }
             (SOL_IPV6, IPV6_V6ONLY) if self.v6 => {
-                self.state.lock().v6_only = int(value)? != 0;
+                let value = int(value)?;
+                if self.state.lock().binding.is_some() {
+                    return Err(Errno::EINVAL);
+                }
+                self.state.lock().v6_only = value != 0;
                 Ok(())
             }
+            (SOL_UDP, UDP_CORK) => self.set_cork(int(value)? != 0),
             (SOL_UDP, UDP_SEGMENT) => {
                 self.state.lock().segment = u16::try_from(int(value)?).map_err(|_| Errno::EINVAL)?;
                 Ok(())
@@ -50,12 +52,14 @@ impl UdpSocket {
     }
 
     fn change_ip(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        self.net.check_privilege(level, name, value)?;
+        let interfaces = self.net.interfaces_for(level, name);
         let mut inner = self.queue.inner.lock();
         match inner.memberships.set(&self.net, level, name, value) {
             Err(Errno::ENOPROTOOPT) => {}
             outcome => return outcome,
         }
-        inner.ip.set(level, name, value)?;
+        inner.ip.set(level, name, value, &interfaces)?;
         if matches!((level, name), (SOL_IP, IP_RECVERR) | (SOL_IPV6, IPV6_RECVERR)) && !inner.ip.is_on(level, name) {
             inner.errors.clear();
         }
@@ -67,12 +71,16 @@ impl UdpSocket {
         match (level, name) {
             (SOL_SOCKET, SO_ERROR) => Ok(from_int(self.take_error().map_or(0, Errno::raw))),
             (SOL_SOCKET, SO_ACCEPTCONN) => Ok(from_int(0)),
-            (SOL_SOCKET, _) => self.options.lock().get(name),
+            (SOL_SOCKET, _) => {
+                let filter = self.queue.inner.lock().socket_filter.get(name);
+                filter.map_or_else(|| self.net.shared(self, &self.options, name), Ok)
+            }
             (SOL_IPV6, IPV6_V6ONLY) if self.v6 => Ok(from_int(self.state.lock().v6_only)),
             (SOL_IP, IP_MTU) => self.mtu(),
             (SOL_IPV6, IPV6_MTU) if self.v6 => self.mtu(),
             (SOL_IP, _) => self.read_ip(level, name),
             (SOL_IPV6, _) if self.v6 => self.read_ip(level, name),
+            (SOL_UDP, UDP_CORK) => Ok(from_int(self.state.lock().cork)),
             (SOL_UDP, UDP_SEGMENT) => Ok(from_int(self.state.lock().segment)),
             (SOL_UDP, UDP_GRO) => Ok(from_int(self.state.lock().gro)),
             (SOL_UDP, _) => Err(Errno::ENOPROTOOPT),
@@ -90,9 +98,6 @@ impl UdpSocket {
     /// IP_MTU: of the path to the peer.
     fn mtu(&self) -> Result<Vec<u8>> {
         let peer = self.queue.inner.lock().peer.ok_or(Errno::ENOTCONN)?.ip();
-        if self.net.is_local(peer) {
-            return Ok(from_int(if peer.is_ipv4() { LOOPBACK_MTU.0 } else { LOOPBACK_MTU.1 }));
-        }
-        Ok(from_int(self.net.stack().ok_or(Errno::ENOTCONN)?.path_mtu(peer)?))
+        self.net.mtu_to(peer).map(from_int)
     }
 }

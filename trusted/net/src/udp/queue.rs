@@ -1,18 +1,23 @@
 //! The receiving side of UDP sockets: which sockets a datagram is for, and what waits to be taken.
 
 use crate::error_queue::ErrorQueue;
+use crate::filter::Filter;
 use crate::ip_options::{Facts, IpOptions};
 use crate::memberships::Memberships;
+use crate::options::Kind;
 use crate::ports::PortTable;
 use crate::stack::{DatagramSink, Incoming, Undelivered};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
 use rkt_linux_abi::net::{IP_MULTICAST_ALL, IPV6_MULTICAST_ALL, SOL_IP, SOL_IPV6};
 use rkt_linux_abi::{Errno, general::*};
 use rkt_sched::WaitQueue;
 use rkt_sync::Mutex;
+use rkt_wire::udp;
 
 /// What a queued datagram counts beside its bytes, about Linux's `sk_buff`.
 const OVERHEAD: usize = 576;
@@ -21,10 +26,12 @@ const OVERHEAD: usize = 576;
 #[derive(Clone)]
 pub(super) struct Datagram {
     pub from: SocketAddr,
-    pub payload: alloc::vec::Vec<u8>,
+    pub payload: Vec<u8>,
     pub facts: Facts,
     /// When it came: nanoseconds since 1970, 0 if nobody wants to know.
     pub at: u64,
+    /// How many were lost before it.
+    pub lost: u32,
 }
 
 impl Datagram {
@@ -48,7 +55,10 @@ pub(super) struct Inner {
     pub device: Option<u32>,
     /// Arrivals are stamped with the time.
     pub stamps: bool,
+    /// Datagrams that found no room (SO_RXQ_OVFL).
+    pub lost: u32,
     pub reuse_port: bool,
+    pub socket_filter: Filter,
 }
 
 /// The receiving side, known to the port table.
@@ -58,7 +68,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub fn new(limit: usize) -> Arc<Self> {
+    pub fn new(limit: usize, v6: bool) -> Arc<Self> {
         let inner = Inner {
             datagrams: VecDeque::new(),
             used: 0,
@@ -66,11 +76,13 @@ impl Queue {
             peer: None,
             error: None,
             errors: ErrorQueue::default(),
-            ip: IpOptions::default(),
+            ip: IpOptions::new(Kind::Datagram, v6),
             memberships: Memberships::new(),
             device: None,
             stamps: false,
+            lost: 0,
             reuse_port: false,
+            socket_filter: Filter::default(),
         };
         Arc::new(Self { waiters: Arc::new(WaitQueue::new()), inner: Mutex::new(inner) })
     }
@@ -80,12 +92,19 @@ impl Queue {
         {
             let mut inner = self.inner.lock();
             if inner.used >= inner.limit {
+                inner.lost = inner.lost.wrapping_add(1);
                 return;
             }
             let Incoming { local, from, interface, ttl, tos, .. } = *what;
             let facts = Facts { local: local.ip(), port: local.port(), interface, ttl, tos };
+            let mut payload = what.payload.clone();
+            if inner.socket_filter.is_set() {
+                // What it lets through of the header stays, whatever it says (sk_filter_trim_cap of Linux).
+                let Some(len) = inner.socket_filter.pass_plain(&with_header(what)) else { return };
+                payload.truncate(len.saturating_sub(udp::HEADER_LEN));
+            }
             let at = if inner.stamps { rkt_platform::wall() } else { 0 };
-            let datagram = Datagram { from, payload: what.payload.clone(), facts, at };
+            let datagram = Datagram { from, payload, facts, at, lost: inner.lost };
             inner.used += datagram.cost();
             inner.datagrams.push_back(datagram);
         }
@@ -151,10 +170,10 @@ impl UdpPorts {
     }
 
     /// Gives a datagram to the socket that it fits best; false if there is none.
-    pub(super) fn give(&self, what: &Incoming) -> bool {
+    pub fn give(&self, what: &Incoming) -> bool {
         let owners = self.table.owners(what.local);
         let Some(best) = owners.iter().filter_map(|queue| queue.fits(what)).max() else { return false };
-        let fitting: alloc::vec::Vec<_> = owners.iter().filter(|queue| queue.fits(what) == Some(best)).collect();
+        let fitting: Vec<_> = owners.iter().filter(|queue| queue.fits(what) == Some(best)).collect();
         // Sockets that share a port by SO_REUSEPORT share its senders; else the last one counts, as in Linux.
         let sharing = fitting.last().is_some_and(|queue| queue.inner.lock().reuse_port);
         let nth = if sharing { spread(what).checked_rem(fitting.len()).unwrap_or(0) } else { fitting.len() - 1 };
@@ -174,6 +193,16 @@ impl UdpPorts {
     fn is_for_many(ip: IpAddr) -> bool {
         ip.is_multicast() || ip == IpAddr::V4(core::net::Ipv4Addr::BROADCAST)
     }
+}
+
+/// A datagram with its header, as filters see it (they cannot tell the checksum).
+fn with_header(what: &Incoming) -> Vec<u8> {
+    let header = udp::Header { source_port: what.from.port(), destination_port: what.local.port(), checksum: 0 };
+    let mut bytes = vec![0; udp::HEADER_LEN];
+    // Nothing is longer than a packet takes.
+    let _ = header.emit(what.payload.len(), &mut bytes);
+    bytes.extend_from_slice(&what.payload);
+    bytes
 }
 
 /// A number that is the same for datagrams between the same addresses.

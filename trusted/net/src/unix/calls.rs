@@ -2,7 +2,8 @@
 
 use super::inbox::{Message, Part};
 use super::{MAX_BACKLOG, Peer, Role, UnixSocket};
-use crate::address::{Address, UnixAddress};
+use crate::address::{AF_UNIX, Address, UnixAddress};
+use crate::census::{Description, Names, state};
 use crate::options::{Kind, from_int};
 use crate::patience::Patience;
 use crate::socket::{Credentials, Outgoing, Received, Shutdown, Socket};
@@ -27,6 +28,7 @@ impl UnixSocket {
             None if message.to.is_some() => return Err(Errno::EOPNOTSUPP),
             peer => peer.ok_or(Errno::ENOTCONN)?,
         };
+        self.check_write()?;
         let passes = self.options.lock().pass_credentials;
         peer.inbox.with_credentials(&mut message.ancillary, passes, self.net.hooks.credentials());
         if source.is_full() {
@@ -52,8 +54,8 @@ impl UnixSocket {
     /// To whom a datagram goes.
     fn addressee(&self, to: Option<&Address>) -> Result<Arc<UnixSocket>> {
         match to {
-            Some(Address::Unix(name)) => self.net.names.find(&*self.net.hooks, name),
-            Some(_) => Err(Errno::EINVAL),
+            Some(Address::Unix(name)) => self.net.names.find(&*self.net.hooks, name, self.kind),
+            Some(other) => Err(Self::name_of(other).err().unwrap_or(Errno::EINVAL)),
             None => {
                 let peer = self.peer().ok_or(Errno::ENOTCONN)?;
                 let socket = peer.socket.upgrade();
@@ -71,14 +73,14 @@ impl UnixSocket {
         if len > self.options.lock().send_buffer.saturating_sub(MESSAGE_RESERVE) {
             return Err(Errno::EMSGSIZE);
         }
+        self.check_write()?;
         let mut payload = Vec::new();
         payload.try_reserve_exact(len).map_err(|_| Errno::ENOBUFS)?;
         payload.resize(len, 0);
         if len > 0 && source.take(&mut payload)? < len {
             return Err(Errno::EFAULT);
         }
-        let from = self.state.lock().name.clone();
-        Ok(Message { from, payload, ancillary: core::mem::take(&mut message.ancillary) })
+        Ok(Message { from: self.name.clone(), payload, ancillary: core::mem::take(&mut message.ancillary) })
     }
 
     fn send_message(&self, source: &mut IoSource<'_>, message: &mut Outgoing<'_>) -> Result<usize> {
@@ -88,6 +90,9 @@ impl UnixSocket {
         let timeout = self.options.lock().send_timeout;
         let patience = Patience::new(message.nonblocking, message.flags, timeout);
         if self.kind == Kind::SeqPacket {
+            if let Some(error) = self.inbox.take_error() {
+                return Err(error);
+            }
             let peer = self.peer().ok_or(Errno::ENOTCONN)?;
             peer.inbox.with_credentials(&mut message.ancillary, passes, credentials);
             let mut packet = Some(self.compose(source, message)?);
@@ -97,15 +102,18 @@ impl UnixSocket {
             })?;
             return Ok(len);
         }
-        let to = self.addressee(message.to)?;
-        if to.kind != self.kind {
-            return Err(Errno::EPROTOTYPE);
+        if let Some(to) = message.to {
+            Self::name_of(to)?;
         }
+        self.name_for_credentials()?;
+        // Linux copies the message before it looks for whom it is.
+        let mut packet = self.compose(source, message)?;
+        let to = self.addressee(message.to)?;
         if !to.lets_in(self) {
             return Err(Errno::EPERM);
         }
-        to.inbox.with_credentials(&mut message.ancillary, passes, credentials);
-        let mut packet = Some(self.compose(source, message)?);
+        to.inbox.with_credentials(&mut packet.ancillary, passes, credentials);
+        let mut packet = Some(packet);
         to.inbox.add_sender(&self.queue);
         let (inbox, stranger) = (to.inbox.clone(), !to.is_joined_to(self));
         // Holding the addressee would keep it from closing while this waits.
@@ -161,6 +169,19 @@ impl UnixSocket {
             _ => Err(Errno::EINVAL),
         }
     }
+
+    /// Who passes credentials gets a name before it talks to others (unix(7), SO_PASSCRED).
+    fn name_for_credentials(&self) -> Result<()> {
+        let passes = self.options.lock().pass_credentials;
+        if passes && self.name.is_unnamed() { self.take_name(&UnixAddress::Unnamed) } else { Ok(()) }
+    }
+
+    /// The file system may wait: no lock is held. Of two at once, the later one's name stays.
+    fn take_name(&self, name: &UnixAddress) -> Result<()> {
+        let bound = self.net.names.bind(&*self.net.hooks, name, self.kind, &self.me)?;
+        self.name.set(bound);
+        Ok(())
+    }
 }
 
 impl Socket for UnixSocket {
@@ -203,13 +224,12 @@ impl Socket for UnixSocket {
 
     fn bind(&self, to: &Address) -> Result<()> {
         let name = Self::name_of(to)?;
-        if self.state.lock().name != UnixAddress::Unnamed {
-            return Err(self.net.names.refusal(&*self.net.hooks, name));
+        match name {
+            _ if self.name.is_unnamed() => self.take_name(name),
+            // Any name will do, and it has one.
+            UnixAddress::Unnamed => Ok(()),
+            _ => Err(self.net.names.refusal(&*self.net.hooks, name)),
         }
-        // The file system may wait: no lock is held. Of two at once, the later one's name stays.
-        let bound = self.net.names.bind(&*self.net.hooks, name, &self.me)?;
-        self.state.lock().name = bound;
-        Ok(())
     }
 
     fn listen(&self, backlog: i32) -> Result<()> {
@@ -218,7 +238,7 @@ impl Socket for UnixSocket {
         }
         let size = usize::try_from(backlog).unwrap_or(MAX_BACKLOG).min(MAX_BACKLOG);
         let mut state = self.state.lock();
-        if state.name == UnixAddress::Unnamed {
+        if self.name.is_unnamed() {
             return Err(Errno::EINVAL);
         }
         let fresh = match &mut state.role {
@@ -245,36 +265,27 @@ impl Socket for UnixSocket {
             })?;
         // Who waits for room in the backlog.
         self.queue.wake_all(POLLOUT);
-        let name = socket.peer().map_or(UnixAddress::Unnamed, |peer| peer.name);
+        let name = socket.peer().map_or(UnixAddress::Unnamed, |peer| peer.name.get());
         Ok((socket, Address::Unix(name)))
     }
 
     fn connect(&self, to: &Address, nonblocking: bool) -> Result<()> {
-        if *to == Address::Unspecified && self.kind == Kind::Datagram {
+        if matches!(to, Address::Unspecified { .. }) && self.kind == Kind::Datagram {
             self.set_role(Role::Idle);
             return Ok(());
         }
         let name = Self::name_of(to)?;
         if self.kind == Kind::Datagram {
-            let other = self.net.names.find(&*self.net.hooks, name)?;
-            if other.kind != self.kind {
-                return Err(Errno::EPROTOTYPE);
-            }
+            self.name_for_credentials()?;
+            let other = self.net.names.find(&*self.net.hooks, name, self.kind)?;
             if !other.lets_in(self) {
                 return Err(Errno::EPERM);
             }
             self.join(&other, self.net.hooks.credentials());
             return Ok(());
         }
-        match &self.state.lock().role {
-            Role::Connected(_) => return Err(Errno::EISCONN),
-            Role::Listening { .. } => return Err(Errno::EINVAL),
-            Role::Idle => {}
-        }
-        let listener = self.net.names.find(&*self.net.hooks, name)?;
-        if listener.kind != self.kind {
-            return Err(Errno::EPROTOTYPE);
-        }
+        self.name_for_credentials()?;
+        let listener = self.net.names.find(&*self.net.hooks, name, self.kind)?;
         let timeout = self.options.lock().send_timeout;
         // Holding the listener would keep it from closing while this waits.
         let (queue, listener) = (listener.queue.clone(), Arc::downgrade(&listener));
@@ -286,6 +297,8 @@ impl Socket for UnixSocket {
         if message.flags & MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP);
         }
+        // No bytes are no name.
+        message.to = message.to.filter(|to| !matches!(to, Address::Unusable { len: 0 }));
         match self.kind {
             Kind::Stream => self.send_bytes(source, message),
             _ => self.send_message(source, message),
@@ -298,7 +311,6 @@ impl Socket for UnixSocket {
             Kind::Stream if !connected => return Err(Errno::EINVAL),
             Kind::SeqPacket if !connected => return Err(Errno::ENOTCONN),
             _ if flags & MSG_OOB != 0 => return Err(Errno::EOPNOTSUPP),
-            Kind::Stream if sink.is_full() => return Ok(Received::default()),
             _ => {}
         }
         let peek = flags & MSG_PEEK != 0;
@@ -318,7 +330,7 @@ impl Socket for UnixSocket {
                     },
                     other => other?,
                 };
-                let more = all && !sink.is_full() && part.stored > 0 && part.ancillary.is_empty();
+                let more = all && !sink.is_full() && part.stored > 0 && part.ancillary.rights.is_empty();
                 match &mut sum {
                     Some(sum) => {
                         sum.stored += part.stored;
@@ -363,19 +375,19 @@ impl Socket for UnixSocket {
     }
 
     fn local_address(&self) -> Address {
-        Address::Unix(self.state.lock().name.clone())
+        Address::Unix(self.name.get())
     }
 
     fn peer_address(&self) -> Result<Address> {
-        self.peer().map(|peer| Address::Unix(peer.name)).ok_or(Errno::ENOTCONN)
+        self.peer().map(|peer| Address::Unix(peer.name.get())).ok_or(Errno::ENOTCONN)
     }
 
     fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
         if level != SOL_SOCKET {
             return Err(Errno::EOPNOTSUPP);
         }
-        let mut options = self.options.lock();
-        options.set(name, value)?;
+        self.net.set_shared(&self.options, name, value)?;
+        let options = self.options.lock();
         self.inbox.wants_credentials.store(options.pass_credentials, Ordering::Relaxed);
         self.inbox.set_limit(options.receive_buffer);
         Ok(())
@@ -386,10 +398,13 @@ impl Socket for UnixSocket {
             (SOL_SOCKET, SO_ERROR) => Ok(from_int(self.inbox.take_error().map_or(0, Errno::raw))),
             (SOL_SOCKET, SO_ACCEPTCONN) => Ok(from_int(matches!(self.state.lock().role, Role::Listening { .. }))),
             (SOL_SOCKET, SO_PEERCRED) => {
-                let none = Credentials { pid: 0, uid: u32::MAX, gid: u32::MAX };
-                Ok(self.peer().map_or(none, |peer| peer.credentials).encode().to_vec())
+                let credentials = match &self.state.lock().role {
+                    Role::Connected(Peer { credentials, .. }) | Role::Listening { credentials, .. } => *credentials,
+                    Role::Idle => Credentials::NONE,
+                };
+                Ok(credentials.encode().to_vec())
             }
-            (SOL_SOCKET, _) => self.options.lock().get(name),
+            (SOL_SOCKET, _) => self.net.shared(self, &self.options, name),
             _ => Err(Errno::EOPNOTSUPP),
         }
     }
@@ -397,16 +412,45 @@ impl Socket for UnixSocket {
     fn queued_input(&self) -> Result<usize> {
         match self.state.lock().role {
             Role::Listening { .. } => Err(Errno::EINVAL),
+            // Of sequenced packets all count (unix_inq_len).
+            _ if self.kind == Kind::SeqPacket => Ok(self.inbox.state().queued),
             _ => Ok(self.inbox.state().readable),
         }
     }
 
+    fn at_mark(&self) -> Result<bool> {
+        // A stream has no urgent data.
+        if self.kind == Kind::Stream { Ok(false) } else { Err(Errno::ENOTTY) }
+    }
+
     fn queued_output(&self) -> Result<usize> {
         match &self.state.lock().role {
-            Role::Listening { .. } => Err(Errno::EINVAL),
             Role::Connected(peer) => Ok(peer.inbox.state().used),
-            Role::Idle => Ok(0),
+            Role::Listening { .. } | Role::Idle => Ok(0),
         }
+    }
+
+    fn describe(&self) -> Option<Description> {
+        let (state, receive_queue, send_queue) = match &self.state.lock().role {
+            Role::Listening { ready, backlog, .. } => (state::LISTEN, ready.len(), *backlog),
+            Role::Connected(peer) => (state::ESTABLISHED, self.inbox.state().used, peer.inbox.state().used),
+            Role::Idle => (state::CLOSE, self.inbox.state().used, 0),
+        };
+        let peer = self.peer().and_then(|peer| peer.socket.upgrade());
+        Some(Description {
+            family: AF_UNIX,
+            kind: self.kind as u8,
+            protocol: 0,
+            state,
+            receive_queue: receive_queue as u32,
+            send_queue: send_queue as u32,
+            inode: 0,
+            uid: 0,
+            names: Names::Unix {
+                name: self.name.get(),
+                peer: peer.map_or(0, |peer| peer.inode.load(Ordering::Relaxed)),
+            },
+        })
     }
 
     fn as_any(&self) -> &dyn Any {

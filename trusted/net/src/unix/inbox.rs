@@ -4,6 +4,7 @@ use crate::options::Kind;
 use crate::ring::Ring;
 use crate::socket::{Ancillary, Credentials};
 use crate::unix::UnixAddress;
+use crate::unix::names::Name;
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -22,7 +23,7 @@ const MAX_MARKS: usize = 1024;
 
 /// A message of a datagram or seqpacket socket.
 pub(super) struct Message {
-    pub from: UnixAddress,
+    pub from: Name,
     pub payload: Vec<u8>,
     pub ancillary: Ancillary,
 }
@@ -72,6 +73,8 @@ pub(super) struct Part {
 pub(super) struct State {
     /// Bytes, or bytes of the first message.
     pub readable: usize,
+    /// Bytes of all messages.
+    pub queued: usize,
     pub has_any: bool,
     pub ended: bool,
     pub abandoned: bool,
@@ -145,8 +148,7 @@ impl Inbox {
             let start = *at + ring.len() as u64;
             let n = ring.fill(source)?;
             if n > 0 && !ancillary.is_empty() {
-                let ancillary = core::mem::take(ancillary);
-                marks.push_back(Mark { start, end: start + n as u64, ancillary });
+                add_mark(marks, Mark { start, end: start + n as u64, ancillary: core::mem::take(ancillary) });
             }
             n
         };
@@ -187,7 +189,13 @@ impl Inbox {
         let (part, senders) = {
             let mut inner = self.inner.lock();
             let part = match &mut inner.content {
-                Content::Bytes { ring, at, marks } => read_bytes(ring, at, marks, sink, peek)?,
+                Content::Bytes { ring, at, marks } => {
+                    if !self.wants_credentials.load(Ordering::Relaxed) {
+                        // Senders are told apart only for who asks.
+                        marks.retain(|mark| !mark.ancillary.rights.is_empty());
+                    }
+                    read_bytes(ring, at, marks, sink, peek)?
+                }
                 Content::Messages { queue, used, .. } => read_message(queue, used, sink, peek)?,
             };
             let senders = if peek { Vec::new() } else { Self::senders(&inner) };
@@ -229,15 +237,17 @@ impl Inbox {
     /// How it stands.
     pub fn state(&self) -> State {
         let inner = self.inner.lock();
-        let (readable, has_any, used, capacity, crowded) = match &inner.content {
-            Content::Bytes { ring, .. } => (ring.len(), !ring.is_empty(), ring.len(), ring.limit(), false),
+        let (readable, queued, has_any, used, capacity, crowded) = match &inner.content {
+            Content::Bytes { ring, .. } => (ring.len(), ring.len(), !ring.is_empty(), ring.len(), ring.limit(), false),
             Content::Messages { queue, used, limit } => {
                 let first = queue.front().map_or(0, |message| message.payload.len());
-                (first, !queue.is_empty(), *used, *limit, queue.len() > MAX_MESSAGES)
+                let all = used.saturating_sub(queue.len() * OVERHEAD);
+                (first, all, !queue.is_empty(), *used, *limit, queue.len() > MAX_MESSAGES)
             }
         };
         State {
             readable,
+            queued,
             has_any,
             ended: inner.ended,
             abandoned: inner.abandoned,
@@ -247,6 +257,22 @@ impl Inbox {
             capacity,
             crowded,
         }
+    }
+}
+
+/// Adds a stretch; what the same sender wrote right before, and nothing but its name with it, belongs to it.
+fn add_mark(marks: &mut VecDeque<Mark>, mark: Mark) {
+    let plain = |ancillary: &Ancillary| ancillary.rights.is_empty();
+    match marks.back_mut() {
+        Some(last)
+            if last.end == mark.start
+                && plain(&last.ancillary)
+                && plain(&mark.ancillary)
+                && last.ancillary.credentials == mark.ancillary.credentials =>
+        {
+            last.end = mark.end;
+        }
+        _ => marks.push_back(mark),
     }
 }
 
@@ -270,7 +296,11 @@ fn read_bytes(
     let stored = if peek { ring.copy(sink, 0, most)? } else { ring.drain(sink, most)? };
     let ancillary = match marks.front_mut() {
         Some(mark) if inside && peek => mark.ancillary.clone(),
-        Some(mark) if inside && stored > 0 => core::mem::take(&mut mark.ancillary),
+        // Rights go with the first byte, the sender's name with all of them.
+        Some(mark) if inside && stored > 0 => {
+            let rights = core::mem::take(&mut mark.ancillary.rights);
+            Ancillary { rights, ..mark.ancillary.clone() }
+        }
         _ => Ancillary::default(),
     };
     if !peek {
@@ -287,10 +317,10 @@ fn read_message(queue: &mut VecDeque<Message>, used: &mut usize, sink: &mut IoSi
     let whole = message.payload.len();
     let stored = if whole == 0 || sink.is_full() { 0 } else { sink.put(&message.payload)? };
     if peek {
-        let (from, ancillary) = (message.from.clone(), message.ancillary.clone());
+        let (from, ancillary) = (message.from.get(), message.ancillary.clone());
         return Ok(Part { stored, whole, from, ancillary });
     }
     *used = used.saturating_sub(whole + OVERHEAD);
     let message = queue.pop_front().ok_or(Errno::EAGAIN)?;
-    Ok(Part { stored, whole, from: message.from, ancillary: message.ancillary })
+    Ok(Part { stored, whole, from: message.from.get(), ancillary: message.ancillary })
 }

@@ -5,6 +5,7 @@ mod calls;
 mod inbox;
 mod names;
 
+use names::Name;
 pub(crate) use names::Names;
 pub use names::UnixNode;
 
@@ -14,7 +15,7 @@ use crate::options::{Kind, Options};
 use crate::socket::{Credentials, Socket};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use inbox::Inbox;
 use rkt_linux_abi::{Errno, Result, general::*};
 use rkt_sched::WaitQueue;
@@ -30,7 +31,7 @@ struct Peer {
     inbox: Arc<Inbox>,
     /// It itself, for datagram sockets, where a closed peer makes a difference.
     socket: Weak<UnixSocket>,
-    name: UnixAddress,
+    name: Name,
     credentials: Credentials,
 }
 
@@ -47,7 +48,6 @@ enum Role {
 
 struct State {
     role: Role,
-    name: UnixAddress,
     read_shut: bool,
     write_shut: bool,
 }
@@ -60,7 +60,10 @@ pub(crate) struct UnixSocket {
     queue: Arc<WaitQueue>,
     inbox: Arc<Inbox>,
     options: Mutex<Options>,
+    name: Name,
     state: Mutex<State>,
+    /// Of the file that it is; 0: none yet.
+    inode: AtomicU64,
 }
 
 /// socket(2).
@@ -82,7 +85,7 @@ impl UnixSocket {
         let options = Options::new(AF_UNIX, kind, 0);
         let queue = Arc::new(WaitQueue::new());
         let inbox = Inbox::new(kind, options.send_buffer, queue.clone());
-        let state = State { role: Role::Idle, name: UnixAddress::Unnamed, read_shut: false, write_shut: false };
+        let state = State { role: Role::Idle, read_shut: false, write_shut: false };
         Arc::new_cyclic(|me| Self {
             net,
             me: me.clone(),
@@ -90,13 +93,15 @@ impl UnixSocket {
             queue,
             inbox,
             options: Mutex::new(options),
+            name: Name::default(),
             state: Mutex::new(state),
+            inode: AtomicU64::new(0),
         })
     }
 
     /// Makes `other` the peer; `credentials` are its.
     fn join(&self, other: &Arc<UnixSocket>, credentials: Credentials) {
-        let name = other.state.lock().name.clone();
+        let name = other.name.clone();
         let peer = Peer { inbox: other.inbox.clone(), socket: Arc::downgrade(other), name, credentials };
         other.inbox.add_sender(&self.queue);
         self.set_role(Role::Connected(peer));
@@ -106,6 +111,11 @@ impl UnixSocket {
     fn set_role(&self, role: Role) {
         let old = core::mem::replace(&mut self.state.lock().role, role);
         drop(old);
+    }
+
+    /// The number of the file that it is.
+    pub fn set_inode(&self, inode: u64) {
+        self.inode.store(inode, Ordering::Relaxed);
     }
 
     fn peer(&self) -> Option<Peer> {
@@ -134,6 +144,12 @@ impl UnixSocket {
     /// `ECONNREFUSED` if it does not listen, `EAGAIN` if its backlog is full.
     fn connect_to(&self, listener: &Arc<UnixSocket>) -> Result<()> {
         listener.has_room()?;
+        // Only then does Linux look at the socket itself.
+        match &self.state.lock().role {
+            Role::Connected(_) => return Err(Errno::EISCONN),
+            Role::Listening { .. } => return Err(Errno::EINVAL),
+            Role::Idle => {}
+        }
         let credentials = self.net.hooks.credentials();
         let server = UnixSocket::new(self.net.clone(), self.kind);
         let pass = listener.options.lock().pass_credentials;
@@ -143,11 +159,10 @@ impl UnixSocket {
         server.join(&me, credentials);
         {
             let mut state = listener.state.lock();
-            let name = state.name.clone();
             let Role::Listening { ready, credentials, .. } = &mut state.role else {
                 return Err(Errno::ECONNREFUSED);
             };
-            server.state.lock().name = name;
+            server.name.set(listener.name.get());
             self.join(&server, *credentials);
             ready.push_back(server);
         }
@@ -186,6 +201,6 @@ impl Drop for UnixSocket {
                 embryo.part(true);
             }
         }
-        self.net.names.release(&state.name);
+        self.net.names.release(&self.name.get(), self.kind);
     }
 }

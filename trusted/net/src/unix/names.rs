@@ -2,6 +2,7 @@
 
 use super::UnixSocket;
 use crate::address::UnixAddress;
+use crate::options::Kind;
 use crate::ports::random;
 use crate::socket::Hooks;
 use alloc::format;
@@ -19,9 +20,30 @@ pub struct UnixNode {
     socket: Weak<UnixSocket>,
 }
 
-/// The abstract name space.
+/// A socket's own name, which its peers and who reads what it sent see as it is then.
+#[derive(Clone, Default)]
+pub(super) struct Name(Arc<Mutex<Option<UnixAddress>>>);
+
+impl Name {
+    pub fn get(&self) -> UnixAddress {
+        self.0.lock().clone().unwrap_or(UnixAddress::Unnamed)
+    }
+
+    pub fn set(&self, name: UnixAddress) {
+        *self.0.lock() = Some(name);
+    }
+
+    pub fn is_unnamed(&self) -> bool {
+        self.get() == UnixAddress::Unnamed
+    }
+}
+
+/// Sockets by type and name.
+type Owners = HashMap<(u8, Vec<u8>), Weak<UnixSocket>>;
+
+/// The abstract name space: each type of socket has its own.
 pub(crate) struct Names {
-    sockets: Mutex<HashMap<Vec<u8>, Weak<UnixSocket>>>,
+    sockets: Mutex<Owners>,
 }
 
 impl Names {
@@ -33,20 +55,26 @@ impl Names {
     ///
     /// # Errors
     /// `EADDRINUSE`, those of [`Hooks::bind_path`].
-    pub fn bind(&self, hooks: &dyn Hooks, name: &UnixAddress, socket: &Weak<UnixSocket>) -> Result<UnixAddress> {
+    pub fn bind(
+        &self,
+        hooks: &dyn Hooks,
+        name: &UnixAddress,
+        kind: Kind,
+        socket: &Weak<UnixSocket>,
+    ) -> Result<UnixAddress> {
         match name {
             UnixAddress::Path(path) => {
                 hooks.bind_path(path, Arc::new(UnixNode { socket: socket.clone() }))?;
                 Ok(name.clone())
             }
             UnixAddress::Abstract(bytes) => {
-                self.claim(bytes.clone(), socket)?;
+                self.claim(kind, bytes.clone(), socket)?;
                 Ok(name.clone())
             }
             UnixAddress::Unnamed => {
                 for _ in 0..AUTOBIND_ATTEMPTS {
                     let bytes = format!("{:05x}", random() & 0xf_ffff).into_bytes();
-                    if self.claim(bytes.clone(), socket).is_ok() {
+                    if self.claim(kind, bytes.clone(), socket).is_ok() {
                         return Ok(UnixAddress::Abstract(bytes));
                     }
                 }
@@ -64,8 +92,9 @@ impl Names {
         }
     }
 
-    fn claim(&self, name: Vec<u8>, socket: &Weak<UnixSocket>) -> Result<()> {
+    fn claim(&self, kind: Kind, name: Vec<u8>, socket: &Weak<UnixSocket>) -> Result<()> {
         let mut sockets = self.sockets.lock();
+        let name = (kind as u8, name);
         if sockets.get(&name).is_some_and(|owner| owner.strong_count() > 0) {
             return Err(Errno::EADDRINUSE);
         }
@@ -74,26 +103,28 @@ impl Names {
     }
 
     /// Frees the name of a socket that is closing.
-    pub fn release(&self, name: &UnixAddress) {
+    pub fn release(&self, name: &UnixAddress, kind: Kind) {
         if let UnixAddress::Abstract(name) = name {
             let mut sockets = self.sockets.lock();
             // Another one may have claimed it in between.
-            if sockets.get(name).is_some_and(|owner| owner.strong_count() == 0) {
-                sockets.remove(name);
+            let name = (kind as u8, name.clone());
+            if sockets.get(&name).is_some_and(|owner| owner.strong_count() == 0) {
+                sockets.remove(&name);
             }
         }
     }
 
-    /// The socket of this name.
+    /// The socket of this name and type.
     ///
     /// # Errors
-    /// `ECONNREFUSED` if there is none, those of [`Hooks::find_path`].
-    pub fn find(&self, hooks: &dyn Hooks, name: &UnixAddress) -> Result<Arc<UnixSocket>> {
+    /// `ECONNREFUSED` if there is none, `EPROTOTYPE` if it is of another type, those of [`Hooks::find_path`].
+    pub fn find(&self, hooks: &dyn Hooks, name: &UnixAddress, kind: Kind) -> Result<Arc<UnixSocket>> {
         let socket = match name {
             UnixAddress::Path(path) => hooks.find_path(path)?.socket.upgrade(),
-            UnixAddress::Abstract(name) => self.sockets.lock().get(name).and_then(Weak::upgrade),
+            UnixAddress::Abstract(name) => self.sockets.lock().get(&(kind as u8, name.clone())).and_then(Weak::upgrade),
             UnixAddress::Unnamed => return Err(Errno::EINVAL),
         };
-        socket.ok_or(Errno::ECONNREFUSED)
+        let socket = socket.ok_or(Errno::ECONNREFUSED)?;
+        if socket.kind == kind { Ok(socket) } else { Err(Errno::EPROTOTYPE) }
     }
 }

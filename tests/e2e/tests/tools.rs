@@ -1,0 +1,100 @@
+//! The tools by which people look at a network, in an enclave.
+
+use rkt_tests_e2e::{INSIDE, Namespace, finish, image_of, until};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// An image with a shell and these programs.
+fn image(programs: &[&str]) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("tools.rkt");
+    image_of(&path, &[&["sh"][..], programs].concat());
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+/// What a script in an enclave prints.
+fn script(namespace: &Namespace, image: &str, text: &str) -> String {
+    finish(&mut namespace.inside(&[], &[image, "sh", "-e", "-c", text]), b"").succeeded()
+}
+
+#[test]
+fn ip_shows_and_changes() {
+    let (namespace, (_folder, image)) = (Namespace::new(), image(&["ip"]));
+    let all = script(
+        &namespace,
+        &image,
+        "ip -br addr show eth0; ip route
+         ip addr add 10.9.0.1/24 dev eth0; ip -br addr show eth0; ip route show 10.9.0.0/24
+         ip route add 10.99.0.0/16 via 10.0.3.1 metric 7; ip route show 10.99.0.0/16; ip route get 10.99.1.1
+         ip route del 10.99.0.0/16; ip addr del 10.9.0.1/24 dev eth0; ip route
+         ip link set eth0 mtu 1400; ip link show eth0
+         ip neigh add 10.0.3.77 lladdr 02:00:00:00:00:4d dev eth0; ip neigh show 10.0.3.77; ip neigh del 10.0.3.77 dev eth0
+         ip link set eth0 down; ip route; ip -br link show eth0; ip link set eth0 up; ip route",
+    );
+    let lines: Vec<&str> = all.lines().map(str::trim_end).collect();
+    let has = |line: &str| assert!(lines.contains(&line), "{line:?} is not in:\n{all}");
+    has("10.0.3.0/24 dev eth0 proto kernel scope link src 10.0.3.2");
+    has("10.9.0.0/24 dev eth0 proto kernel scope link src 10.9.0.1");
+    has("10.99.0.0/16 via 10.0.3.1 dev eth0 metric 7");
+    has("10.0.3.77 dev eth0 lladdr 02:00:00:00:00:4d PERMANENT");
+    assert!(lines.iter().any(|line| line.starts_with("10.99.1.1 via 10.0.3.1 dev eth0 src 10.0.3.2")), "{all}");
+    assert!(lines.iter().any(|line| line.contains("mtu 1400")), "{all}");
+    assert!(lines.iter().any(|line| line.contains("eth0") && line.contains("DOWN")), "{all}");
+    // Removed ones are gone, and refused twice.
+    let gone =
+        script(&namespace, &image, "ip route del 10.98.0.0/16 || ip addr del 10.8.0.1/24 dev eth0 || echo refused");
+    assert_eq!(gone, "refused\n");
+}
+
+#[test]
+fn ip_monitor_tells_changes() {
+    let (namespace, (_folder, image)) = (Namespace::new(), image(&["ip", "timeout", "sleep"]));
+    let told = script(
+        &namespace,
+        &image,
+        "timeout 4 ip monitor address route link & sleep 1
+         ip addr add 10.9.0.1/24 dev eth0; ip route add 10.99.0.0/16 via 10.0.3.1; ip route del 10.99.0.0/16
+         ip addr del 10.9.0.1/24 dev eth0; wait || true",
+    );
+    for what in ["inet 10.9.0.1/24", "10.99.0.0/16 via 10.0.3.1 dev eth0", "Deleted 10.99.0.0/16", "Deleted 2: eth0"] {
+        assert!(told.contains(what), "{what:?} is not in:\n{told}");
+    }
+}
+
+#[test]
+fn ss_lists_sockets() {
+    let (namespace, (_folder, image)) = (Namespace::new(), image(&["ss", "nc", "sleep"]));
+    let all = script(
+        &namespace,
+        &image,
+        "nc -l 5000 >/dev/null & nc -u -l 5001 >/dev/null & sleep 1; (sleep 3 | nc 127.0.0.1 5000) & sleep 1
+         ss -Htanp; echo --; ss -Hlun; echo --; ss -s; echo --; ss -Hxl; ss -Htin",
+    );
+    let parts: Vec<&str> = all.split("--\n").collect();
+    assert_eq!(parts.len(), 4, "{all}");
+    assert_eq!(parts[0].matches("ESTAB").count(), 2, "{all}");
+    assert!(parts[0].contains("127.0.0.1:5000") && parts[0].contains("users:((\"nc\",pid="), "{all}");
+    assert!(parts[1].contains("0.0.0.0:5001"), "{all}");
+    assert!(parts[2].contains("TCP:   3"), "{all}");
+    assert!(parts[3].contains("cwnd:"), "{all}");
+}
+
+#[test]
+fn tcpdump_sees_and_filters() {
+    let namespace = Namespace::new();
+    let program = ["tcpdump", "-n", "-l", "-i", "eth0", "-c", "4", "icmp and host 10.0.3.1"];
+    let mut command = namespace.inside(&[], &[&["--"][..], &program[..]].concat());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It says so when it listens.
+    let mut listening = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(listening.any(|line| line.contains("listening on eth0")));
+    namespace.ask(&["ping", "-c", "2", "-i", "0.2", INSIDE], b"");
+    let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).collect();
+    until("tcpdump ends", || child.try_wait().unwrap());
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines[0].contains("10.0.3.1 > 10.0.3.2: ICMP echo request"), "{lines:?}");
+    assert!(lines[1].contains("10.0.3.2 > 10.0.3.1: ICMP echo reply"), "{lines:?}");
+}
