@@ -16,6 +16,7 @@
 
 use crate::host::{self, mm, nr};
 use crate::{carrier, user_copy};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -52,25 +53,20 @@ struct Page {
     used: usize,
 }
 
-/// A page of the kernel's heap; whoever mapped it has unmapped it, or runs no more, when it goes.
-struct Memory(Vec<Aligned>);
+/// A page of the kernel's heap, apart from the counter of who shares it.
+struct Memory(Box<Bytes>);
 
+/// Whoever runs what is in them sees what is written.
 #[repr(align(4096))]
-struct Aligned {
-    // Written through its address.
-    _bytes: [AtomicU8; PAGE as usize],
-}
+struct Bytes([AtomicU8; PAGE as usize]);
 
 impl Memory {
-    fn new() -> Option<Self> {
-        let mut page = Vec::new();
-        page.try_reserve_exact(1).ok()?;
-        page.push(Aligned { _bytes: [const { AtomicU8::new(0) }; PAGE as usize] });
-        Some(Self(page))
+    fn new() -> Self {
+        Self(Box::new(Bytes([const { AtomicU8::new(0) }; PAGE as usize])))
     }
 
     fn addr(&self) -> usize {
-        self.0.as_ptr().expose_provenance()
+        self.0.0.as_ptr() as usize
     }
 }
 
@@ -136,7 +132,7 @@ impl<const N: usize> ArrayBuf<N> {
 /// Looks at the site whose trap is being served; `after` is the address behind its `syscall`. Other
 /// sites of the same file that were proven before are rewritten with it.
 pub fn consider(upcalls: &Upcalls, after: u64) {
-    let _rewriting = REWRITING.lock();
+    // Others may look at the same site at the same time: the areas' lock decides whose change it is.
     let Some(first) = plan(after) else { return };
     let mut others = [0; OTHERS_MAX];
     let count = (upcalls.prove)(after, &mut others).min(OTHERS_MAX);
@@ -194,18 +190,19 @@ fn run_of_pages(edits: &[Edit]) -> Option<usize> {
 /// Changes the text of sites that lie on a run of pages.
 fn apply(upcalls: &Upcalls, edits: &[Edit]) {
     let (Some(first), Some(last)) = (edits.first(), edits.last()) else { return };
+    // Before the text changes: a trampoline is as good a place to go on as the old text.
+    note_moved(edits);
     let page = first.first_page();
     let len = last.end_page() - page;
     (upcalls.patch)(page, len, &mut || {
         if replace(page, len as usize, edits) {
-            note(edits);
+            SITES.fetch_add(edits.len() as u64, Ordering::Relaxed);
         }
     });
 }
 
-/// Counts what has been rewritten.
-fn note(edits: &[Edit]) {
-    SITES.fetch_add(edits.len() as u64, Ordering::Relaxed);
+/// Where threads go on that were stopped behind one of the sites.
+fn note_moved(edits: &[Edit]) {
     let mut state = STATE.lock();
     state.moved.extend(edits.iter().filter_map(|edit| edit.moved));
     if !state.moved.is_empty() {
@@ -298,14 +295,16 @@ fn write_trampoline(upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
         code.push(&distance(behind_jump, *on)?.to_le_bytes());
     }
     // SAFETY: the page has room (`fits`), and nobody executes bytes behind `used` yet.
-    unsafe { core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), (page.memory.addr() + page.used) as *mut u8, code.len) };
+    unsafe {
+        core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), (page.memory.addr() + page.used) as *mut u8, code.len)
+    };
     page.used += TRAMPOLINE_MAX;
     Some(start)
 }
 
 fn new_page(space: SpaceId, upcalls: &Upcalls, near: u64) -> Option<Page> {
     let user = (upcalls.reserve_near)(near, PAGE)?;
-    let memory = Arc::new(Memory::new()?);
+    let memory = Arc::new(Memory::new());
     let prot = Protection { read: true, write: false, execute: true };
     crate::space::map_folio(user, memory.addr(), PAGE, prot).ok()?;
     Some(Page { space, user, memory, used: 0 })
