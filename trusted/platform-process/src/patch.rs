@@ -16,10 +16,10 @@
 
 use crate::host::{self, mm, nr};
 use crate::{carrier, user_copy};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::alloc::Layout;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use rkt_platform::{Protection, SpaceId, Upcalls};
 use rkt_sync::Mutex;
 
@@ -53,28 +53,20 @@ struct Page {
     used: usize,
 }
 
-/// A page of the kernel's heap.
-struct Memory(usize);
+/// A page of the kernel's heap, apart from the counter of who shares it.
+struct Memory(Box<Bytes>);
 
+/// Whoever runs what is in them sees what is written.
 #[repr(align(4096))]
-struct Aligned {
-    _bytes: [u8; PAGE as usize],
-}
-
-const MEMORY: Layout = Layout::new::<Aligned>();
+struct Bytes([AtomicU8; PAGE as usize]);
 
 impl Memory {
-    fn new() -> Option<Self> {
-        // SAFETY: the layout is not empty.
-        let at = unsafe { alloc::alloc::alloc_zeroed(MEMORY) } as usize;
-        (at != 0).then_some(Self(at))
+    fn new() -> Self {
+        Self(Box::new(Bytes([const { AtomicU8::new(0) }; PAGE as usize])))
     }
-}
 
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: made by `new` with the same layout; whoever mapped it has unmapped it or runs no more.
-        unsafe { alloc::alloc::dealloc(self.0 as *mut u8, MEMORY) };
+    fn addr(&self) -> usize {
+        self.0.0.as_ptr() as usize
     }
 }
 
@@ -302,16 +294,18 @@ fn write_trampoline(upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
         code.push(&distance(behind_jump, *on)?.to_le_bytes());
     }
     // SAFETY: the page has room (`fits`), and nobody executes bytes behind `used` yet.
-    unsafe { core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), (page.memory.0 + page.used) as *mut u8, code.len) };
+    unsafe {
+        core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), (page.memory.addr() + page.used) as *mut u8, code.len)
+    };
     page.used += TRAMPOLINE_MAX;
     Some(start)
 }
 
 fn new_page(space: SpaceId, upcalls: &Upcalls, near: u64) -> Option<Page> {
     let user = (upcalls.reserve_near)(near, PAGE)?;
-    let memory = Arc::new(Memory::new()?);
+    let memory = Arc::new(Memory::new());
     let prot = Protection { read: true, write: false, execute: true };
-    crate::space::map_folio(user, memory.0, PAGE, prot).ok()?;
+    crate::space::map_folio(user, memory.addr(), PAGE, prot).ok()?;
     Some(Page { space, user, memory, used: 0 })
 }
 

@@ -19,8 +19,6 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Files of the project, and functions in each; --quick has fewer files.
 const FILES: u32 = 24;
 const FUNCTIONS: u32 = 60;
-/// Where the project lies, on either side: in memory.
-const MEMORY: &str = "/dev/shm";
 const MAKEFILE: &str = "\
 program: $(patsubst %.c,%.o,$(wildcard *.c))
 \tgcc -o $@ $^
@@ -34,7 +32,7 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
         [("make", "make"), ("gcc", "gcc"), ("as", "binutils"), ("ld", "binutils"), ("sh", "dash")]
             .map(|(program, package)| require(program, package));
     let (make, gcc) = (make?, gcc?);
-    let folder = Folder::within(Path::new(MEMORY))?;
+    let folder = Folder::new()?;
     let files = if options.common.quick { FILES / 6 } else { FILES };
     write_project(folder.path(), files)?;
     let mut copies: Vec<PathBuf> = inputs(&gcc, folder.path())?.into_iter().collect();
@@ -42,8 +40,14 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) -> Result<()
     let beside = Beside { programs: vec![make.clone(), gcc, assembler?, linker?, shell?], copies };
     let (subject, baseline) = places.prepare_with(&TIMED.compile(&places.folder)?, &beside)?;
     let setting = options.setting("make and gcc", options.cpus, "none");
-    report
-        .condition("load of make", format!("{files} files of C with {FUNCTIONS} functions each, gcc -O1, on a tmpfs"));
+    let place = std::env::temp_dir();
+    report.condition(
+        "load of make",
+        format!(
+            "{files} files of C with {FUNCTIONS} functions each, gcc -O1, on a tmpfs in the enclave, natively in {}",
+            place.display()
+        ),
+    );
     let (make, project) = (make.display().to_string(), folder.path().display().to_string());
     interleave(options.common.pairs(), &setting, report, |side, readings| {
         let ready = if side == Side::Subject { &subject } else { &baseline };

@@ -312,8 +312,8 @@ pub enum Patience {
 impl Notified {
     fn tell(&self, sender: &Process) {
         if let (Some(process), true) = (self.process.upgrade(), self.signal != 0) {
-            let from = Info::kill(self.signal, sender.pid, sender.credentials().uid);
-            let mut info = Info { code: SI_MESGQ, ..from };
+            let mut info = Info::kill(self.signal, sender.pid, sender.credentials().uid);
+            info.code = SI_MESGQ;
             if let Some(field) = info.fields.get_mut(1) {
                 *field = self.value;
             }
