@@ -108,18 +108,18 @@ impl<const N: usize> ArrayBuf<N> {
 /// Looks at the site whose trap is being served; `after` is the address behind its `syscall`. Other
 /// sites of the same file that were proven before are rewritten with it.
 pub fn consider(upcalls: &Upcalls, after: u64) {
-    let mut state = STATE.lock();
+    // Nothing is locked over the upcalls: they may wait for whoever holds the address space.
     let Some(first) = plan(after) else { return };
     let mut others = [0; OTHERS_MAX];
     let count = (upcalls.prove)(after, &mut others).min(OTHERS_MAX);
     let mut edits: Vec<Edit> = Vec::with_capacity(count + 1);
     let others = others.iter().take(count).filter_map(|&after| plan(after));
-    edits.extend(others.chain([first]).filter_map(|plan| Edit::prepare(&mut state, upcalls, plan)));
+    edits.extend(others.chain([first]).filter_map(|plan| Edit::prepare(upcalls, plan)));
     edits.sort_unstable_by_key(|edit| edit.start);
     let mut rest = edits.as_slice();
     while let Some(run) = run_of_pages(rest) {
         let (now, later) = rest.split_at(run);
-        apply(&mut state, upcalls, now);
+        apply(upcalls, now);
         rest = later;
     }
 }
@@ -133,8 +133,8 @@ struct Edit {
 
 impl Edit {
     /// Writes the trampoline.
-    fn prepare(state: &mut State, upcalls: &Upcalls, plan: Plan) -> Option<Self> {
-        let trampoline = write_trampoline(state, upcalls, &plan)?;
+    fn prepare(upcalls: &Upcalls, plan: Plan) -> Option<Self> {
+        let trampoline = write_trampoline(upcalls, &plan)?;
         let mut text = plan.text;
         // The jump's target: e9 rel32.
         text.bytes.get_mut(1..5)?.copy_from_slice(&distance(plan.start + 5, trampoline)?.to_le_bytes());
@@ -164,19 +164,19 @@ fn run_of_pages(edits: &[Edit]) -> Option<usize> {
 }
 
 /// Changes the text of sites that lie on a run of pages.
-fn apply(state: &mut State, upcalls: &Upcalls, edits: &[Edit]) {
+fn apply(upcalls: &Upcalls, edits: &[Edit]) {
     let (Some(first), Some(last)) = (edits.first(), edits.last()) else { return };
+    // Before the text changes: the trampoline is as good a place to go on as the old text.
+    for moved in edits.iter().filter_map(|edit| edit.moved) {
+        ANY_MOVED.store(true, Ordering::Release);
+        STATE.lock().moved.push(moved);
+    }
     let page = first.first_page();
     let len = last.end_page() - page;
     let mut done = false;
     (upcalls.patch)(page, len, &mut || done = replace(page, len as usize, edits));
-    if !done {
-        return;
-    }
-    SITES.fetch_add(edits.len() as u64, Ordering::Relaxed);
-    for moved in edits.iter().filter_map(|edit| edit.moved) {
-        ANY_MOVED.store(true, Ordering::Release);
-        state.moved.push(moved);
+    if done {
+        SITES.fetch_add(edits.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -235,19 +235,18 @@ const fn entry_len() -> usize {
     7 + 8
 }
 
-fn write_trampoline(state: &mut State, upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
+fn write_trampoline(upcalls: &Upcalls, plan: &Plan) -> Option<u64> {
     let space = carrier::me().space;
     let fits = |page: &Page| {
         page.space == space && page.used + TRAMPOLINE_MAX <= PAGE as usize && page.user.abs_diff(plan.start) < 1 << 30
     };
-    let at = match state.pages.iter().position(fits) {
-        Some(at) => at,
-        None => {
-            state.pages.push(new_page(space, upcalls, plan.start)?);
-            state.pages.len() - 1
-        }
-    };
-    let page = state.pages.get_mut(at)?;
+    let has_room = STATE.lock().pages.iter().any(fits);
+    if !has_room {
+        let fresh = new_page(space, upcalls, plan.start)?;
+        STATE.lock().pages.push(fresh);
+    }
+    let mut state = STATE.lock();
+    let page = state.pages.iter_mut().find(|page| fits(page))?;
     let start = page.user + page.used as u64;
     let mut code: ArrayBuf<TRAMPOLINE_MAX> = ArrayBuf::new();
     code.push(plan.prologue.as_slice());
