@@ -83,17 +83,16 @@ struct State {
     moved: Vec<Moved>,
 }
 
-/// Held while sites are rewritten, across upcalls, which lock the areas of the address space.
-static REWRITING: Mutex<()> = Mutex::new(());
-
-/// Held for moments, also by who has locked the areas: a fork copies what belongs to the text that it
-/// copies.
+/// Held for moments only, also by who has locked the areas of an address space (a fork copies what
+/// belongs to the text that it copies), and never over an upcall, which may wait for that lock.
 static STATE: Mutex<State> = Mutex::new(State { pages: Vec::new(), moved: Vec::new() });
 
 /// What to do with a site.
 struct Plan {
     /// Where the replaced text begins.
     start: u64,
+    /// What is there, as long as `text`.
+    old: ArrayBuf<TEXT_MAX>,
     text: ArrayBuf<TEXT_MAX>,
     /// Trampoline code before the entry jump: what the replaced text did.
     prologue: ArrayBuf<16>,
@@ -151,6 +150,7 @@ pub fn consider(upcalls: &Upcalls, after: u64) {
 /// New text for a site.
 struct Edit {
     start: u64,
+    old: ArrayBuf<TEXT_MAX>,
     text: ArrayBuf<TEXT_MAX>,
     moved: Option<Moved>,
 }
@@ -164,7 +164,7 @@ impl Edit {
         text.bytes.get_mut(1..5)?.copy_from_slice(&distance(plan.start + 5, trampoline)?.to_le_bytes());
         let to = trampoline + (entry_len() + 2) as u64;
         let moved = plan.epilogue.is_some().then(|| Moved { space: carrier::me().space, from: plan.after, to });
-        Some(Self { start: plan.start, text, moved })
+        Some(Self { start: plan.start, old: plan.old, text, moved })
     }
 
     fn first_page(&self) -> u64 {
@@ -239,8 +239,12 @@ fn plan(after: u64) -> Option<Plan> {
             text.push(&[0x66, 0x66, 0x90]); // three-byte nop behind the jump
             let mut epilogue = ArrayBuf::new();
             epilogue.push(behind);
+            let mut old = ArrayBuf::new();
+            old.push(syscall);
+            old.push(behind);
             return Some(Plan {
                 start: site,
+                old,
                 text,
                 prologue,
                 epilogue: Some((epilogue, after + BEHIND as u64)),
@@ -252,7 +256,9 @@ fn plan(after: u64) -> Option<Plan> {
     if replaced.len() == 7 {
         text.push(&[0x66, 0x90]);
     }
-    Some(Plan { start: site - replaced.len() as u64, text, prologue, epilogue: None, after })
+    let mut old = ArrayBuf::new();
+    old.push(replaced);
+    Some(Plan { start: site - replaced.len() as u64, old, text, prologue, epilogue: None, after })
 }
 
 /// `rel32` from the end of an instruction to its target.
@@ -318,9 +324,11 @@ fn replace(page: u64, len: usize, edits: &[Edit]) -> bool {
     let Ok(copy) = (unsafe { host::call(nr::MMAP, [0, len, prot, flags, usize::MAX, 0]) }) else { return false };
     // SAFETY: the copy is ours and `len` long; each edit lies within it by the caller.
     let good = unsafe {
-        let good = user_copy::copy(copy as *mut u8, page as *const u8, len) == 0;
+        let mut good = user_copy::copy(copy as *mut u8, page as *const u8, len) == 0;
         for edit in edits {
             let to = (copy as u64 + (edit.start - page)) as *mut u8;
+            // Somebody else may have changed or replaced the text since it was looked at.
+            good &= core::slice::from_raw_parts(to, edit.old.len) == edit.old.as_slice();
             core::ptr::copy_nonoverlapping(edit.text.as_slice().as_ptr(), to, edit.text.len);
         }
         good && host::call(nr::MPROTECT, [copy, len, mm::PROT_READ | mm::PROT_EXEC, 0, 0, 0]).is_ok()
