@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{MapError, Protection, SpaceId, USER_END, USER_START};
-use rkt_sched::{ParkMutex, ParkMutexGuard};
+use rkt_sync::{Mutex, MutexGuard};
 use rkt_vfs::Inode;
 
 /// Top of the area that mmap(2) fills downwards; the stack lies above.
@@ -54,8 +54,7 @@ pub struct Mm {
     space: SpaceId,
     /// Processes that run in it.
     pub users: Users,
-    /// Held also while a file that is mapped gets its content from a disk.
-    inner: ParkMutex<Inner>,
+    inner: Mutex<Inner>,
     /// Commands of membarrier(2) that it was registered for.
     pub barriers: AtomicU32,
     /// Whether pages may be hidden that the application may touch.
@@ -113,7 +112,7 @@ impl Mm {
         Mm {
             space,
             users: Users::default(),
-            inner: ParkMutex::new(Inner::new(top)),
+            inner: Mutex::new(Inner::new(top)),
             barriers: AtomicU32::new(0),
             hides: AtomicBool::new(false),
             shortened: AtomicBool::new(false),
@@ -135,7 +134,7 @@ impl Mm {
         Ok(Mm {
             space,
             users: Users::default(),
-            inner: ParkMutex::new(copy),
+            inner: Mutex::new(copy),
             barriers: AtomicU32::new(self.barriers.load(Ordering::Relaxed)),
             hides: AtomicBool::new(self.hides()),
             shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
@@ -212,13 +211,13 @@ impl Mm {
     }
 
     /// Locks the tree.
-    pub fn lock(&self) -> ParkMutexGuard<'_, Inner> {
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
         super::plain::note_change();
         self.inner.lock()
     }
 
     /// Locks the tree for someone who changes no area.
-    pub fn lock_to_look(&self) -> ParkMutexGuard<'_, Inner> {
+    pub fn lock_to_look(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock()
     }
 
