@@ -39,7 +39,7 @@ int main(void) {
     if (fork() == 0) { T(mq_notify(q, &signal_)); _exit(0); }
     wait(NULL); status(q); T(mq_notify(q, &signal_));
     if (fork() == 0) { T(mq_notify(q, &none)); T(mq_notify(q, NULL)); code = 0; T(mq_send(q, "f", 1, 0)); N(code); _exit(0); }
-    wait(NULL); N(code); N(from); T(mq_receive(q, text, 16, NULL));
+    while (wait(NULL) < 0 && errno == EINTR) {} N(code); N(from); T(mq_receive(q, text, 16, NULL));
     // a receiver that waits gets the message without notice
     T(mq_notify(q, &signal_)); code = 0; fflush(stdout);
     if (fork() == 0) { mq_receive(q, text, 16, NULL); _exit(0); }
