@@ -172,6 +172,6 @@ mod tests {
     fn unknown_keys_and_bad_values_are_errors() {
         assert!(toml::from_str::<Options>("colour = true").is_err());
         assert!(toml::from_str::<Options>("net = \"carrier pigeon\"").is_err());
-        assert!(toml::from_str::<Options>("volume = [\"a:/b\"]").is_err());
+        assert!(toml::from_str::<Options>("volume = [\"a\"]").is_err());
     }
 }

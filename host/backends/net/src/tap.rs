@@ -214,6 +214,8 @@ fn configure<E: FnOnce(io::Error) -> TapError>(
     }
     control.bring_up().map_err(host("bring up", name))?;
     if let Some((address, prefix)) = options.host6 {
+        // Nobody else is on this link: without a wait for others who might have the address (RFC 4862 §5.4).
+        let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/accept_dad"), "0");
         control.set_ipv6(address, prefix).map_err(host("set the IPv6 address of", name))?;
     }
     Ok(())

@@ -147,7 +147,7 @@ fn parse(text: &str) -> Option<Found> {
     Some(Found {
         transactions: transactions.trim().parse().ok().filter(|count| *count > 0.0)?,
         rate: rate.split_whitespace().next()?.parse().ok()?,
-        p95: behind("95th percentile:")?.parse::<f64>().ok()? / 1e3,
+        p95: behind("95th percentile:")?.parse::<f64>().ok()? / 1000.0,
     })
 }
 
@@ -164,7 +164,7 @@ mod tests {
 Latency (ms):
          95th percentile:                       78.60
 ";
-        assert_eq!(parse(text), Some(Found { transactions: 200.0, rate: 96.8, p95: 0.0786 }));
+        assert_eq!(parse(text), Some(Found { transactions: 200.0, rate: 96.8, p95: 78.6 / 1000.0 }));
         assert_eq!(parse(&text.replace("200 ", "0 ")), None);
         assert_eq!(parse("FATAL: unable to connect"), None);
     }
