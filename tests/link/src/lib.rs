@@ -1,5 +1,5 @@
 //! Our TCP and Linux's over a link that loses, delays, reorders, duplicates and corrupts: the link
-//! ([`Link`]), what it runs between ([`Place`]), and what is measured ([`measure`]).
+//! ([`Link`]), what it runs between ([`Place`]), and what is measured ([`measure()`]).
 #![forbid(unsafe_code)]
 
 mod cable;
