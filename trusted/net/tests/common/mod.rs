@@ -54,8 +54,13 @@ struct WireCard {
     /// What is sent to the stranger on the wire.
     aside: Option<Frames>,
     broken: Arc<AtomicBool>,
+    /// A frame was refused for want of room.
+    full: Arc<AtomicBool>,
     taken: bool,
 }
+
+/// Frames that the wire holds.
+const ROOM: usize = 64;
 
 impl WireCard {
     fn check(&self) -> std::result::Result<(), Down> {
@@ -140,7 +145,9 @@ impl NetQueue for WireCard {
             return Ok(());
         }
         let mut out = self.out.lock().unwrap();
-        if out.len() >= 64 {
+        let full = out.len() >= ROOM;
+        self.full.store(full, Ordering::Relaxed);
+        if full {
             return Err(TxError::Full);
         }
         if !chance(self.wire.loss) {
@@ -172,7 +179,8 @@ impl NetQueue for WireCard {
 
 impl Probe for WireCard {
     fn has_work(&self) -> bool {
-        self.broken.load(Ordering::Relaxed) || !self.into.lock().unwrap().is_empty()
+        let room = self.full.load(Ordering::Relaxed) && self.out.lock().unwrap().len() < ROOM;
+        self.broken.load(Ordering::Relaxed) || room || !self.into.lock().unwrap().is_empty()
     }
 
     fn stats(&self) -> NetStats {
@@ -257,6 +265,7 @@ pub fn joined(wire: Wire) -> Joined {
             into: into.clone(),
             aside: (number == 2).then(|| aside.clone()),
             broken,
+            full: Arc::default(),
             taken: false,
         });
         let addresses = vec![(Ipv4Addr::new(10, 0, 0, number).into(), 24)];
