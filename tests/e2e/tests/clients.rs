@@ -126,9 +126,9 @@ fn ping_both_ways_and_both_versions() {
     let received = |text: String| assert!(text.contains("3 packets transmitted, 3 received"), "{text}");
     let ping = ["ping", "-n", "-c", "3", "-i", "0.2"];
     received(run(&namespace, &[], &[&ping[..], &[OUTSIDE]].concat()).succeeded());
-    // The host's own address of IPv6 is there when nobody else has claimed it (RFC 4862 §5.4).
-    let mut six =
-        namespace.inside(&[], &["--", "ping", "-n", "-c", "3", "-i", "1", "-W", "5", rkt_tests_e2e::OUTSIDE_V6]);
+    let gateway = ["--gateway6", rkt_tests_e2e::OUTSIDE_V6];
+    let six = ["--", "ping", "-n", "-c", "3", "-i", "1", "-W", "5", rkt_tests_e2e::OUTSIDE_V6];
+    let mut six = namespace.inside(&gateway, &six);
     let text = String::from_utf8_lossy(&finish(&mut six, b"").stdout).into_owned();
     assert!(text.contains("bytes from"), "{text}");
     let _enclave = namespace.server(namespace.inside(&[], &["--", "sleep", "infinity"]));
