@@ -132,5 +132,7 @@ fn ping_both_ways_and_both_versions() {
     let text = String::from_utf8_lossy(&finish(&mut six, b"").stdout).into_owned();
     assert!(text.contains("bytes from"), "{text}");
     let _enclave = namespace.server(namespace.inside(&[], &["--", "sleep", "infinity"]));
-    received(String::from_utf8(namespace.ask(&[&ping[..], &[INSIDE]].concat(), b"").stdout).unwrap());
+    // It succeeds with the first answer; what was asked before the enclave was there is lost.
+    let text = String::from_utf8(namespace.ask(&[&ping[..], &[INSIDE]].concat(), b"").stdout).unwrap();
+    assert!(text.contains("bytes from"), "{text}");
 }
