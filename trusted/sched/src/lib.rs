@@ -43,7 +43,7 @@ mod api {
         RunCounters, counters, kick_idle, move_to, ready_count, schedule, set_poller, tick, wait_for_others, yield_now,
     };
     pub use crate::idle::{Poller, idle_loop, set_spin};
-    pub use crate::park_lock::{ParkGuard, ParkLock, ParkMutex, ParkMutexGuard};
+    pub use crate::park_lock::{ParkGuard, ParkLock};
     pub use crate::park_rwlock::{AloneGuard, ParkRwLock, SharedGuard};
     pub use crate::share::{Urgency, WEIGHT_NORMAL, weight_of_nice};
     pub use crate::thread::{CurrentThread, KERNEL_STACK_LEN, Thread, current, exit_current, in_thread, spawn};

@@ -90,8 +90,3 @@ unsafe impl lock_api::RawMutex for ParkLock {
         self.release();
     }
 }
-
-/// Data behind a [`ParkLock`].
-pub type ParkMutex<T> = lock_api::Mutex<ParkLock, T>;
-/// What locking a [`ParkMutex`] gives.
-pub type ParkMutexGuard<'a, T> = lock_api::MutexGuard<'a, ParkLock, T>;
