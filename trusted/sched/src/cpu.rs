@@ -2,7 +2,7 @@
 
 use crate::context;
 use crate::idle::Poller;
-use crate::share::Place;
+use crate::share::{Place, raise};
 use crate::thread::{Thread, current};
 use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
@@ -68,7 +68,11 @@ impl Throttle {
         self.used += slice;
     }
 
-    fn is_exhausted(&self, now: u64) -> bool {
+    fn is_exhausted(&self) -> bool {
+        if self.used == 0 {
+            return false;
+        }
+        let now = rkt_platform::tsc();
         let second = Self::SECOND_US * rkt_platform::tsc_per_us();
         now.saturating_sub(self.since) <= second && self.used > second / 20 * 19
     }
@@ -135,8 +139,8 @@ impl Cpu {
     fn push(&self, thread: Arc<Thread>) -> bool {
         let pinned = thread.affinity() != u64::MAX;
         let place = thread.share.place();
-        self.last.fetch_max(place.time(), Ordering::Relaxed);
         let mut queue = self.queue.lock();
+        raise(&self.last, place.time());
         let number = self.next.load(Ordering::Relaxed);
         self.next.store(number + 1, Ordering::Relaxed);
         queue.push(Ready { place, number, thread, pinned });
@@ -196,6 +200,13 @@ fn take_beside(queue: &mut BinaryHeap<Ready>, index: usize, shared: bool) -> Opt
     taken
 }
 
+/// How far a thread that waited comes back ahead of the others: 4 ms of virtual time, in ticks of the
+/// time-stamp counter.
+fn ahead() -> u64 {
+    const AHEAD_US: u64 = 4000;
+    AHEAD_US * rkt_platform::tsc_per_us()
+}
+
 fn cpu(index: usize) -> &'static Cpu {
     &CPUS[index % MAX_CPUS]
 }
@@ -253,7 +264,7 @@ pub(crate) fn enqueue(thread: Arc<Thread>) {
         true => here,
         false => (0..rkt_platform::cpus()).find(|&i| thread.may_run_on(i)).unwrap_or(here),
     };
-    thread.share.wake(cpu(target).floor.load(Ordering::Relaxed));
+    thread.share.wake(cpu(target).floor.load(Ordering::Relaxed), ahead());
     let first = cpu(target).push(thread);
     if target != here {
         rkt_platform::kick(target);
@@ -278,7 +289,7 @@ pub fn kick_idle(here: usize) {
 /// The next thread for this vCPU: its own queue, else another's.
 pub(crate) fn pick() -> Option<Arc<Thread>> {
     let here = rkt_platform::cpu();
-    let shared = own().realtime.is_exhausted(rkt_platform::tsc());
+    let shared = own().realtime.is_exhausted();
     if let Some(thread) = own().picked.take().or_else(|| cpu(here).take_for(here, shared)) {
         return Some(thread);
     }
@@ -307,7 +318,8 @@ pub fn schedule() {
 pub fn yield_now() {
     if any_ready() {
         let this = cpu(rkt_platform::cpu());
-        current().share.go_behind(this.last.load(Ordering::Relaxed), this.floor.load(Ordering::Relaxed));
+        let (last, floor) = (this.last.load(Ordering::Relaxed), this.floor.load(Ordering::Relaxed));
+        current().share.go_behind(last, floor, ahead());
         leave(Leave::Yield);
     }
 }
@@ -355,9 +367,9 @@ fn is_others_turn() -> bool {
     let here = rkt_platform::cpu();
     let me = current();
     // What the slice costs counts already, though it is charged at its end.
-    let slice = ticks_to_ns(me.account().slice(rkt_platform::tsc()));
+    let slice = me.account().slice(rkt_platform::tsc());
     let mine = me.share.place_after(slice);
-    if mine.is_realtime() && own().realtime.is_exhausted(rkt_platform::tsc()) {
+    if mine.is_realtime() && own().realtime.is_exhausted() {
         return any_ready();
     }
     if let Some(first) = cpu(here).first_for(here) {
@@ -436,7 +448,7 @@ fn become_current(thread: Arc<Thread>, now: u64) -> usize {
     switches.store(switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     thread.account().begin(now);
     if !thread.share.place().is_realtime() {
-        cpu(index).floor.fetch_max(thread.share.place().time(), Ordering::Relaxed);
+        raise(&cpu(index).floor, thread.share.place().time());
     }
     // SAFETY: whoever takes a thread from a run queue may use its cells.
     let (sp, state) = unsafe { (*thread.sp.get(), &mut *thread.user.get()) };
@@ -479,7 +491,7 @@ fn charge(thread: &Thread, now: u64, waits: bool) {
     if thread.share.place().is_realtime() {
         own().realtime.charge(now, slice);
     } else {
-        thread.share.charge(ticks_to_ns(slice));
+        thread.share.charge(slice);
     }
 }
 

@@ -11,8 +11,6 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub const WEIGHT_NORMAL: u32 = 1024;
 /// Rank of threads that share by weight; those of real-time threads are below.
 const RANK_SHARED: u32 = 100;
-/// How far a thread that waited comes back ahead of the others: nanoseconds of virtual time.
-const AHEAD: u64 = 4_000_000;
 
 /// How a thread is scheduled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +41,7 @@ pub struct Share {
     rank: AtomicU32,
     /// Weight; 0 for a real-time thread that takes turns, 1 for one that does not.
     weight: AtomicU32,
-    /// Virtual time in nanoseconds.
+    /// Virtual time, in ticks of the time-stamp counter.
     time: AtomicU64,
 }
 
@@ -86,6 +84,13 @@ impl Place {
     }
 }
 
+/// Raises a counter that nobody else writes meanwhile: cheaper than `fetch_max`.
+pub(crate) fn raise(counter: &AtomicU64, to: u64) {
+    if counter.load(Ordering::Relaxed) < to {
+        counter.store(to, Ordering::Relaxed);
+    }
+}
+
 impl Share {
     /// Sets how the thread is scheduled from its next turn on.
     pub(crate) fn set(&self, urgency: Urgency) {
@@ -107,36 +112,39 @@ impl Share {
         Place { rank, time: if rank < RANK_SHARED { 0 } else { self.time.load(Ordering::Relaxed) } }
     }
 
-    /// The place of the thread once it has run for so long.
-    pub(crate) fn place_after(&self, ns: u64) -> Place {
+    /// The place of the thread once it has run for so many ticks.
+    pub(crate) fn place_after(&self, ticks: u64) -> Place {
         let place = self.place();
         if place.is_realtime() {
             place
         } else {
-            Place { time: place.time.saturating_add(self.virtual_ns(ns)), ..place }
+            Place { time: place.time.saturating_add(self.in_virtual_time(ticks)), ..place }
         }
     }
 
-    fn virtual_ns(&self, ns: u64) -> u64 {
-        let weight = u64::from(self.weight.load(Ordering::Relaxed).max(1));
-        ns.saturating_mul(u64::from(WEIGHT_NORMAL)) / weight
+    fn in_virtual_time(&self, ticks: u64) -> u64 {
+        match self.weight.load(Ordering::Relaxed) {
+            WEIGHT_NORMAL => ticks, // spares a division at each switch
+            weight => ticks.saturating_mul(u64::from(WEIGHT_NORMAL)) / u64::from(weight.max(1)),
+        }
     }
 
-    /// The thread ran for so long.
-    pub(crate) fn charge(&self, ns: u64) {
-        let time = self.time.load(Ordering::Relaxed).saturating_add(self.virtual_ns(ns));
+    /// The thread ran for so many ticks.
+    pub(crate) fn charge(&self, ticks: u64) {
+        let time = self.time.load(Ordering::Relaxed).saturating_add(self.in_virtual_time(ticks));
         self.time.store(time, Ordering::Relaxed);
     }
 
-    /// The thread comes back from a wait to a queue whose virtual time is `floor`.
-    pub(crate) fn wake(&self, floor: u64) {
-        self.time.fetch_max(floor.saturating_sub(AHEAD), Ordering::Relaxed);
+    /// The thread comes back from a wait to a queue whose virtual time is `floor`: at most `ahead` before
+    /// it.
+    pub(crate) fn wake(&self, floor: u64, ahead: u64) {
+        raise(&self.time, floor.saturating_sub(ahead));
     }
 
-    /// The thread lets all go first that are in the queue, but for those that have had far more
-    /// than their share.
-    pub(crate) fn go_behind(&self, last: u64, floor: u64) {
-        self.time.fetch_max(last.min(floor.saturating_add(AHEAD)), Ordering::Relaxed);
+    /// The thread lets all go first that are in the queue, but for those that have had more than
+    /// `ahead` beyond their share.
+    pub(crate) fn go_behind(&self, last: u64, floor: u64, ahead: u64) {
+        raise(&self.time, last.min(floor.saturating_add(ahead)));
     }
 
     /// The thread changes to a queue with another virtual time, and keeps its distance.
@@ -149,6 +157,8 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const AHEAD: u64 = 4_000_000;
 
     #[test]
     fn weights_are_tenths_of_a_processor() {
@@ -170,7 +180,7 @@ mod tests {
     #[test]
     fn a_sleeper_is_not_owed_its_sleep() {
         let share = Share::default();
-        share.wake(AHEAD * 10);
+        share.wake(AHEAD * 10, AHEAD);
         assert_eq!(share.place().time(), AHEAD * 9);
         share.migrate(AHEAD * 10, 0);
         assert_eq!(share.place().time(), 0);
