@@ -100,6 +100,10 @@ impl Mappable for RingPages {
         self.0.block(offset).map(|(folio, start)| MappedFolio { folio, start }).ok_or(Errno::EFAULT)
     }
 
+    fn folio_at_hand(&self, offset: u64) -> Result<Option<MappedFolio>> {
+        self.folio(offset).map(Some)
+    }
+
     fn len(&self) -> u64 {
         self.0.size()
     }

@@ -43,6 +43,12 @@ impl ParkRwLock {
         SharedGuard { lock: self }
     }
 
+    /// Takes the lock alone if nobody has it.
+    #[inline]
+    pub fn try_write(&self) -> Option<AloneGuard<'_>> {
+        self.try_alone().map(|()| AloneGuard { lock: self })
+    }
+
     /// Takes the lock alone, parking if need be.
     #[inline]
     pub fn write(&self) -> AloneGuard<'_> {

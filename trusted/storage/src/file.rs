@@ -260,6 +260,18 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The folio at an offset for a mapping, if all of it has its content.
+    fn mapped(&self, content: &Content, offset: u64) -> Option<MappedFolio> {
+        let writable = content.writable_maps.load(Ordering::Acquire) > 0;
+        let (start, folio) = content.pages.write().map(offset, writable)?;
+        if writable {
+            self.shared.note_dirty(self);
+        }
+        Some(MappedFolio { folio, start })
+    }
+}
+
 impl Mappable for Node {
     fn folio(&self, offset: u64) -> Result<MappedFolio> {
         let content = self.regular()?;
@@ -270,12 +282,16 @@ impl Mappable for Node {
         }
         let place = content.pages.read().place(offset, size);
         self.fill(content, place.start, place.start + place.len, size)?;
-        let writable = content.writable_maps.load(Ordering::Acquire) > 0;
-        let (start, folio) = content.pages.write().map(offset, writable).ok_or(Errno::EIO)?;
-        if writable {
-            self.shared.note_dirty(self);
+        self.mapped(content, offset).ok_or(Errno::EIO)
+    }
+
+    fn folio_at_hand(&self, offset: u64) -> Result<Option<MappedFolio>> {
+        let content = self.regular()?;
+        let Some(_work) = content.work.try_write() else { return Ok(None) };
+        if offset >= content.size.load(Ordering::Acquire).next_multiple_of(PAGE) {
+            return Err(Errno::EFAULT);
         }
-        Ok(MappedFolio { folio, start })
+        Ok(self.mapped(content, offset))
     }
 
     fn present(&self, offset: u64, end: u64) -> u64 {

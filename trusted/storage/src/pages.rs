@@ -357,16 +357,16 @@ impl Pages {
         })
     }
 
-    /// The folio for a mapping, all of whose pages have their content. If somebody may write through
+    /// The folio for a mapping, if all of its pages have their content. If somebody may write through
     /// mappings, what it holds is remembered.
     pub fn map(&mut self, at: u64, writable: bool) -> Option<(u64, Arc<Folio>)> {
         let hasher = self.hasher.clone();
-        let (start, page) = self.find_mut(at)?;
+        let (start, page) = self.find_mut(at).filter(|(_, page)| page.present == page.all())?;
         page.mapped = true;
         if writable && page.sums.is_none() {
             page.remember(page.all(), &hasher);
         }
-        (page.present == page.all()).then(|| (start, page.folio.clone()))
+        Some((start, page.folio.clone()))
     }
 
     /// From now on somebody may write through mappings: remembers what those that are there show.

@@ -10,5 +10,5 @@ mod pointer;
 mod prefault;
 
 pub use io::{IoSink, IoSource, IoVec};
-pub use pointer::{UserPtr, UserSlice, read_c_string};
+pub use pointer::{UserPtr, UserSlice, UserWord, read_c_string};
 pub use prefault::{set_prefault, watch_copies};

@@ -193,29 +193,47 @@ impl<T: IntoBytes + Immutable> UserPtr<T> {
 }
 
 impl UserPtr<u32> {
-    fn word(&self) -> Result<u64> {
+    /// The futex word here, whose page is shown for that.
+    ///
+    /// # Errors
+    /// `EINVAL` if not aligned, `EFAULT` outside of user memory.
+    pub fn word(&self) -> Result<UserWord> {
         if !self.addr.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
         UserSlice::new(self.addr, 4)?;
+        Ok(UserWord { addr: self.addr }.shown())
+    }
+}
+
+/// A futex word. Access to it never waits for its page, so that it may be looked at under a lock:
+/// a page that is hidden is `EFAULT`.
+#[derive(Clone, Copy, Debug)]
+pub struct UserWord {
+    addr: u64,
+}
+
+impl UserWord {
+    /// The same with its page shown again; waits for that if need be.
+    pub fn shown(self) -> Self {
         prefault(self.addr, 4);
-        Ok(self.addr)
+        self
     }
 
-    /// Loads a futex word atomically.
+    /// Loads the word atomically.
     ///
     /// # Errors
-    /// `EINVAL` if not aligned, `EFAULT`.
+    /// `EFAULT`.
     pub fn load(&self) -> Result<u32> {
-        rkt_platform::load_user(self.word()?).map_err(|UserFault| Errno::EFAULT)
+        rkt_platform::load_user(self.addr).map_err(|UserFault| Errno::EFAULT)
     }
 
-    /// Compares and exchanges a futex word; gives the value found.
+    /// Compares and exchanges the word; gives the value found.
     ///
     /// # Errors
-    /// `EINVAL` if not aligned, `EFAULT`.
+    /// `EFAULT`.
     pub fn compare_exchange(&self, old: u32, new: u32) -> Result<u32> {
-        rkt_platform::compare_exchange_user(self.word()?, old, new).map_err(|UserFault| Errno::EFAULT)
+        rkt_platform::compare_exchange_user(self.addr, old, new).map_err(|UserFault| Errno::EFAULT)
     }
 }
 

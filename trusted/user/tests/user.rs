@@ -91,16 +91,16 @@ fn values_cross_page_edges_and_fault_whole() {
 #[test]
 fn futex_words_are_aligned_and_exchanged() {
     mapped(|| {
-        let word = UserPtr::<u32>::new(BASE + 8);
-        assert_eq!(word.compare_exchange(0, 5), Ok(0));
-        assert_eq!(word.compare_exchange(0, 6), Ok(5));
-        assert_eq!(word.load(), Ok(5));
-        assert_eq!(UserPtr::<u32>::new(BASE + 2).load(), Err(Errno::EINVAL));
-        assert_eq!(UserPtr::<u32>::new(BASE + 2).compare_exchange(0, 0), Err(Errno::EINVAL));
-        assert_eq!(UserPtr::<u32>::new(HOLE).load(), Err(Errno::EFAULT));
-        assert_eq!(UserPtr::<u32>::new(HOLE - PAGE).load(), Ok(0));
-        assert_eq!(UserPtr::<u32>::new(HOLE - PAGE).compare_exchange(0, 0), Err(Errno::EFAULT), "read-only");
-        assert_eq!(UserPtr::<u32>::new(USER_END).load(), Err(Errno::EFAULT));
+        let word = |at| UserPtr::<u32>::new(at).word();
+        let first = word(BASE + 8).unwrap();
+        assert_eq!(first.compare_exchange(0, 5), Ok(0));
+        assert_eq!(first.compare_exchange(0, 6), Ok(5));
+        assert_eq!(first.shown().load(), Ok(5));
+        assert_eq!(word(BASE + 2).err(), Some(Errno::EINVAL));
+        assert_eq!(word(HOLE).unwrap().load(), Err(Errno::EFAULT));
+        assert_eq!(word(HOLE - PAGE).unwrap().load(), Ok(0));
+        assert_eq!(word(HOLE - PAGE).unwrap().compare_exchange(0, 0), Err(Errno::EFAULT), "read-only");
+        assert_eq!(word(USER_END).err(), Some(Errno::EFAULT));
     });
 }
 

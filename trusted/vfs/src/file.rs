@@ -47,6 +47,13 @@ pub trait Mappable: Send + Sync {
     /// `EFAULT` if the offset lies behind the page of the last byte: SIGBUS; `ENOSPC`, `EIO`.
     fn folio(&self, offset: u64) -> Result<MappedFolio>;
 
+    /// [`Mappable::folio`] without waiting: none if the content has to be read first, or if somebody is
+    /// at work on the file.
+    ///
+    /// # Errors
+    /// As [`Mappable::folio`].
+    fn folio_at_hand(&self, offset: u64) -> Result<Option<MappedFolio>>;
+
     /// Up to where from `offset` on, but not beyond `end`, [`Mappable::folio`] has the content at
     /// hand. An area that is small is shown at once as far as that.
     fn present(&self, offset: u64, end: u64) -> u64 {

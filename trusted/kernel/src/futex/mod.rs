@@ -24,7 +24,7 @@ use rkt_linux_abi::general::FUTEX_BITSET_MATCH_ANY;
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::{CurrentThread, Timer, WaitError};
 use rkt_sync::{Mutex, MutexGuard};
-use rkt_user::UserPtr;
+use rkt_user::UserWord;
 use smallvec::SmallVec;
 
 /// Where a task stands.
@@ -131,7 +131,7 @@ pub fn wait(
     task: &Arc<Task>,
     thread: &CurrentThread,
     key: Key,
-    word: UserPtr<u32>,
+    word: UserWord,
     expected: u32,
     bitset: u32,
     deadline: Option<u64>,
@@ -231,7 +231,7 @@ impl Pair {
 /// # Errors
 /// `EAGAIN` if the word has not the expected value, `EFAULT`, `ENOMEM`.
 pub fn requeue(
-    (from, word): (Key, UserPtr<u32>),
+    (from, word): (Key, UserWord),
     to: Key,
     wake: usize,
     move_: usize,
@@ -285,13 +285,7 @@ pub fn requeue(
 ///
 /// # Errors
 /// `EFAULT`; `ENOSYS` for an unknown operation.
-pub fn wake_op(
-    first: Key,
-    (second, word): (Key, UserPtr<u32>),
-    n1: usize,
-    n2: usize,
-    operation: WakeOp,
-) -> Result<usize> {
+pub fn wake_op(first: Key, (second, word): (Key, UserWord), n1: usize, n2: usize, operation: WakeOp) -> Result<usize> {
     let mut woken = Woken::new();
     let mut more = Woken::new();
     let mut result;

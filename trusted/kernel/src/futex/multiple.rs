@@ -8,14 +8,14 @@ use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::FUTEX_BITSET_MATCH_ANY;
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::{CurrentThread, Timer};
-use rkt_user::UserPtr;
+use rkt_user::UserWord;
 
 /// One of the words.
 pub struct Word {
     /// Which it is.
     pub key: Key,
     /// Where it is.
-    pub address: UserPtr<u32>,
+    pub address: UserWord,
     /// What it has to hold.
     pub expected: u32,
 }

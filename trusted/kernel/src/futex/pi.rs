@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{FUTEX_BITSET_MATCH_ANY, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::{CurrentThread, WaitError};
-use rkt_user::UserPtr;
+use rkt_user::UserWord;
 
 fn wait_errno(error: WaitError) -> Errno {
     match error {
@@ -21,7 +21,7 @@ fn wait_errno(error: WaitError) -> Errno {
 
 /// Tries to take a lock for a task; says whether it has it now. If not, the owner knows of waiters
 /// from then on if there are to be any (`waits`).
-fn try_lock(word: UserPtr<u32>, tid: u32, waits: bool) -> Result<bool> {
+fn try_lock(word: UserWord, tid: u32, waits: bool) -> Result<bool> {
     loop {
         let found = word.load()?;
         let owner = found & FUTEX_TID_MASK;
@@ -53,7 +53,7 @@ pub fn lock_pi(
     task: &Arc<Task>,
     thread: &CurrentThread,
     key: Key,
-    word: UserPtr<u32>,
+    word: UserWord,
     wait: bool,
     deadline: Option<u64>,
 ) -> Result<()> {
@@ -72,7 +72,7 @@ pub fn lock_pi(
         }
         stay(task, thread, deadline).map_err(wait_errno)?;
         // Woken by the owner that passed the lock on, or by one that died.
-        if word.load()? & FUTEX_TID_MASK == me {
+        if word.shown().load()? & FUTEX_TID_MASK == me {
             return Ok(());
         }
     }
@@ -94,7 +94,7 @@ fn take_heir(bucket: &mut Bucket, key: Key) -> Woken {
 ///
 /// # Errors
 /// `EPERM` if the task has not the lock, `EFAULT`.
-pub fn unlock_pi(task: &Task, key: Key, word: UserPtr<u32>) -> Result<()> {
+pub fn unlock_pi(task: &Task, key: Key, word: UserWord) -> Result<()> {
     let next = {
         let mut bucket = bucket(key.bucket());
         let mut found = word.load()?;
@@ -115,7 +115,7 @@ pub fn unlock_pi(task: &Task, key: Key, word: UserPtr<u32>) -> Result<()> {
 }
 
 /// The owner of a lock died: the first waiter gets it, with the news.
-pub(super) fn owner_died(key: Key, word: UserPtr<u32>, found: u32) -> Result<()> {
+pub(super) fn owner_died(key: Key, word: UserWord, found: u32) -> Result<()> {
     let next = {
         let mut bucket = bucket(key.bucket());
         if word.compare_exchange(found, heir(&bucket, key) | FUTEX_OWNER_DIED)? != found {
@@ -135,8 +135,8 @@ pub(super) fn owner_died(key: Key, word: UserPtr<u32>, found: u32) -> Result<()>
 pub fn wait_requeue_pi(
     task: &Arc<Task>,
     thread: &CurrentThread,
-    (from, word, expected): (Key, UserPtr<u32>, u32),
-    (to, lock): (Key, UserPtr<u32>),
+    (from, word, expected): (Key, UserWord, u32),
+    (to, lock): (Key, UserWord),
     bitset: u32,
     deadline: Option<u64>,
 ) -> Result<()> {
@@ -149,7 +149,7 @@ pub fn wait_requeue_pi(
         enter(&mut bucket, index, from, bitset, task, Kind::Lock(to))?;
     }
     let waited = stay(task, thread, deadline);
-    let has_lock = lock.load()? & FUTEX_TID_MASK == task.tid as u32;
+    let has_lock = lock.shown().load()? & FUTEX_TID_MASK == task.tid as u32;
     match waited {
         Ok(()) if has_lock => Ok(()),
         Ok(()) => lock_pi(task, thread, to, lock, true, deadline),
@@ -164,8 +164,8 @@ pub fn wait_requeue_pi(
 /// `EAGAIN` if the word has not the expected value, `EINVAL` if a waiter does not wait for this,
 /// `EFAULT`, `ENOMEM`, and those of [`lock_pi`].
 pub fn requeue_pi(
-    (from, word, expected): (Key, UserPtr<u32>, u32),
-    (to, lock): (Key, UserPtr<u32>),
+    (from, word, expected): (Key, UserWord, u32),
+    (to, lock): (Key, UserWord),
     move_: usize,
 ) -> Result<usize> {
     let (from_index, to_index) = (from.bucket(), to.bucket());
@@ -208,7 +208,7 @@ pub fn requeue_pi(
 }
 
 /// The new owner has to unlock through the kernel: others may be waiting.
-fn mark_waiters(word: UserPtr<u32>) -> Result<()> {
+fn mark_waiters(word: UserWord) -> Result<()> {
     let mut found = word.load()?;
     loop {
         let seen = word.compare_exchange(found, found | FUTEX_WAITERS)?;

@@ -64,8 +64,8 @@ fn walk(task: &Task, address: u64) -> Result<()> {
 
 /// Leaves one lock.
 fn leave(task: &Task, address: u64, pi: bool, pending: bool) -> Result<()> {
-    let word = UserPtr::<u32>::new(address);
     let key = Key::shared(task, address)?;
+    let word = UserPtr::<u32>::new(address).word()?;
     loop {
         let found = word.load()?;
         if found & FUTEX_TID_MASK != task.tid as u32 {

@@ -1,8 +1,10 @@
 //! madvise(2).
 
 use super::area::{Area, Backing};
-use super::map::range;
+use super::content::{Lack, with_content};
+use super::map::{content_of, range};
 use super::space::{Inner, Mm, map_errno};
+use alloc::vec::Vec;
 use rkt_linux_abi::general::{
     FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK,
     MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
@@ -49,45 +51,66 @@ impl Mm {
         if start == end {
             return Ok(());
         }
-        let mut inner = self.lock();
-        if matches!(advice, MADV_POPULATE_READ | MADV_POPULATE_WRITE) {
-            return populate(&inner, start, end, advice == MADV_POPULATE_WRITE);
-        }
-        let covered = inner.is_covered(start, end);
-        let parts: alloc::vec::Vec<Area> = inner.overlapping(start, end).map(|area| area.part(start, end)).collect();
-        for part in parts {
-            self.advise_part(&mut inner, part, advice)?;
-        }
+        let covered = match advice {
+            MADV_POPULATE_READ | MADV_POPULATE_WRITE => {
+                return populate(&self.lock(), start, end, advice == MADV_POPULATE_WRITE);
+            }
+            MADV_REMOVE => {
+                let (parts, covered) = parts(&self.lock_to_look(), start, end);
+                parts.iter().try_for_each(punch)?;
+                covered
+            }
+            _ => with_content(|| self.try_advise(start, end, advice))?,
+        };
         if covered { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
-    fn advise_part(&self, inner: &mut Inner, part: Area, advice: u32) -> Result<()> {
+    /// Says whether all of the range is mapped.
+    fn try_advise(&self, start: u64, end: u64, advice: u32) -> Result<bool, Lack> {
+        let mut inner = self.lock();
+        let (parts, covered) = parts(&inner, start, end);
+        for part in parts {
+            self.advise_part(&mut inner, part, advice)?;
+        }
+        Ok(covered)
+    }
+
+    fn advise_part(&self, inner: &mut Inner, part: Area, advice: u32) -> Result<(), Lack> {
         match advice {
             MADV_DONTNEED | MADV_FREE => self.discard(&part, advice),
-            MADV_REMOVE => punch(&part),
-            MADV_DONTFORK | MADV_DOFORK => mark(inner, &part, |area| area.marks.dont_fork = advice == MADV_DONTFORK),
-            MADV_WIPEONFORK if !part.is_anonymous() => Err(Errno::EINVAL),
+            MADV_DONTFORK | MADV_DOFORK => {
+                Ok(mark(inner, &part, |area| area.marks.dont_fork = advice == MADV_DONTFORK)?)
+            }
+            MADV_WIPEONFORK if !part.is_anonymous() => Err(Errno::EINVAL.into()),
             MADV_WIPEONFORK | MADV_KEEPONFORK => {
-                mark(inner, &part, |area| area.marks.wipe_on_fork = advice == MADV_WIPEONFORK)
+                Ok(mark(inner, &part, |area| area.marks.wipe_on_fork = advice == MADV_WIPEONFORK)?)
             }
             // Which pages are resident is the host's affair; the others are hints.
             _ => Ok(()),
         }
     }
 
-    fn discard(&self, part: &Area, advice: u32) -> Result<()> {
+    fn discard(&self, part: &Area, advice: u32) -> Result<(), Lack> {
         if part.marks.locked {
-            return Err(Errno::EINVAL);
+            return Err(Errno::EINVAL.into());
         }
         match &part.backing {
-            Backing::Anonymous => rkt_platform::discard(part.start, part.len()).map_err(map_errno),
-            _ if advice == MADV_FREE => Err(Errno::EINVAL),
+            Backing::Anonymous => Ok(rkt_platform::discard(part.start, part.len()).map_err(map_errno)?),
+            _ if advice == MADV_FREE => Err(Errno::EINVAL.into()),
             // A private copy of a file goes back to the file's bytes.
-            Backing::Copy { .. } => self.show(part.clone()).map(drop),
-            Backing::Reserved => Err(Errno::EINVAL),
+            Backing::Copy { .. } => {
+                let content = content_of(part)?;
+                Ok(self.show(part.clone(), &content).map(drop)?)
+            }
+            Backing::Reserved => Err(Errno::EINVAL.into()),
             Backing::File(_) | Backing::Shared(_) => Ok(()),
         }
     }
+}
+
+/// The parts of areas that lie within `start..end`, and whether they cover it.
+fn parts(inner: &Inner, start: u64, end: u64) -> (Vec<Area>, bool) {
+    (inner.overlapping(start, end).map(|area| area.part(start, end)).collect(), inner.is_covered(start, end))
 }
 
 /// Changes how the areas of a range are marked.

@@ -2,9 +2,11 @@
 
 use super::PlainRanges;
 use super::area::{Area, Backing};
+use super::content::{Held, Lack, with_content};
 use super::space::{Inner, Mm};
 use crate::{process, task};
 use alloc::sync::Arc;
+use rkt_linux_abi::Result;
 use rkt_platform::{Protection, USER_END};
 use rkt_vfs::Inode;
 
@@ -28,9 +30,15 @@ const EXECUTE: u64 = 16;
 
 /// Looks up why an access at `addr` faulted; shows the page if that is all that is missing.
 pub fn classify(mm: &Mm, addr: u64, error: u64) -> FaultCause {
+    // Content that cannot be read is SIGBUS, as no room for a hole's folio is.
+    with_content(|| look_up(mm, addr, error)).unwrap_or(FaultCause::BehindEnd)
+}
+
+fn look_up(mm: &Mm, addr: u64, error: u64) -> Result<FaultCause, Lack> {
     let mut inner = mm.lock();
     let Some(area) = inner.find_mut(addr) else {
-        return if grow_down(mm, &mut inner, addr) { FaultCause::Allowed } else { FaultCause::NotMapped };
+        let grown = grow_down(mm, &mut inner, addr);
+        return Ok(if grown { FaultCause::Allowed } else { FaultCause::NotMapped });
     };
     let Protection { read, write, execute } = area.protection;
     let allowed = match error {
@@ -39,22 +47,21 @@ pub fn classify(mm: &Mm, addr: u64, error: u64) -> FaultCause {
         _ => read || write || execute,
     };
     if !allowed {
-        return FaultCause::NotAllowed;
+        return Ok(FaultCause::NotAllowed);
     }
     let place = area.place();
-    match &mut area.backing {
-        // No room for a hole's folio is SIGBUS as well.
-        Backing::File(view) | Backing::Shared(view) => match view.touch(place, addr) {
-            Ok(()) => FaultCause::Allowed,
-            Err(_) => FaultCause::BehindEnd,
-        },
+    Ok(match &mut area.backing {
+        Backing::File(view) | Backing::Shared(view) => {
+            view.touch(place, addr)?;
+            FaultCause::Allowed
+        }
         Backing::Copy { file, offset } => {
             let at = *offset + (addr - place.start);
             let behind = file.ops().map(file).is_ok_and(|object| at >= object.len().next_multiple_of(4096));
             if behind { FaultCause::BehindEnd } else { FaultCause::Allowed }
         }
         Backing::Anonymous | Backing::Reserved => FaultCause::Allowed,
-    }
+    })
 }
 
 /// Bytes that stay free below an area that grows down (stack_guard_gap of the kernel).
@@ -74,7 +81,7 @@ fn grow_down(mm: &Mm, inner: &mut Inner, addr: u64) -> bool {
     if blocked || above.end - start > inner.limits.stack || !inner.may_grow(grown.len(), grown.is_data()) {
         return false;
     }
-    mm.show(grown).and_then(|grown| inner.insert(grown)).is_ok()
+    mm.show(grown, &Held::new()).and_then(|grown| inner.insert(grown)).is_ok()
 }
 
 /// Most bytes that are shown ahead of one copy: the copy ends there, if it is longer.
@@ -101,25 +108,25 @@ pub fn show_for_copy(mm: &Mm, addr: u64, len: usize) {
 }
 
 fn show(mm: &Mm, start: u64, end: u64, plain: impl Fn(u64, u64, u64)) {
-    if !mm.hides() {
-        return;
+    if mm.hides() {
+        let _ = with_content(|| try_show(mm, start, end, &plain));
     }
+}
+
+fn try_show(mm: &Mm, start: u64, end: u64, plain: impl Fn(u64, u64, u64)) -> Result<(), Lack> {
     let generation = PlainRanges::generation();
     let mut inner = mm.lock_to_look();
     let mut at = start;
     while at < end {
-        let Some(area) = inner.find_mut(at) else { return };
+        let Some(area) = inner.find_mut(at) else { return Ok(()) };
         let place = area.place();
         match area.backing.view_mut() {
-            Some(view) => {
-                if view.show_range(place, at, end.min(place.end)).is_err() {
-                    return;
-                }
-            }
+            Some(view) => view.show_range(place, at, end.min(place.end))?,
             None => plain(generation, place.start, place.end),
         }
         at = place.end;
     }
+    Ok(())
 }
 
 /// A file became shorter: mappings of what is gone fault from now on. Those of other address

@@ -1,14 +1,17 @@
 //! mmap(2), munmap(2), mprotect(2), brk(2), madvise(2).
 
 use super::area::{Area, Backing, Marks};
+use super::content::{Held, Lack, all_at_hand, with_content};
+use super::fault;
 use super::space::{Inner, Mm, map_errno};
-use super::view::View;
+use super::view::{Place, View};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use rkt_linux_abi::general::{F_SEAL_FUTURE_WRITE, F_SEAL_WRITE};
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_platform::{Protection, USER_END, USER_START};
 use rkt_user::{IoSink, UserSlice};
-use rkt_vfs::{Mappable, OpenFile, tmpfs};
+use rkt_vfs::{Mappable, MappedFolio, OpenFile, tmpfs};
 
 /// Bytes of a page.
 pub const PAGE: u64 = PAGE_SIZE as u64;
@@ -72,8 +75,9 @@ impl Mm {
         if !inner.may_grow(len.saturating_sub(inner.mapped_within(start, end)), is_data) {
             return Err(Errno::ENOMEM);
         }
-        // What was shown there is held until it is replaced.
-        let _replaced = fixed.then(|| inner.remove(start, end));
+        if fixed {
+            inner.forget(start, end);
+        }
         if fixed && inner.unreserved(start, end) != [(start, end)] {
             return Err(Errno::ENOMEM);
         }
@@ -91,12 +95,26 @@ impl Mm {
             shared: request.shared,
             marks: request.marks,
         };
-        let area = self.show(area).inspect_err(|_| {
+        let area = self.show(area, &Held::new()).inspect_err(|_| {
             // The place may be half mapped: leave nothing behind.
             let _ = rkt_platform::unmap(start, len);
         })?;
+        let rest = match &area.backing {
+            Backing::Copy { file, .. } => Rest::Copy(file.ops().map(file)?),
+            Backing::File(view) if view.is_mostly_at_hand(area.place()) => Rest::Show,
+            _ => Rest::Nothing,
+        };
         inner.insert(area)?;
         drop(inner);
+        match (rest, request.file) {
+            (Rest::Copy(object), Some((_, offset))) => {
+                fill_copy(&object, offset, start, end).inspect_err(|_| {
+                    let _ = self.unmap(start, len);
+                })?;
+            }
+            (Rest::Show, _) => fault::show_for_copy(self, start, len as usize),
+            _ => {}
+        }
         if request.populate && request.protection.read {
             rkt_platform::populate(start, len, request.protection.write);
         }
@@ -113,8 +131,7 @@ impl Mm {
             return Err(Errno::EINVAL);
         }
         let mut inner = self.lock();
-        // What is shown is held until it is unmapped.
-        let _removed = inner.remove(start, end);
+        inner.forget(start, end);
         for (start, end) in inner.unreserved(start, end) {
             rkt_platform::unmap(start, end - start).map_err(map_errno)?;
         }
@@ -127,37 +144,48 @@ impl Mm {
     /// `EINVAL`, `ENOMEM` if a page is not mapped, `EACCES` for a shared file not open for writing.
     pub fn protect(&self, addr: u64, len: u64, protection: Protection) -> Result<()> {
         let (start, end) = range(addr, len)?;
-        let mut inner = self.lock();
         if start == end {
             return Ok(());
         }
+        with_content(|| self.try_protect(start, end, protection))
+    }
+
+    fn try_protect(&self, start: u64, end: u64, protection: Protection) -> Result<(), Lack> {
+        let mut inner = self.lock();
         let covered = inner.is_covered(start, end);
         let denied = protection.write
             && inner
                 .overlapping(start, end)
                 .any(|area| area.shared && matches!(&area.backing, Backing::File(view) if !view.may_write()));
         if denied {
-            return Err(Errno::EACCES);
+            return Err(Errno::EACCES.into());
         }
         let becomes_data = |area: &Area| Area { protection, ..area.part(start, end) }.is_data() && !area.is_data();
         let more: u64 =
             inner.overlapping(start, end).filter(|area| becomes_data(area)).map(|a| a.part(start, end).len()).sum();
         if more > 0 && !inner.may_grow(more, true) && inner.may_grow(more, false) {
-            return Err(Errno::ENOMEM);
+            return Err(Errno::ENOMEM.into());
         }
+        let copies = |area: &Area| protection.write && !area.shared && matches!(area.backing, Backing::File(_));
+        let content: Vec<Held> = inner
+            .overlapping(start, end)
+            .filter(|area| copies(area))
+            .map(|area| content_of(&copy_of(area.part(start, end), protection)))
+            .collect::<Result<_, _>>()?;
+        let mut content = content.iter();
         for mut area in inner.remove(start, end) {
-            if protection.write && !area.shared && matches!(area.backing, Backing::File(_)) {
-                area = self.show(copy_of(area, protection))?;
+            if copies(&area) {
+                area = self.show(copy_of(area, protection), content.next().unwrap_or(&Held::new()))?;
             } else if area.backing.view().is_some() && self.hides() {
                 // The stand-ins keep having no rights.
-                area = self.show(Area { protection, ..area })?;
+                area = self.show(Area { protection, ..area }, &Held::new())?;
             } else {
                 rkt_platform::protect(area.start, area.len(), protection).map_err(map_errno)?;
                 area.protection = protection;
             }
             inner.insert(area)?;
         }
-        if covered { Ok(()) } else { Err(Errno::ENOMEM) }
+        if covered { Ok(()) } else { Err(Errno::ENOMEM.into()) }
     }
 
     /// brk(2): moves the end of the heap if possible; gives where it is then.
@@ -169,7 +197,7 @@ impl Mm {
             return layout.brk;
         }
         if new < old {
-            let _removed = inner.remove(new, old);
+            inner.forget(new, old);
             if rkt_platform::unmap(new, old - new).is_err() {
                 return layout.brk;
             }
@@ -197,13 +225,14 @@ impl Mm {
         wanted
     }
 
-    /// Makes the platform's mappings for an area that is not shown yet.
-    pub(super) fn show(&self, mut area: Area) -> Result<Area> {
+    /// Makes the platform's mappings for an area that is not shown yet. A private copy of a file gets the
+    /// bytes that are held for it ([`content_of`]), else zeroes.
+    pub(super) fn show(&self, mut area: Area, content: &Held) -> Result<Area> {
         let place = area.place();
         let (start, end, protection) = (area.start, area.end, area.protection);
         match &mut area.backing {
             Backing::Anonymous => rkt_platform::map_anon(start, end - start, protection).map_err(map_errno)?,
-            Backing::Copy { file, offset } => copy_file(file, *offset, start, end, protection)?,
+            Backing::Copy { file, offset } => show_copy(file, *offset, place, content)?,
             Backing::File(view) | Backing::Shared(view) => {
                 if view.show(place)? {
                     self.note_hidden();
@@ -286,30 +315,67 @@ fn copy_of(area: Area, protection: Protection) -> Area {
     Area { backing, protection, ..area }
 }
 
-/// Fills fresh private memory with a file's bytes.
-fn copy_file(file: &Arc<OpenFile>, offset: u64, start: u64, end: u64, protection: Protection) -> Result<()> {
+/// What a private copy of a file is made of; of other areas nothing.
+///
+/// # Errors
+/// Content that is missing; `EIO`, `ENOMEM`.
+pub(super) fn content_of(area: &Area) -> Result<Held, Lack> {
+    match &area.backing {
+        Backing::Copy { file, offset } => {
+            all_at_hand(&file.ops().map(file)?, *offset, offset.saturating_add(area.len()))
+        }
+        _ => Ok(Held::new()),
+    }
+}
+
+/// Fresh private memory with the bytes of a file that are at hand.
+fn show_copy(file: &Arc<OpenFile>, offset: u64, place: Place, content: &Held) -> Result<()> {
     let writable = Protection { read: true, write: true, execute: false };
-    rkt_platform::map_anon(start, end - start, writable).map_err(map_errno)?;
+    let (start, end, protection) = (place.start, place.end, place.protection);
+    let first = if content.is_empty() { protection } else { writable };
+    rkt_platform::map_anon(start, end - start, first).map_err(map_errno)?;
     let object = file.ops().map(file)?;
-    let len = object.len().saturating_sub(offset).min(end - start);
-    // The file may have been opened without O_RDONLY checks being due: mapping implies reading.
-    let mut sink = IoSink::mapped(UserSlice::new(start, len as usize)?);
+    let mut sink = IoSink::mapped(UserSlice::new(start, copied(object.as_ref(), offset, end - start))?);
+    for mapped in content {
+        put(&mut sink, mapped, offset.max(mapped.start))?;
+    }
+    if first != protection {
+        rkt_platform::protect(start, end - start, protection).map_err(map_errno)?;
+    }
+    hide_beyond(object.as_ref(), offset, start, end)
+}
+
+/// Bytes of a file from an offset on, but not more than `most`.
+fn copied(object: &dyn Mappable, offset: u64, most: u64) -> usize {
+    object.len().saturating_sub(offset).min(most) as usize
+}
+
+fn put(sink: &mut IoSink<'_>, mapped: &MappedFolio, at: u64) -> Result<usize> {
+    let within = (at - mapped.start) as usize;
+    sink.put_folio(&mapped.folio, within, mapped.folio.size().saturating_sub(within))
+}
+
+/// Fills fresh private memory that may be written with a file's bytes, reading them if need be.
+fn fill_copy(object: &Arc<dyn Mappable>, offset: u64, start: u64, end: u64) -> Result<()> {
+    let mut sink = IoSink::mapped(UserSlice::new(start, copied(object.as_ref(), offset, end - start))?);
     let mut at = offset;
     while sink.remaining() > 0 {
-        let piece = object.folio(at)?;
-        let within = (at - piece.start) as usize;
-        let n = sink.put_folio(&piece.folio, within, piece.folio.size().saturating_sub(within))?;
+        let n = put(&mut sink, &object.folio(at)?, at)?;
         if n == 0 {
             break;
         }
         at += n as u64;
     }
-    hide_beyond(object.as_ref(), offset, start, end)?;
-    if protection == writable {
-        Ok(())
-    } else {
-        rkt_platform::protect(start, end - start, protection).map_err(map_errno)
-    }
+    Ok(())
+}
+
+/// What is still to be done for a new mapping when the areas are no longer locked.
+enum Rest {
+    Nothing,
+    /// A private copy gets the file's bytes.
+    Copy(Arc<dyn Mappable>),
+    /// What the file has not at hand is read and shown.
+    Show,
 }
 
 /// Pages behind the file's last one are mapped without any right: touching them is SIGBUS.

@@ -7,6 +7,7 @@
 
 mod advise;
 mod area;
+mod content;
 mod copy;
 mod fault;
 mod lock;

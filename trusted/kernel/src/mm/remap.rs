@@ -1,7 +1,8 @@
 //! mremap(2).
 
 use super::area::{Area, Backing};
-use super::map::PAGE;
+use super::content::{Held, Lack, with_content};
+use super::map::{PAGE, content_of};
 use super::space::{Inner, Mm, map_errno};
 use rkt_linux_abi::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 use rkt_linux_abi::{Errno, Result};
@@ -35,15 +36,26 @@ impl Mm {
         let old_len = old_len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
         let (start, end) = (addr, addr.checked_add(old_len).ok_or(Errno::EINVAL)?);
         let target = if fixed { Some(check_target(start, end, new_addr, new_len)?) } else { None };
+        with_content(|| self.try_remap((start, end), new_len, target, (moves, stays), lock_limit))
+    }
+
+    fn try_remap(
+        &self,
+        (start, end): (u64, u64),
+        new_len: u64,
+        target: Option<u64>,
+        (moves, stays): (bool, bool),
+        lock_limit: u64,
+    ) -> Result<u64, Lack> {
         let mut inner = self.lock();
         let area = inner.find(start).ok_or(Errno::EFAULT)?.clone();
         if matches!(area.backing, Backing::Reserved) {
-            return Err(Errno::EFAULT);
+            return Err(Errno::EFAULT.into());
         }
         // An old length of 0 asks for a second mapping of shared memory.
         let twice = start == end;
         if twice && !(area.shared && moves) {
-            return Err(Errno::EINVAL);
+            return Err(Errno::EINVAL.into());
         }
         let in_place = target.is_none() && !twice && !stays;
         if in_place && new_len <= end - start {
@@ -51,18 +63,19 @@ impl Mm {
             return Ok(start);
         }
         if end > area.end {
-            return Err(Errno::EFAULT);
+            return Err(Errno::EFAULT.into());
         }
         if in_place {
             may_grow(&inner, &area, new_len - (end - start), lock_limit)?;
             let grown = start.checked_add(new_len).filter(|&grown| grown <= USER_END).ok_or(Errno::ENOMEM)?;
             if area.end == end && inner.is_free(end, grown) {
-                let more = self.show(part_anew(&area, end, grown))?;
-                inner.insert(more)?;
+                let more = part_anew(&area, end, grown);
+                let content = content_of(&more)?;
+                inner.insert(self.show(more, &content)?)?;
                 return Ok(start);
             }
             if !moves {
-                return Err(Errno::ENOMEM);
+                return Err(Errno::ENOMEM.into());
             }
         }
         if new_len > end - start && (target.is_some() || twice) || stays {
@@ -77,7 +90,7 @@ impl Mm {
         if end > USER_END {
             return Err(Errno::EINVAL);
         }
-        let _removed = inner.remove(start, end);
+        inner.forget(start, end);
         for (start, end) in inner.unreserved(start, end) {
             rkt_platform::unmap(start, end - start).map_err(map_errno)?;
         }
@@ -86,24 +99,26 @@ impl Mm {
 
     /// Moves an area, or with `stays` makes it anew at its new place: private pages move there,
     /// too, and the old place reads as zeroes.
-    fn move_area(&self, inner: &mut Inner, area: Area, new_len: u64, target: u64, stays: bool) -> Result<u64> {
-        let _replaced = inner.remove(target, target + new_len);
+    fn move_area(&self, inner: &mut Inner, area: Area, new_len: u64, target: u64, stays: bool) -> Result<u64, Lack> {
+        let more = (new_len > area.len()).then(|| part_anew(&area, area.end, area.start + new_len));
+        let content = more.as_ref().map_or_else(|| Ok(Held::new()), content_of)?;
+        inner.forget(target, target + new_len);
         if inner.unreserved(target, target + new_len) != [(target, target + new_len)] {
-            return Err(Errno::ENOMEM);
+            return Err(Errno::ENOMEM.into());
         }
         let mut moved = Area { start: target, end: target + new_len, ..area.part(area.start, area.end) };
         if area.backing.view().is_some() {
             // Aliases are made anew.
-            moved = self.show(moved)?;
-        } else if matches!(area.backing, Backing::Copy { .. }) && new_len > area.len() {
+            moved = self.show(moved, &content)?;
+        } else if let Some(more) = more.filter(|more| matches!(more.backing, Backing::Copy { .. })) {
             // What is new of a private mapping shows the file.
             rkt_platform::move_pages(area.start, area.len(), area.len(), target).map_err(map_errno)?;
-            self.show(part_anew(&area, area.end, area.start + new_len).moved_to(target + area.len()))?;
+            self.show(more.moved_to(target + area.len()), &content)?;
         } else {
             rkt_platform::move_pages(area.start, area.len().min(new_len), new_len, target).map_err(map_errno)?;
         }
         if !stays {
-            let _removed = inner.remove(area.start, area.end);
+            inner.forget(area.start, area.end);
             rkt_platform::unmap(area.start, area.len()).map_err(map_errno)?;
         } else if area.backing.view().is_none() {
             rkt_platform::map_anon(area.start, area.len(), area.protection).map_err(map_errno)?;

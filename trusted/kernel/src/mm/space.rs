@@ -5,6 +5,7 @@ use crate::users::Users;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{MapError, Protection, SpaceId, USER_END, USER_START};
@@ -66,6 +67,8 @@ pub struct Mm {
 /// What the lock guards.
 pub struct Inner {
     areas: BTreeMap<u64, Area>,
+    /// Areas that were taken out for good, until the lock is free.
+    gone: Vec<Area>,
     full: Full,
     top: u64,
     /// Bytes mapped, without what the platform reserved.
@@ -90,6 +93,34 @@ pub struct Inner {
 struct Full {
     above: u64,
     len: u64,
+}
+
+/// The tree, locked while this lives. What was taken out of it for good goes after that: the last
+/// user of a file may have to wait for its disk.
+pub struct Locked<'a> {
+    inner: MutexGuard<'a, Inner>,
+    /// Dropped behind the lock, in the order of declaration.
+    gone: Vec<Area>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        &mut self.inner
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.gone = core::mem::take(&mut self.inner.gone);
+    }
 }
 
 /// The host's answer as an error number.
@@ -130,7 +161,7 @@ impl Mm {
         let space = copy_pages()?;
         let mut areas = inner.areas.clone();
         areas.values_mut().for_each(|area| area.marks.locked = false); // locks are not inherited
-        let copy = Inner { areas, peak: inner.total, locked: 0, lock_future: false, ..*inner };
+        let copy = Inner { areas, gone: Vec::new(), peak: inner.total, locked: 0, lock_future: false, ..*inner };
         Ok(Mm {
             space,
             users: Users::default(),
@@ -197,7 +228,7 @@ impl Mm {
             inner.iter().filter(|area| area.marks.dont_fork || area.marks.wipe_on_fork).cloned().collect();
         for area in marked {
             if area.marks.dont_fork {
-                let _removed = inner.remove(area.start, area.end);
+                inner.forget(area.start, area.end);
                 let _ = rkt_platform::unmap(area.start, area.len());
             } else {
                 let _ = rkt_platform::discard(area.start, area.len());
@@ -211,14 +242,14 @@ impl Mm {
     }
 
     /// Locks the tree.
-    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub fn lock(&self) -> Locked<'_> {
         super::plain::note_change();
-        self.inner.lock()
+        self.lock_to_look()
     }
 
     /// Locks the tree for someone who changes no area.
-    pub fn lock_to_look(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
+    pub fn lock_to_look(&self) -> Locked<'_> {
+        Locked { inner: self.inner.lock(), gone: Vec::new() }
     }
 
     /// Where things lie.
@@ -231,6 +262,7 @@ impl Inner {
     fn new(top: u64) -> Self {
         Self {
             areas: BTreeMap::new(),
+            gone: Vec::new(),
             full: Full { above: top, len: 0 },
             top,
             total: 0,
@@ -402,6 +434,12 @@ impl Inner {
         }
         self.note_gap(end);
         removed
+    }
+
+    /// The same for good: what the areas show is held until the lock is free.
+    pub fn forget(&mut self, start: u64, end: u64) {
+        let mut removed = self.remove(start, end);
+        self.gone.append(&mut removed);
     }
 
     /// What lies below `end` has become free.

@@ -4,6 +4,7 @@
 //! folio is shown then: large and sparse mappings cost nothing until they are used, and what lies
 //! behind the end of the file faults for good (SIGBUS) until the file grows.
 
+use super::content::{self, Lack};
 use super::map::page_up;
 use super::space::map_errno;
 use alloc::collections::BTreeMap;
@@ -111,13 +112,6 @@ impl View {
         self.writes.is_some()
     }
 
-    /// Stores of the application may have changed the file.
-    pub fn note_written(&self) {
-        if self.writes.is_some() {
-            self.object.written();
-        }
-    }
-
     /// Takes in what a view that this one continues in shows.
     pub fn join(&mut self, next: View) {
         self.shown.extend(next.shown);
@@ -137,33 +131,31 @@ impl View {
         }
     }
 
-    /// Makes the platform's mappings: of what the file has at hand, unless the area is large. Says whether
-    /// pages are hidden.
+    /// Makes the platform's mappings: of what the file has at hand from its beginning on, unless the area is
+    /// large. Says whether pages are hidden.
     ///
     /// # Errors
     /// `ENOMEM`, and what the file says.
     pub fn show(&mut self, place: Place) -> Result<bool> {
         self.shown.clear();
-        let most = if place.protection.execute { EAGER_TEXT_MAX } else { EAGER_MAX };
-        let eager = place.end - place.start <= most;
-        let len = if eager { self.at_hand(self.file_end(place) - place.start) } else { 0 };
-        let at = if len > 0 { self.show_run(place, place.start, place.start + len)? } else { place.start };
+        let at = if Self::is_eager(place) { self.show_run(place)? } else { place.start };
         self.hide(at, place.end)
     }
 
-    /// How many of the first `len` bytes are to be shown at once: those that the file has at hand, or all if
-    /// it has half of them.
-    fn at_hand(&self, len: u64) -> u64 {
-        let end = self.offset + len;
-        let first = self.object.present(self.offset, end);
-        let (mut at, mut present) = (first, first.saturating_sub(self.offset));
-        while at < end {
-            at = (at / FOLIO_MIN + 1).saturating_mul(FOLIO_MIN).min(end);
+    fn is_eager(place: Place) -> bool {
+        place.end - place.start <= if place.protection.execute { EAGER_TEXT_MAX } else { EAGER_MAX }
+    }
+
+    /// Whether the rest of the area is worth reading at once: it is not large, and the file has half of it.
+    pub fn is_mostly_at_hand(&self, place: Place) -> bool {
+        let end = self.offset + (self.file_end(place) - place.start);
+        let (mut at, mut present) = (self.offset, 0u64);
+        while Self::is_eager(place) && at < end {
             let next = self.object.present(at, end);
             present += next.saturating_sub(at);
-            at = at.max(next);
+            at = (next.max(at) / FOLIO_MIN + 1).saturating_mul(FOLIO_MIN);
         }
-        if present.saturating_mul(2) >= len { len } else { page_up(first.saturating_sub(self.offset)) }
+        present.saturating_mul(2) >= end - self.offset && present > 0
     }
 
     /// The address behind the page of the file's last byte, within the area.
@@ -180,49 +172,46 @@ impl View {
         Ok(true)
     }
 
-    /// Shows the folios of `from..to`, neighbours in the page cache in one go; gives the address behind.
-    ///
-    /// # Errors
-    /// As [`View::show_at`].
-    fn show_run(&mut self, place: Place, from: u64, to: u64) -> Result<u64> {
-        let mut run = self.next_piece(place, from)?;
-        let start = run.addr;
-        while run.end() < to {
-            let next = self.next_piece(place, run.end())?;
-            if next.addr == run.end() && next.source == run.source + run.len as usize {
-                run.len += next.len;
-            } else {
-                run.map(AS_IN_THE_CACHE)?;
-                run = next;
+    /// Shows the folios that are at hand from the area's beginning on, neighbours in the page cache in one go;
+    /// gives the address behind.
+    fn show_run(&mut self, place: Place) -> Result<u64> {
+        let to = self.file_end(place);
+        let (mut at, mut run): (u64, Option<Piece>) = (place.start, None);
+        while at < to {
+            let next = match self.next_piece(place, at, to) {
+                Ok(next) => next,
+                Err(Lack::Content(_)) => break,
+                Err(Lack::Failed(error)) => return Err(error),
+            };
+            at = next.end();
+            match &mut run {
+                Some(run) if run.end() == next.addr && run.source + run.len as usize == next.source => {
+                    run.len += next.len;
+                }
+                _ => run.replace(next).map_or(Ok(()), |done| done.map(AS_IN_THE_CACHE))?,
             }
         }
-        run.map(AS_IN_THE_CACHE)?;
-        if place.protection != AS_IN_THE_CACHE {
-            rkt_platform::protect(start, run.end() - start, place.protection).map_err(map_errno)?;
+        run.map_or(Ok(()), |run| run.map(AS_IN_THE_CACHE))?;
+        if at > place.start && place.protection != AS_IN_THE_CACHE {
+            rkt_platform::protect(place.start, at - place.start, place.protection).map_err(map_errno)?;
         }
-        Ok(run.end())
-    }
-
-    /// Shows the folio under an address of the area; gives the address behind what is shown.
-    ///
-    /// # Errors
-    /// `EFAULT` behind the file's end; `ENOSPC`, `EIO`, `ENOMEM`.
-    fn show_at(&mut self, place: Place, addr: u64) -> Result<u64> {
-        let piece = self.next_piece(place, addr)?;
-        piece.map(place.protection)?;
-        Ok(piece.end())
+        Ok(at)
     }
 
     /// The folio under an address of the area, as far as it is to be shown; it counts as shown from now on.
-    fn next_piece(&mut self, place: Place, addr: u64) -> Result<Piece> {
+    /// If it is not at hand, content is missing up to `wanted`.
+    ///
+    /// # Errors
+    /// `EFAULT` behind the file's end; `ENOSPC`, `EIO`, `ENOMEM`.
+    fn next_piece(&mut self, place: Place, addr: u64, wanted: u64) -> Result<Piece, Lack> {
         let at = self.offset + (addr - place.start);
-        let piece = self.object.folio(at)?;
+        let piece = content::at_hand(&self.object, at, at + wanted.saturating_sub(addr))?;
         let first = piece.start.max(self.offset);
         let from = place.start + (first - self.offset);
         let rest = (piece.folio.size() as u64).saturating_sub(first - piece.start);
         let to = from.saturating_add(rest).min(self.file_end(place));
         if to <= addr {
-            return Err(Errno::EFAULT);
+            return Err(Errno::EFAULT.into());
         }
         let source = piece.folio.addr() + (first - piece.start) as usize;
         self.shown.insert(first, Shown { end: first + (to - from), _folio: piece.folio });
@@ -237,23 +226,28 @@ impl View {
     /// The application touched this address: shows it, unless it is shown already.
     ///
     /// # Errors
-    /// As [`View::show_at`].
-    pub fn touch(&mut self, place: Place, addr: u64) -> Result<()> {
-        if addr >= self.file_end(place) { Err(Errno::EFAULT) } else { self.show_range(place, addr, addr + 1) }
+    /// `EFAULT` behind the file's end; `ENOSPC`, `EIO`, `ENOMEM`; content that is missing.
+    pub fn touch(&mut self, place: Place, addr: u64) -> Result<(), Lack> {
+        if addr >= self.file_end(place) { Err(Errno::EFAULT.into()) } else { self.show_range(place, addr, addr + 1) }
     }
 
     /// Shows what is not shown yet of `from..to`, as far as the file goes.
     ///
     /// # Errors
-    /// As [`View::show_at`].
-    pub fn show_range(&mut self, place: Place, from: u64, to: u64) -> Result<()> {
+    /// As [`View::touch`].
+    pub fn show_range(&mut self, place: Place, from: u64, to: u64) -> Result<(), Lack> {
+        let to = to.min(self.file_end(place));
         let mut at = from;
-        while at < to.min(self.file_end(place)) {
+        while at < to {
             let offset = self.offset + (at - place.start);
             let shown = self.shown.range(..=offset).next_back().map(|(_, shown)| shown.end);
             at = match shown.filter(|&end| end > offset) {
                 Some(end) => place.start + (end - self.offset),
-                None => self.show_at(place, at)?,
+                None => {
+                    let piece = self.next_piece(place, at, to)?;
+                    piece.map(place.protection)?;
+                    piece.end()
+                }
             };
         }
         Ok(())

@@ -13,7 +13,7 @@ use rkt_linux_abi::general::{
     FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, FUTEX2_PRIVATE, FUTEX2_SIZE_U32,
 };
 use rkt_linux_abi::{Errno, Result};
-use rkt_user::UserPtr;
+use rkt_user::{UserPtr, UserWord};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The arguments of futex(2) behind the operation; what each means depends on it.
@@ -55,31 +55,51 @@ pub fn futex(
         return Err(Errno::ENOSYS);
     }
     let arguments = Arguments { address, value, fourth, address2, value3, private };
+    // Words are looked at under a lock, where nobody waits for their pages. A mapping that changes just
+    // then may hide one: the call shows it anew.
+    for _ in 0..SHOWN_ANEW {
+        match operate(call, command, clock, &arguments) {
+            Err(Errno::EFAULT) => {}
+            done => return done,
+        }
+    }
+    operate(call, command, clock, &arguments)
+}
+
+/// How often a word that cannot be accessed is shown anew before that is its fault.
+const SHOWN_ANEW: usize = 2;
+
+fn operate(call: &mut Call<'_>, command: u32, clock: Clock, arguments: &Arguments) -> Result<u64> {
+    let &Arguments { address, value3, .. } = arguments;
     match command {
-        FUTEX_WAIT => wait(call, &arguments),
-        FUTEX_WAIT_BITSET => wait_bitset(call, &arguments, clock),
-        FUTEX_WAKE => wake(call, &arguments, FUTEX_BITSET_MATCH_ANY),
-        FUTEX_WAKE_BITSET => wake(call, &arguments, value3),
-        FUTEX_REQUEUE => requeue(call, &arguments, None),
-        FUTEX_CMP_REQUEUE => requeue(call, &arguments, Some(value3)),
-        FUTEX_WAKE_OP => wake_op(call, &arguments),
+        FUTEX_WAIT => wait(call, arguments),
+        FUTEX_WAIT_BITSET => wait_bitset(call, arguments, clock),
+        FUTEX_WAKE => wake(call, arguments, FUTEX_BITSET_MATCH_ANY),
+        FUTEX_WAKE_BITSET => wake(call, arguments, value3),
+        FUTEX_REQUEUE => requeue(call, arguments, None),
+        FUTEX_CMP_REQUEUE => requeue(call, arguments, Some(value3)),
+        FUTEX_WAKE_OP => wake_op(call, arguments),
         // The older call counts in wall time without saying so (futex(2)).
-        FUTEX_LOCK_PI => lock_pi(call, &arguments, true, Clock::Realtime),
-        FUTEX_LOCK_PI2 => lock_pi(call, &arguments, true, clock),
-        FUTEX_TRYLOCK_PI => lock_pi(call, &arguments, false, clock),
-        FUTEX_WAIT_REQUEUE_PI => wait_requeue_pi(call, &arguments, clock),
-        FUTEX_CMP_REQUEUE_PI => requeue_pi(call, &arguments),
+        FUTEX_LOCK_PI => lock_pi(call, arguments, true, Clock::Realtime),
+        FUTEX_LOCK_PI2 => lock_pi(call, arguments, true, clock),
+        FUTEX_TRYLOCK_PI => lock_pi(call, arguments, false, clock),
+        FUTEX_WAIT_REQUEUE_PI => wait_requeue_pi(call, arguments, clock),
+        FUTEX_CMP_REQUEUE_PI => requeue_pi(call, arguments),
         FUTEX_UNLOCK_PI => {
             // Who has not the lock is told so before the address is looked at any closer.
             if UserPtr::<u32>::new(address).read()? & FUTEX_TID_MASK != call.task.tid as u32 {
                 return Err(Errno::EPERM);
             }
             let key = arguments.key(call, address)?;
-            futex::unlock_pi(call.task, key, UserPtr::new(address))?;
+            futex::unlock_pi(call.task, key, word(address)?)?;
             Ok(0)
         }
         _ => Err(Errno::ENOSYS),
     }
+}
+
+fn word(address: u64) -> Result<UserWord> {
+    UserPtr::<u32>::new(address).word()
 }
 
 fn timeout(arguments: &Arguments) -> Result<Option<u64>> {
@@ -119,7 +139,7 @@ fn sleep(call: &Call<'_>, arguments: &Arguments, bitset: u32, deadline: Option<u
         return Err(Errno::EINVAL);
     }
     let key = arguments.key(call, arguments.address)?;
-    let word = UserPtr::new(arguments.address);
+    let word = word(arguments.address)?;
     futex::wait(call.task, call.thread, key, word, arguments.value, bitset, deadline)?;
     Ok(0)
 }
@@ -136,13 +156,13 @@ fn requeue(call: &Call<'_>, arguments: &Arguments, expected: Option<u32>) -> Res
     let (wake, moved) = (arguments.value as i32, arguments.fourth as i32);
     let (Ok(wake), Ok(moved)) = (usize::try_from(wake), usize::try_from(moved)) else { return Err(Errno::EINVAL) };
     let (from, to) = arguments.both(call)?;
-    let word = UserPtr::new(arguments.address);
+    let word = word(arguments.address)?;
     Ok(futex::requeue((from, word), to, wake, moved, expected)? as u64)
 }
 
 fn wake_op(call: &Call<'_>, arguments: &Arguments) -> Result<u64> {
     let (first, second) = arguments.both(call)?;
-    let word = UserPtr::new(arguments.address2);
+    let word = word(arguments.address2)?;
     let (n1, n2) = (count(arguments.value), count(arguments.fourth as u32));
     Ok(futex::wake_op(first, (second, word), n1, n2, WakeOp(arguments.value3))? as u64)
 }
@@ -150,7 +170,7 @@ fn wake_op(call: &Call<'_>, arguments: &Arguments) -> Result<u64> {
 fn lock_pi(call: &Call<'_>, arguments: &Arguments, wait: bool, clock: Clock) -> Result<u64> {
     let deadline = if wait { timeout(arguments)?.map(|time| deadline_at(clock, time)) } else { None };
     let key = arguments.key(call, arguments.address)?;
-    let word = UserPtr::new(arguments.address);
+    let word = word(arguments.address)?;
     futex::lock_pi(call.task, call.thread, key, word, wait, deadline).map_err(|error| match error {
         Errno::EINTR => Errno::ERESTARTSYS,
         error => error,
@@ -164,8 +184,8 @@ fn wait_requeue_pi(call: &Call<'_>, arguments: &Arguments, clock: Clock) -> Resu
     if from == to {
         return Err(Errno::EINVAL);
     }
-    let from = (from, UserPtr::new(arguments.address), arguments.value);
-    let to = (to, UserPtr::new(arguments.address2));
+    let from = (from, word(arguments.address)?, arguments.value);
+    let to = (to, word(arguments.address2)?);
     let done = futex::wait_requeue_pi(call.task, call.thread, from, to, FUTEX_BITSET_MATCH_ANY, deadline);
     done.map(|()| 0).map_err(|error| if error == Errno::EINTR { Errno::ERESTARTSYS } else { error })
 }
@@ -180,8 +200,8 @@ fn requeue_pi(call: &Call<'_>, arguments: &Arguments) -> Result<u64> {
     if from == to {
         return Err(Errno::EINVAL);
     }
-    let from = (from, UserPtr::new(arguments.address), arguments.value3);
-    Ok(futex::requeue_pi(from, (to, UserPtr::new(arguments.address2)), moved)? as u64)
+    let from = (from, word(arguments.address)?, arguments.value3);
+    Ok(futex::requeue_pi(from, (to, word(arguments.address2)?), moved)? as u64)
 }
 
 /// `struct futex_waitv` (linux/futex.h).
@@ -205,7 +225,7 @@ impl Waitv {
             0 => Key::shared(call.task, self.address)?,
             _ => Key::private(call.thread.space(), self.address)?,
         };
-        Ok(Word { key, address: UserPtr::new(self.address), expected })
+        Ok(Word { key, address: UserPtr::new(self.address).word()?, expected })
     }
 }
 

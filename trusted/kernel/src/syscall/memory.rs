@@ -222,20 +222,20 @@ pub fn msync(call: &mut Call<'_>, addr: u64, len: u64, flags: u32) -> Result<u64
     }
     let (start, end) = pages(addr, len).map_err(|_| Errno::ENOMEM)?;
     let mm = call.task.process.mm();
-    let (files, covered): (Vec<_>, bool) = {
+    let (shown, covered): (Vec<_>, bool) = {
         let inner = mm.lock_to_look();
         if flags & MS_INVALIDATE != 0 && inner.overlapping(start, end).any(|area| area.marks.locked) {
             return Err(Errno::EBUSY);
         }
-        let shared = inner.overlapping(start, end).filter(|area| area.shared);
-        let written = shared.filter_map(|area| {
-            area.backing.view().inspect(|view| view.note_written());
-            area.file().map(|(file, _)| file.clone())
-        });
-        (written.collect(), inner.is_covered(start, end))
+        let shared = inner.overlapping(start, end).filter(|area| area.shared && area.file().is_some());
+        let views = shared.filter_map(|area| area.backing.view());
+        let shown = views.map(|view| (view.file.clone(), view.may_write().then(|| view.object.clone())));
+        (shown.collect(), inner.is_covered(start, end))
     };
-    if flags & MS_SYNC != 0 {
-        for file in files {
+    for (file, written) in shown {
+        // Stores of the application may have changed the file.
+        written.inspect(|object| object.written());
+        if flags & MS_SYNC != 0 {
             file.sync(true)?;
         }
     }

@@ -218,6 +218,11 @@ impl Mappable for TmpInode {
         Ok(MappedFolio { folio, start })
     }
 
+    fn folio_at_hand(&self, offset: u64) -> Result<Option<MappedFolio>> {
+        let ready = self.present(offset, offset.saturating_add(1)) > offset;
+        if ready { self.folio(offset).map(Some) } else { Ok(None) }
+    }
+
     fn present(&self, offset: u64, end: u64) -> u64 {
         let need = self.regular().ok().and_then(|regular| regular.pages.read().unfilled(offset, end));
         need.map_or(end, |need| need.start.max(offset))
