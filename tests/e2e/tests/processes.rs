@@ -217,7 +217,6 @@ fn a_storm_of_forks_leaves_nothing_on_one_vcpu() {
 }
 
 #[test]
-#[ignore = "one run in twelve ends in a fault: a carrier's block is freed while its thread still reads it"]
 fn a_storm_of_forks_leaves_nothing_on_two_vcpus() {
     storm("2");
 }

@@ -23,8 +23,11 @@ pub fn end_current(task: &Arc<Task>) -> ! {
         let mut ended = process.ended_usage.lock();
         *ended = ended.plus(used);
     }
+    // Whoever ends the address space then finds nobody who is still to run in it.
+    rkt_sched::current().set_space(SpaceId::NONE);
     match process.remove_task(task.tid) {
         0 => {
+            rkt_sched::current().set_space(process.mm().space());
             *process.last_task.lock() = Some(task.clone());
             end_process(&process);
         }

@@ -9,7 +9,7 @@ use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use rkt_platform::{Fault, MAX_CPUS, MapError, SpaceId, Upcalls, UserState};
-use rkt_sync::OnceCell;
+use rkt_sync::{Mutex, OnceCell};
 use rkt_window::{Doorbell, Region, layout};
 
 /// Bytes of a carrier's own stack (the idle loop) and of its alternate signal stack.
@@ -53,7 +53,7 @@ pub struct Carrier {
     stack_top: usize,
     /// The host's id of the thread: written by the host at clone, since gettid is not on the list.
     tid: AtomicU32,
-    /// Nonzero: the host thread has ended, or was never made; nobody uses its stacks.
+    /// Nonzero: the host thread has ended, or is not made yet; nobody uses its stacks.
     gone: AtomicU32,
 }
 
@@ -72,7 +72,7 @@ pub mod offset {
 const MAIL_NONE: u32 = 0;
 const MAIL_RUN: u32 = 1;
 const MAIL_END: u32 = 2;
-/// MAIL_SPAWN + n: make the carrier of slot n in this address space, then sleep on.
+/// MAIL_SPAWN + n: launch the carrier of slot n in this address space, then sleep on.
 const MAIL_SPAWN: u32 = 16;
 
 static CPUS: AtomicUsize = AtomicUsize::new(1);
@@ -88,6 +88,9 @@ struct Space {
 }
 
 static SPACES: [AtomicPtr<Space>; MAX_SPACES] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_SPACES];
+/// Held by who puts a space in its place or takes one away: between the look at what is left of one
+/// and its end, nobody may free it and put another there, perhaps at the same address.
+static PLACES: Mutex<()> = Mutex::new(());
 
 impl Carrier {
     fn new(cpu: u32, space: SpaceId, own_stack: bool) -> Option<&'static mut Carrier> {
@@ -110,7 +113,7 @@ impl Carrier {
             alt_stack,
             stack_top,
             tid: AtomicU32::new(0),
-            gone: AtomicU32::new(0),
+            gone: AtomicU32::new(1),
         }));
         carrier.this = carrier as *const Carrier as usize;
         Some(carrier)
@@ -170,6 +173,7 @@ pub unsafe fn adopt_boot_thread(cpus: usize, tid: u32) -> bool {
     }
     let Some(carrier) = Carrier::new(0, SpaceId::FIRST, false) else { return false };
     carrier.tid.store(tid, Ordering::Relaxed);
+    carrier.gone.store(0, Ordering::Relaxed);
     publish(carrier);
     // SAFETY: the block lives for ever.
     unsafe { settle(carrier) }.is_ok()
@@ -177,34 +181,30 @@ pub unsafe fn adopt_boot_thread(cpus: usize, tid: u32) -> bool {
 
 fn new_space(id: SpaceId) -> bool {
     let Some(slot) = SPACES.get(id.0 as usize) else { return false };
+    let _places = PLACES.lock();
     if !reclaim(slot) {
         return false;
     }
     let carriers = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS];
     let space = Box::into_raw(Box::new(Space { carriers, ended: AtomicBool::new(false) }));
-    let null = core::ptr::null_mut();
-    let won = slot.compare_exchange(null, space, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-    if !won {
-        // SAFETY: made above, and nobody else has seen it.
-        drop(unsafe { Box::from_raw(space) });
-    }
-    won
+    slot.store(space, Ordering::Release);
+    true
 }
 
 /// Frees what is left of an address space whose carriers are all gone; says whether its place
-/// is free.
+/// is free. With [`PLACES`] held.
 fn reclaim(slot: &AtomicPtr<Space>) -> bool {
     let at = slot.load(Ordering::Acquire);
-    // SAFETY: freed below only, by the one who takes it out of its place.
+    // SAFETY: freed below only, with `PLACES` held.
     let Some(space) = (unsafe { at.as_ref() }) else { return true };
     // SAFETY: carriers are freed with their space only.
     let gone = |carrier: *mut Carrier| unsafe { carrier.as_ref() }.is_none_or(|c| c.gone.load(Ordering::Acquire) != 0);
     let over = space.ended.load(Ordering::Acquire) && space.carriers.iter().all(|at| gone(at.load(Ordering::Acquire)));
-    let null = core::ptr::null_mut();
-    if !over || slot.compare_exchange(at, null, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+    if !over {
         return false;
     }
-    // SAFETY: taken out of its place by us alone.
+    slot.store(core::ptr::null_mut(), Ordering::Release);
+    // SAFETY: nobody finds it any more.
     let space = unsafe { Box::from_raw(at) };
     for carrier in space.carriers.iter().map(|at| at.load(Ordering::Acquire)).filter(|at| !at.is_null()) {
         // SAFETY: its thread has ended, and nobody finds the block any more.
@@ -330,13 +330,20 @@ fn block_signals(block: bool) {
     let _ = unsafe { host::call(nr::RT_SIGPROCMASK, [SIG_SETMASK, &raw const mask as usize, 0, 8, 0, 0]) };
 }
 
-fn launch(carrier: &mut Carrier, flags: usize) -> Result<(), MapError> {
-    let (stack, tid, arg) = (carrier.stack_top, carrier.tid.as_ptr(), carrier as *mut Carrier);
+/// Makes the host thread of a carrier. Allocates nothing: who does it may have no slot, and the heap's
+/// magazines belong to the slots' holders.
+fn launch(carrier: &Carrier, flags: usize) -> Result<(), MapError> {
+    let (stack, tid, arg) = (carrier.stack_top, carrier.tid.as_ptr(), carrier.this as *mut Carrier);
+    carrier.gone.store(0, Ordering::Release);
     block_signals(true);
     // SAFETY: the stack is fresh, and the block belongs to the child from now on.
     let child = unsafe { clone_onto(flags, stack, tid, first_code, arg) };
     block_signals(false);
-    if child < 0 { Err(MapError::NoMemory) } else { Ok(()) }
+    if child < 0 {
+        carrier.gone.store(1, Ordering::Release);
+        return Err(MapError::NoMemory);
+    }
+    Ok(())
 }
 
 /// First code of a carrier, on its own stack with all signals blocked.
@@ -375,7 +382,7 @@ pub fn fork(child: SpaceId) -> Result<(), MapError> {
     }
     let made = Carrier::new(me().cpu, child, true).ok_or(MapError::NoMemory).and_then(|carrier| {
         publish(carrier);
-        launch(carrier, PROCESS).inspect_err(|_| carrier.gone.store(1, Ordering::Release))
+        launch(carrier, PROCESS)
     });
     made.inspect_err(|_| end_space(child))
 }
@@ -395,17 +402,21 @@ fn wait_for_slot(carrier: &Carrier) {
     }
 }
 
-/// Makes the carrier of another slot in this address space, if somebody asked for it. Carriers
-/// that hold a slot do it before they park and at the tick: who asked waits with a slot and a
-/// thread.
+/// How long to wait before the host is asked once more for a thread that it refused, in nanoseconds.
+const ASK_AGAIN: u64 = 1_000_000;
+
+/// Launches the carrier of another slot in this address space, if somebody asked for it. Carriers
+/// that hold a slot do it before they park and at the tick: who asked waits, and its slot and its
+/// thread with it.
 pub fn serve_spawn(carrier: &Carrier) {
     let mail = carrier.mail.load(Ordering::Acquire);
     let Some(cpu) = mail.checked_sub(MAIL_SPAWN) else { return };
     carrier.mail.store(MAIL_NONE, Ordering::Release);
-    if let Some(new) = Carrier::new(cpu, carrier.space, true) {
-        new.mail.store(MAIL_RUN, Ordering::Relaxed);
-        publish(new);
-        let _ = launch(new, THREAD);
+    let new = Carrier::at(carrier.space, cpu as usize).map(|at| at.load(Ordering::Acquire));
+    // SAFETY: carriers are freed after their space has ended; a thread waits to run in this one.
+    let Some(new) = new.and_then(|at| unsafe { at.as_ref() }) else { return };
+    while launch(new, THREAD).is_err() {
+        futex::wait(&carrier.mail, MAIL_NONE, ASK_AGAIN);
     }
 }
 
@@ -445,23 +456,39 @@ pub fn pass(space: SpaceId) {
     let Some(at) = Carrier::at(space, cpu) else { return };
     // SAFETY: carriers are freed after their space has ended.
     let passed = match unsafe { at.load(Ordering::Acquire).as_ref() } {
-        Some(carrier) => post(carrier, MAIL_RUN),
-        None => (0..cpus()).filter(|&other| other != cpu).any(|other| {
-            let carrier = Carrier::at(space, other).map(|at| at.load(Ordering::Acquire));
-            // SAFETY: as above.
-            let asked = carrier
-                .and_then(|at| unsafe { at.as_ref() })
-                .is_some_and(|carrier| post(carrier, MAIL_SPAWN + cpu as u32));
-            if asked {
-                // It may hold its slot, and be parked with it.
-                kick(other);
-            }
-            asked
-        }),
+        Some(carrier) if carrier.gone.load(Ordering::Acquire) == 0 => post(carrier, MAIL_RUN),
+        None if !prepare(space, cpu) => false,
+        _ => ask_for(space, cpu),
     };
     if passed {
         wait_for_slot(me);
     }
+}
+
+/// Makes the block of a carrier that is to run as soon as it is launched.
+fn prepare(space: SpaceId, cpu: usize) -> bool {
+    let Some(new) = Carrier::new(cpu as u32, space, true) else { return false };
+    new.mail.store(MAIL_RUN, Ordering::Relaxed);
+    publish(new);
+    true
+}
+
+/// Has a carrier of an address space launch that of another slot, whose block is there; false if none is
+/// free to do it.
+fn ask_for(space: SpaceId, cpu: usize) -> bool {
+    (0..cpus()).filter(|&other| other != cpu).any(|other| {
+        let carrier = Carrier::at(space, other).map(|at| at.load(Ordering::Acquire));
+        // SAFETY: carriers are freed after their space has ended.
+        let carrier = carrier.and_then(|at| unsafe { at.as_ref() });
+        let asked = carrier
+            .filter(|carrier| carrier.gone.load(Ordering::Acquire) == 0)
+            .is_some_and(|carrier| post(carrier, MAIL_SPAWN + cpu as u32));
+        if asked {
+            // It may hold its slot, and be parked with it.
+            kick(other);
+        }
+        asked
+    })
 }
 
 /// Ends the parked carriers of an address space; its process ends with the last of them.
