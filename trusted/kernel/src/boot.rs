@@ -104,10 +104,10 @@ fn try_start(image: Region) -> core::result::Result<(), Refusal> {
 fn mount_root(manifest: &Manifest, unpacked: Option<Arc<TmpFs>>) -> core::result::Result<Path, Refusal> {
     let refuse = |what: &'static str| move |error: Errno| (Event::ImageMalformed, format!("{what}: {error}"));
     let root = match unpacked {
-        Some(fs) => rootfs::mount(fs, 0),
+        Some(fs) => rootfs::mount(fs, 0, manifest.memory),
         None => {
             let (fs, flags) = crate::disks::root(manifest)?;
-            rootfs::mount(fs, flags)
+            rootfs::mount(fs, flags, manifest.memory)
         }
     };
     let root = root.map_err(refuse("mounting the root"))?;

@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 use rkt_cpio::Reader;
 use rkt_image_format::{ChunkCache, EXTENT_LEN, Extent, Image, ImageError, ImageSource, SourceError, Xattrs};
-use rkt_linux_abi::general::{S_IFDIR, S_IFLNK, S_IFREG};
+use rkt_linux_abi::general::{MS_NODEV, MS_NOSUID, S_IFDIR, S_IFLNK, S_IFREG};
 use rkt_linux_abi::{Errno, Result};
 use rkt_log::Event;
 use rkt_platform::Region;
 use rkt_sync::Mutex;
-use rkt_vfs::tmpfs::{Attributes, Backing, Node, TmpFs};
-use rkt_vfs::{FileSystem, Mount, Path, Time, dev, make_device};
+use rkt_vfs::tmpfs::{self, Attributes, Backing, Node, TmpFs};
+use rkt_vfs::{FileSystem, FsContext, Mount, Path, Resolve, Time, dev, make_device};
 
 /// The image as the host offers it: copied out, then verified.
 struct Untrusted(Region);
@@ -63,7 +63,8 @@ pub fn event_of(error: &ImageError) -> Event {
     }
 }
 
-/// Opens the image and makes the file system of it. `memory` bounds what files may take.
+/// Opens the image and makes the file system of it. What is written may take the share of `memory`
+/// that a tmpfs has.
 ///
 /// # Errors
 /// What is wrong with the image.
@@ -74,7 +75,7 @@ pub fn open(image: Region, digest: &[u8; 32], memory: u64) -> core::result::Resu
         return Err(Event::ImageTruncated);
     }
     let root = Arc::new(Root { image, caches: core::array::from_fn(|_| Mutex::default()) });
-    let fs = TmpFs::of_type("rootfs", memory, u64::MAX, 0o755).map_err(|_| Event::NoMemory)?;
+    let fs = TmpFs::of_type("rootfs", tmpfs::default_limit(memory), u64::MAX, 0o755).map_err(|_| Event::NoMemory)?;
     fill(&fs, &root).map_err(|_| Event::ImageMalformed)?;
     Ok(fs)
 }
@@ -128,31 +129,29 @@ fn fill(fs: &Arc<TmpFs>, root: &Arc<Root>) -> core::result::Result<(), ()> {
 ///
 /// # Errors
 /// What mounting said.
-pub fn mount(fs: Arc<dyn FileSystem>, flags: u32) -> Result<Path> {
+pub fn mount(fs: Arc<dyn FileSystem>, flags: u32, memory: u64) -> Result<Path> {
     let source = if fs.type_name() == "rootfs" { "rootfs" } else { "/dev/root" };
     let root = Mount::new_root(fs, source, flags).root();
-    let directory = |name: &[u8], mode: u32| -> Result<Path> {
-        let at = root.dentry.lookup(name);
-        let dentry = match at {
-            Ok(dentry) => dentry,
-            Err(Errno::ENOENT) => {
-                let context = rkt_vfs::FsContext {
-                    root: root.clone(),
-                    cwd: root.clone(),
-                    umask: 0,
-                    credentials: Arc::new(rkt_vfs::Credentials::root()),
-                };
-                rkt_vfs::ops::mkdir(&context, None, name, mode)?;
-                root.dentry.lookup(name)?
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(Path { mount: root.mount.clone(), dentry })
+    let context = FsContext {
+        root: root.clone(),
+        cwd: root.clone(),
+        umask: 0,
+        credentials: Arc::new(rkt_vfs::Credentials::root()),
+    };
+    let make = |name: &[u8], mode: u32| match rkt_vfs::ops::mkdir(&context, None, name, mode) {
+        Err(Errno::EEXIST) => Ok(()),
+        made => made,
+    };
+    let directory = |name: &[u8], mode: u32| {
+        make(name, mode)?;
+        context.resolve(None, name, Resolve::FOLLOW)
     };
     let devices = dev::devfs(&[("console", 5, 1, 0o600), ("tty", 5, 0, 0o666)])?;
     Mount::attach(&directory(b"dev", 0o755)?, devices, "devtmpfs", 0)?;
-    directory(b"tmp", 0o1777)?;
-    directory(b"proc", 0o555)?;
+    let shared = TmpFs::new(tmpfs::default_limit(memory), u64::MAX, 0o1777)?;
+    Mount::attach(&directory(b"dev/shm", 0o1777)?, shared, "tmpfs", MS_NOSUID | MS_NODEV)?;
+    make(b"tmp", 0o1777)?;
+    make(b"proc", 0o555)?;
     Ok(root)
 }
 
@@ -187,7 +186,7 @@ pub fn write_resolvers(root: &Path, manifest: &rkt_manifest::Manifest, named: &[
 
 fn write_file(root: &Path, path: &[u8], content: &[u8]) -> Result<()> {
     use rkt_linux_abi::general::{O_CREAT, O_TRUNC, O_WRONLY};
-    let context = rkt_vfs::FsContext {
+    let context = FsContext {
         root: root.clone(),
         cwd: root.clone(),
         umask: 0o022,

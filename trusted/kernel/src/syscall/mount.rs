@@ -14,15 +14,13 @@ use rkt_linux_abi::general::{
 };
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_user::{UserSlice, read_c_string};
-use rkt_vfs::tmpfs::TmpFs;
+use rkt_vfs::tmpfs::{self, TmpFs};
 use rkt_vfs::{FileSystem, FsContext, Mount, Path, Resolve, SetAttributes};
 
 /// Flags of mount(2) that say how the mount is used.
 const PER_MOUNT: u32 = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_NOSYMFOLLOW;
 const ACCESS_TIMES: u32 = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
 const PROPAGATION: u32 = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
-/// Share of the memory that a tmpfs takes at most if its options do not say (tmpfs(5)).
-const DEFAULT_SHARE: u64 = 2;
 
 /// A string that may be missing; longer than a page is `EINVAL` (mount(2)).
 fn read_text(address: u64) -> Result<Option<Vec<u8>>> {
@@ -165,7 +163,8 @@ struct TmpfsOptions {
 impl TmpfsOptions {
     fn parse(options: &[u8]) -> Result<Self> {
         let memory = crate::boot::manifest().memory;
-        let mut wanted = Self { bytes: memory / DEFAULT_SHARE, inodes: u64::MAX, mode: 0o1777, uid: None, gid: None };
+        let mut wanted =
+            Self { bytes: tmpfs::default_limit(memory), inodes: u64::MAX, mode: 0o1777, uid: None, gid: None };
         let text = core::str::from_utf8(options).map_err(|_| Errno::EINVAL)?;
         for option in text.split(',').filter(|option| !option.is_empty()) {
             wanted.take(option, memory).ok_or(Errno::EINVAL)?;

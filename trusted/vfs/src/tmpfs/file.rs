@@ -28,8 +28,9 @@ impl TmpInode {
         bytes.try_reserve_exact(need.len as usize).map_err(|_| Errno::ENOMEM)?;
         bytes.resize(need.len as usize, 0);
         backing.fill(need.start, bytes.get_mut(..len as usize).ok_or(Errno::EIO)?)?;
-        let charge = Charge::new(&self.shared.space, need.len)?;
-        let folio = new_folio(need.len)?;
+        // What the image holds does not count against what may be written.
+        let charge = Charge::none(&self.shared.space);
+        let folio = new_folio(need.len).map_err(|_| Errno::ENOMEM)?;
         folio.copy_in(0, &bytes).map_err(|_| Errno::EIO)?;
         let mut pages = regular.pages.write();
         // The file may have been truncated within the folio meanwhile.

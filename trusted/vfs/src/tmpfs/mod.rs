@@ -25,6 +25,13 @@ use space::Space;
 
 /// TMPFS_MAGIC of linux/magic.h.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
+/// Share of the memory that a tmpfs takes at most if nobody says otherwise (tmpfs(5)).
+const DEFAULT_SHARE: u64 = 2;
+
+/// Bytes that a tmpfs takes at most if nobody says otherwise, with so much memory.
+pub fn default_limit(memory: u64) -> u64 {
+    memory / DEFAULT_SHARE
+}
 
 /// A tmpfs.
 pub struct TmpFs {

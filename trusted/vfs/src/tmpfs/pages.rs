@@ -165,9 +165,17 @@ fn mask(n: u64) -> u64 {
     if n >= 64 { u64::MAX } else { (1 << n) - 1 }
 }
 
+/// The share of all memory that files never take, so that the kernel itself goes on.
+const RESERVE_SHARE: usize = 16;
+
 /// A folio with whatever was in its memory.
 pub fn new_folio(len: u64) -> Result<Folio> {
-    Folio::new(&rkt_heap::REGION, (len / PAGE) as usize).ok_or(Errno::ENOSPC)
+    let memory = rkt_heap::REGION.stats();
+    let pages = (len / PAGE) as usize;
+    if memory.free < pages.saturating_add(memory.total / RESERVE_SHARE) {
+        return Err(Errno::ENOSPC);
+    }
+    Folio::new(&rkt_heap::REGION, pages).ok_or(Errno::ENOSPC)
 }
 
 /// Folios by offset, and the length of the file.

@@ -63,6 +63,11 @@ impl Charge {
         take(&space.bytes, bytes, space.max_bytes)?;
         Ok(Self { space: space.clone(), bytes })
     }
+
+    /// Nothing taken.
+    pub fn none(space: &Arc<Space>) -> Self {
+        Self { space: space.clone(), bytes: 0 }
+    }
 }
 
 impl Drop for Charge {
