@@ -8,14 +8,15 @@ use crate::process;
 use crate::task::{self, Task};
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
-    CAP_SYS_ADMIN, O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, SIGINT, SIGQUIT, SIGTSTP, SIGTTOU, TCIFLUSH, TCIOFF,
-    TCIOFLUSH, TCION, TCOFLUSH, TCOOFF, TCOON, VSTART, VSTOP,
+    CAP_SYS_ADMIN, CLOCAL, O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, SIGINT, SIGQUIT, SIGTSTP, SIGTTOU, TCIFLUSH,
+    TCIOFF, TCIOFLUSH, TCION, TCOFLUSH, TCOOFF, TCOON, VSTART, VSTOP,
 };
 use rkt_linux_abi::ioctl::{
     FIONREAD, TCFLSH, TCGETA, TCGETS, TCGETS2, TCSBRK, TCSBRKP, TCSETA, TCSETAF, TCSETAW, TCSETS, TCSETS2, TCSETSF,
-    TCSETSF2, TCSETSW, TCSETSW2, TCXONC, TIOCCBRK, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGPKT,
-    TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCGSID, TIOCGWINSZ, TIOCNOTTY, TIOCNXCL, TIOCOUTQ, TIOCPKT, TIOCSBRK,
-    TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSPGRP, TIOCSPTLCK, TIOCSTI, TIOCSWINSZ, TIOCVHANGUP,
+    TCSETSF2, TCSETSW, TCSETSW2, TCXONC, TIOCCBRK, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGLCKTRMIOS, TIOCGPGRP,
+    TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCGSID, TIOCGSOFTCAR, TIOCGWINSZ, TIOCNOTTY, TIOCNXCL, TIOCOUTQ,
+    TIOCPKT, TIOCSBRK, TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSLCKTRMIOS, TIOCSPGRP, TIOCSPTLCK, TIOCSSOFTCAR, TIOCSTI,
+    TIOCSWINSZ, TIOCVHANGUP,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
@@ -50,7 +51,6 @@ pub fn of_program(end: &TtyFile, file: &OpenFile, command: u32, argument: u64) -
             return put(argument, waiting as i32);
         }
         TIOCOUTQ => return put(argument, 0), // what is written is with the other end at once
-        TIOCGDEV => return put(argument, tty.device() as i32),
         _ => return of_either(tty, &task, command, argument),
     }
     Ok(0)
@@ -134,6 +134,7 @@ fn of_either(tty: &Arc<Tty>, task: &Task, command: u32, argument: u64) -> Result
             let size = UserPtr::<u16>::new(argument).read_array(4)?;
             tty.set_size(size.try_into().map_err(|_| Errno::EFAULT)?);
         }
+        TIOCGDEV => return put(argument, tty.device() as i32),
         TIOCGPGRP => return put(argument, tty.foreground()),
         TIOCSPGRP => set_foreground(tty, task, argument)?,
         TIOCGSID => match tty.session() {
@@ -148,6 +149,23 @@ fn of_either(tty: &Arc<Tty>, task: &Task, command: u32, argument: u64) -> Result
         TIOCGEXCL => return put_flag(argument, tty, |state| state.exclusive),
         TIOCGETD => return put(argument, 0),
         TIOCSETD => return if get(argument)? == 0 { Ok(0) } else { Err(Errno::EINVAL) },
+        TIOCGSOFTCAR => return put_flag(argument, tty, |state| state.modes.control & CLOCAL != 0),
+        TIOCSSOFTCAR => {
+            let on = get(argument)? != 0;
+            let mut state = tty.state.lock();
+            let control = state.modes.control & !CLOCAL | if on { CLOCAL } else { 0 };
+            let modes = Termios { control, ..state.modes };
+            state.set_modes(modes);
+        }
+        TIOCGLCKTRMIOS => {
+            let locked = tty.state.lock().locked;
+            modes.write(&locked)?;
+        }
+        TIOCSLCKTRMIOS if !task.process.credentials().capable(CAP_SYS_ADMIN) => return Err(Errno::EPERM),
+        TIOCSLCKTRMIOS => {
+            let locked = modes.read()?;
+            tty.state.lock().locked = locked;
+        }
         TIOCSTI => return Err(Errno::EIO), // as with dev.tty.legacy_tiocsti = 0
         _ => return Err(Errno::ENOTTY),
     }

@@ -54,6 +54,8 @@ pub struct Tty {
 /// What the lock guards.
 struct State {
     modes: Termios,
+    /// The bits of the modes, and the control characters, that nobody changes (ioctl_tty(2), TIOCSLCKTRMIOS).
+    locked: Termios,
     /// Rows, columns, and both in pixels: `struct winsize`.
     size: [u16; 4],
     line: Line,
@@ -140,7 +142,8 @@ impl State {
     }
 
     fn set_modes(&mut self, modes: Termios) {
-        let before = core::mem::replace(&mut self.modes, modes.settled());
+        let settled = modes.settled().with_locked(&self.modes, &self.locked);
+        let before = core::mem::replace(&mut self.modes, settled);
         self.line.change_modes(&before, &self.modes);
         // The master of remote logins sees changes of flow control and of EXTPROC.
         let flows =
@@ -164,6 +167,7 @@ impl Tty {
         Arc::new(Tty {
             state: Mutex::new(State {
                 modes,
+                locked: Termios::NONE,
                 size: [0; 4],
                 line: Line::default(),
                 arriving: VecDeque::new(),

@@ -55,6 +55,10 @@ pub struct Termio {
 const SPEED: u32 = 38_400;
 
 impl Termios {
+    /// Nothing is on.
+    pub const NONE: Termios =
+        Termios { input: 0, output: 0, control: 0, local: 0, discipline: 0, characters: [0; CONTROLS] };
+
     /// The modes of a fresh terminal (Linux' tty_std_termios, as a pseudo-terminal has it).
     pub const STANDARD: Termios = Termios {
         input: ICRNL | IXON,
@@ -120,6 +124,27 @@ impl Termios {
     #[must_use]
     pub fn settled(self) -> Self {
         Self { control: self.control & !(CSIZE | PARENB) | CS8 | CREAD, ..self }
+    }
+
+    /// These modes, but with the old ones where `locked` has a bit, or a character.
+    #[must_use]
+    pub fn with_locked(self, old: &Self, locked: &Self) -> Self {
+        let kept = |new: u32, old: u32, mask: u32| new & !mask | old & mask;
+        let kept_byte = |new: u8, old: u8, locked: u8| if locked == 0 { new } else { old };
+        let mut characters = self.characters;
+        characters
+            .iter_mut()
+            .zip(old.characters)
+            .zip(locked.characters)
+            .for_each(|((new, old), locked)| *new = kept_byte(*new, old, locked));
+        Self {
+            input: kept(self.input, old.input, locked.input),
+            output: kept(self.output, old.output, locked.output),
+            control: kept(self.control, old.control, locked.control),
+            local: kept(self.local, old.local, locked.local),
+            discipline: kept_byte(self.discipline, old.discipline, locked.discipline),
+            characters,
+        }
     }
 
     /// The same without any processing: bytes come and go as they are, one by one.
