@@ -1,6 +1,7 @@
 //! Signals that say that a file is ready (`O_ASYNC`, `F_SETOWN` and `F_SETSIG` of fcntl(2)).
 
 use crate::file::OpenFile;
+use crate::inotify::Inotify;
 use crate::poll::{PollTable, READABLE, WRITABLE};
 use crate::{FileType, Owner};
 use alloc::sync::Arc;
@@ -62,6 +63,12 @@ impl Notify for Target {
     }
 }
 
+/// Whether Linux sends signals for such a file.
+pub(crate) fn possible(file: &OpenFile) -> bool {
+    let kind = matches!(file.inode().kind(), FileType::Fifo | FileType::Socket | FileType::CharDevice);
+    (kind || file.ops_as::<Inotify>().is_some()) && file.ops().pollable()
+}
+
 /// The registration of a file that has `O_ASYNC`.
 pub(crate) struct AsyncIo {
     target: Arc<Target>,
@@ -72,8 +79,7 @@ pub(crate) struct AsyncIo {
 impl AsyncIo {
     /// None for files that Linux sends no signals for.
     pub fn start(file: &OpenFile, fd: i32) -> Option<Self> {
-        let told = matches!(file.inode().kind(), FileType::Fifo | FileType::Socket | FileType::CharDevice);
-        if !told || !file.ops().pollable() {
+        if !possible(file) {
             return None;
         }
         let owner = Mutex::new(file.owner());

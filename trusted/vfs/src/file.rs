@@ -571,6 +571,11 @@ impl OpenFile {
         }
     }
 
+    /// Whether `O_ASYNC` means anything for it.
+    pub fn sends_signals(&self) -> bool {
+        crate::async_io::possible(self)
+    }
+
     /// Starts or ends the signals that `O_ASYNC` asks for, after [`OpenFile::set_flags`]. `fd` is
     /// the descriptor that they name.
     pub fn update_async(&self, fd: i32) {

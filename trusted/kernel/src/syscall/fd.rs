@@ -9,13 +9,12 @@ use rkt_linux_abi::general::{
     CAP_SYS_RESOURCE, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE,
     F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP,
     F_OWNER_PID, F_OWNER_TID, F_SETFD, F_SETFL, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ,
-    F_SETSIG, FALLOC_FL_KEEP_SIZE, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK, SYNC_FILE_RANGE_WAIT_AFTER,
-    SYNC_FILE_RANGE_WAIT_BEFORE, SYNC_FILE_RANGE_WRITE,
+    F_SETSIG, FALLOC_FL_KEEP_SIZE, FD_CLOEXEC, O_CLOEXEC, SYNC_FILE_RANGE_WAIT_AFTER, SYNC_FILE_RANGE_WAIT_BEFORE,
+    SYNC_FILE_RANGE_WRITE,
 };
-use rkt_linux_abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
-use rkt_vfs::{FileType, O_ASYNC, OpenFile, Owner, tmpfs};
+use rkt_vfs::{FileType, OpenFile, Owner, tmpfs};
 
 /// RLIMIT_NOFILE: descriptors have to be below it.
 pub const RLIMIT_NOFILE: u32 = 7;
@@ -194,31 +193,6 @@ fn owner(process: &Process, file: &OpenFile, command: u32, argument: u64) -> Res
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
-}
-
-/// ioctl(2): the commands that every file knows are served here.
-pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Result<u64> {
-    let file = usable(call, fd)?;
-    let toggle = |flag: u32| -> Result<u64> {
-        let on = UserPtr::<i32>::new(argument).read()? != 0;
-        file.set_flags(if on { file.flags() | flag } else { file.flags() & !flag })?;
-        file.update_async(fd);
-        Ok(0)
-    };
-    match command {
-        FIOCLEX | FIONCLEX => {
-            call.task.process.files().set_close_on_exec(fd, command == FIOCLEX)?;
-            Ok(0)
-        }
-        FIONBIO => toggle(O_NONBLOCK),
-        FIOASYNC => toggle(O_ASYNC),
-        FIONREAD if file.inode().kind() == FileType::Regular && file.ops().seekable() => {
-            let left = file.metadata().size.saturating_sub(file.position());
-            UserPtr::<i32>::new(argument).write(&(left as i32))?;
-            Ok(0)
-        }
-        _ => Ok(file.ioctl(command, argument)? as u64),
-    }
 }
 
 /// fsync(2).

@@ -17,6 +17,7 @@ pub mod fd;
 pub mod futex;
 pub mod handle;
 pub mod identity;
+pub mod ioctl;
 pub mod ipc;
 pub mod lock;
 pub mod memory;
