@@ -7,9 +7,10 @@ use super::path::{Place, install};
 use crate::signal::{self, SigSet};
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
-    AT_FDCWD, EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, EPOLL_CLOEXEC, EPOLL_CTL_DEL, IN_ALL_EVENTS, IN_CLOEXEC,
-    IN_DONT_FOLLOW, IN_EXCL_UNLINK, IN_IGNORED, IN_ISDIR, IN_MASK_ADD, IN_MASK_CREATE, IN_NONBLOCK, IN_ONESHOT,
-    IN_ONLYDIR, IN_Q_OVERFLOW, IN_UNMOUNT, MFD_CLOEXEC, O_CLOEXEC, O_DIRECT, O_NONBLOCK, TFD_CLOEXEC, TFD_NONBLOCK,
+    AT_FDCWD, CAP_WAKE_ALARM, CLOCK_BOOTTIME_ALARM, CLOCK_REALTIME_ALARM, EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE,
+    EPOLL_CLOEXEC, EPOLL_CTL_DEL, IN_ALL_EVENTS, IN_CLOEXEC, IN_DONT_FOLLOW, IN_EXCL_UNLINK, IN_IGNORED, IN_ISDIR,
+    IN_MASK_ADD, IN_MASK_CREATE, IN_NONBLOCK, IN_ONESHOT, IN_ONLYDIR, IN_Q_OVERFLOW, IN_UNMOUNT, MFD_CLOEXEC,
+    O_CLOEXEC, O_DIRECT, O_NONBLOCK, TFD_CLOEXEC, TFD_NONBLOCK,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{UserPtr, UserSlice, read_c_string};
@@ -191,6 +192,10 @@ pub fn epoll_pwait2(
 pub fn timerfd_create(call: &mut Call<'_>, clock: u32, flags: u32) -> Result<u64> {
     if flags & !(TFD_CLOEXEC | TFD_NONBLOCK) != 0 {
         return Err(Errno::EINVAL);
+    }
+    let wakes = matches!(clock, CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM);
+    if wakes && !call.task.process.credentials().capable(CAP_WAKE_ALARM) {
+        return Err(Errno::EPERM);
     }
     install(call, TimerFd::create(clock, flags & TFD_NONBLOCK)?, flags & TFD_CLOEXEC != 0)
 }

@@ -11,7 +11,7 @@ use rkt_linux_abi::general::{
     MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE,
 };
 use rkt_linux_abi::{Errno, Result};
-use rkt_platform::Protection;
+use rkt_platform::{Protection, USER_END};
 use rkt_user::UserSlice;
 use rkt_vfs::OpenFile;
 
@@ -140,9 +140,43 @@ pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd:
     })
 }
 
-/// munmap(2).
+/// remap_file_pages(2): a part of a shared mapping shows other pages of its file.
+pub fn remap_file_pages(call: &mut Call<'_>, addr: u64, size: u64, prot: u32, page: u64, flags: u32) -> Result<u64> {
+    let (start, size) = (addr & !4095, size & !4095);
+    let end = start.checked_add(size).filter(|&end| end > start).ok_or(Errno::EINVAL)?;
+    let offset = page.checked_mul(4096).filter(|offset| offset.checked_add(size).is_some()).ok_or(Errno::EINVAL)?;
+    if prot != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let mm = call.task.process.mm();
+    let area = mm.lock_to_look().find(start).cloned().filter(|area| area.shared && area.end >= end);
+    let area = area.ok_or(Errno::EINVAL)?;
+    let file = area.backing.view().ok_or(Errno::EINVAL)?.file.clone();
+    mm.map(MapRequest {
+        placement: Placement::Fixed(start),
+        len: size,
+        protection: area.protection,
+        shared: true,
+        file: Some((file, offset)),
+        populate: flags & MAP_NONBLOCK == 0,
+        marks: area.marks,
+        name: area.name,
+    })?;
+    Ok(0)
+}
+
+/// Where addresses end in Linux, which a program may count on: TASK_SIZE.
+const TASK_SIZE: u64 = 0x7fff_ffff_f000;
+
+/// munmap(2): no mapping lies between [`USER_END`] and [`TASK_SIZE`], but a range may.
 pub fn munmap(call: &mut Call<'_>, addr: u64, len: u64) -> Result<u64> {
-    call.task.process.mm().unmap(addr, len)?;
+    if !addr.is_multiple_of(4096) || len == 0 || addr.checked_add(len).is_none_or(|end| end > TASK_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    let end = (addr + len).min(USER_END);
+    if addr < end {
+        call.task.process.mm().unmap(addr, end - addr)?;
+    }
     Ok(0)
 }
 

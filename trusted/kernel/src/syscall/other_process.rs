@@ -163,6 +163,8 @@ pub fn kcmp(call: &mut Call<'_>, one: i32, other: i32, kind: i32, fd1: u64, fd2:
         KCMP_FILES => Ok(order(&p.files(), &q.files())),
         KCMP_FS if p.shares_place_with(q) => Ok(0),
         KCMP_SIGHAND => Ok(order(&p.signals.table(), &q.signals.table())),
+        // Processes that have nothing to undo have the same: nothing (semop(2), SEM_UNDO).
+        KCMP_SYSVSEM if p.semaphore_undo.lock().is_empty() && q.semaphore_undo.lock().is_empty() => Ok(0),
         KCMP_FS | KCMP_SYSVSEM => Ok(order(p, q)),
         // A context of I/O scheduling belongs to a task.
         KCMP_IO => Ok(order(&one, &other)),

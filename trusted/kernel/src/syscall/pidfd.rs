@@ -38,7 +38,9 @@ pub fn pidfd_send_signal(call: &mut Call<'_>, fd: i32, number: u32, info: u64, f
         return Err(Errno::EINVAL);
     }
     let file = super::fd::usable(call, fd)?;
-    let pidfd = file.ops_as::<PidFd>().ok_or(Errno::EBADF)?;
+    // A directory of /proc names a process as well (pidfd_send_signal(2)).
+    let in_proc = crate::procfs::of_directory(&file).transpose()?.map(|process| PidFd::of_process(&process));
+    let pidfd = file.ops_as::<PidFd>().or(in_proc.as_ref()).ok_or(Errno::EBADF)?;
     let target = pidfd.process();
     let one_task = flags == PIDFD_SIGNAL_THREAD || flags == 0 && pidfd.is_of_task();
     let (pid, uid) = sending::sender(call);
