@@ -3,6 +3,7 @@
 use crate::process::Process;
 use crate::scheduling::Scheduling;
 use crate::signal::TaskSignals;
+use crate::usage::TransferCounts;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use rkt_sched::Thread;
@@ -38,6 +39,8 @@ pub struct Task {
     pub calls: AtomicU64,
     /// Faults served so far.
     pub faults: AtomicU64,
+    /// What it read and wrote so far.
+    pub transfers: TransferCounts,
     /// Time in the application and in the kernel as it was shown last.
     pub(crate) shown_time: Mutex<(u64, u64)>,
     /// Whether the task is to end at the next return to the application.
@@ -64,6 +67,7 @@ impl Task {
             plain: crate::mm::PlainRanges::default(),
             calls: AtomicU64::new(0),
             faults: AtomicU64::new(0),
+            transfers: TransferCounts::default(),
             shown_time: Mutex::default(),
             dying: AtomicBool::new(false),
             started: rkt_platform::now(),

@@ -2,7 +2,54 @@
 
 use crate::process::Process;
 use crate::task::Task;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// What read(2) and write(2) and their kin moved (proc_pid_io(5)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// Bytes read.
+    pub read: u64,
+    /// Bytes written.
+    pub written: u64,
+    /// Calls that read.
+    pub reads: u64,
+    /// Calls that wrote.
+    pub writes: u64,
+}
+
+/// The transfers of a task as it goes on. Only the task itself counts.
+#[derive(Default)]
+pub struct TransferCounts {
+    read: AtomicU64,
+    written: AtomicU64,
+    reads: AtomicU64,
+    writes: AtomicU64,
+}
+
+impl TransferCounts {
+    /// A call read so much.
+    pub fn count_read(&self, bytes: u64) {
+        add(&self.read, bytes);
+        add(&self.reads, 1);
+    }
+
+    /// A call wrote so much.
+    pub fn count_written(&self, bytes: u64) {
+        add(&self.written, bytes);
+        add(&self.writes, 1);
+    }
+
+    fn so_far(&self) -> Transfers {
+        let [read, written, reads, writes] =
+            [&self.read, &self.written, &self.reads, &self.writes].map(|count| count.load(Ordering::Relaxed));
+        Transfers { read, written, reads, writes }
+    }
+}
+
+/// Adds to what one task alone changes.
+fn add(to: &AtomicU64, n: u64) {
+    to.store(to.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
 
 /// Processor time and counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +64,8 @@ pub struct Usage {
     pub waits: u64,
     /// Times that it made place for others.
     pub preemptions: u64,
+    /// What it read and wrote.
+    pub transfers: Transfers,
 }
 
 impl Usage {
@@ -34,6 +83,12 @@ impl Usage {
             faults: self.faults + other.faults,
             waits: self.waits + other.waits,
             preemptions: self.preemptions + other.preemptions,
+            transfers: Transfers {
+                read: self.transfers.read + other.transfers.read,
+                written: self.transfers.written + other.transfers.written,
+                reads: self.transfers.reads + other.transfers.reads,
+                writes: self.transfers.writes + other.transfers.writes,
+            },
         }
     }
 }
@@ -55,7 +110,8 @@ impl Task {
         let account = thread.account();
         let (waits, preemptions) = account.switches();
         let (user, system) = divide(thread.ran_ns(), account.hits(), &mut self.shown_time.lock());
-        Usage { user, system, faults: self.faults.load(Ordering::Relaxed), waits, preemptions }
+        let transfers = self.transfers.so_far();
+        Usage { user, system, faults: self.faults.load(Ordering::Relaxed), waits, preemptions, transfers }
     }
 }
 

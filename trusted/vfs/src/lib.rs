@@ -49,7 +49,7 @@ pub use inode::{
     new_anonymous_inode_number,
 };
 pub use inotify::Inotify;
-pub use mount::{Mount, Path, anonymous_device, mountinfo_text, mounts_text};
+pub use mount::{Mount, Path, anonymous_device, mountinfo_text, mounts_text, mountstats_text};
 pub use open::{OpenHow, open, open_path, open_program};
 pub use poll::{PollRequest, PollTable, READABLE, WRITABLE, poll, poll_with};
 pub use rename::{check_flags as check_rename_flags, rename};

@@ -252,6 +252,17 @@ pub fn mounts_text(root: &Path) -> Vec<u8> {
     text
 }
 
+/// /proc/self/mountstats as seen from `root` (proc_pid_mountstats(5)); no file system counts more.
+pub fn mountstats_text(root: &Path) -> Vec<u8> {
+    let mut text = Vec::new();
+    for mount in root.mount.all() {
+        text.extend_from_slice(format!("device {} mounted on ", mount.source).as_bytes());
+        escape(&mount.root().to_bytes(root), &mut text);
+        text.extend_from_slice(format!(" with fstype {}\n", mount.fs.type_name()).as_bytes());
+    }
+    text
+}
+
 /// /proc/self/mountinfo as seen from `root` (proc_pid_mountinfo(5)).
 pub fn mountinfo_text(root: &Path) -> Vec<u8> {
     let mut text = Vec::new();

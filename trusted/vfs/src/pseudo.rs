@@ -47,6 +47,11 @@ impl Identity {
         Self { size, ..self }
     }
 
+    /// What stat(2) tells of a regular file.
+    pub fn regular(&self) -> Metadata {
+        self.metadata(S_IFREG, 1)
+    }
+
     fn metadata(&self, kind: u32, nlink: u32) -> Metadata {
         let &Self { device, ino, mode, uid, gid, size } = self;
         Metadata { uid, gid, nlink, size, ..Metadata::anonymous(device, ino, kind | mode) }
@@ -85,7 +90,7 @@ impl Inode for PseudoFile {
     }
 
     fn metadata(&self) -> Metadata {
-        self.identity.metadata(S_IFREG, 1)
+        self.identity.regular()
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
@@ -176,7 +181,7 @@ pub struct DynamicEntry {
 }
 
 /// The part of a directory that depends on the moment.
-pub trait DynamicDir: Send + Sync {
+pub trait DynamicDir: core::any::Any + Send + Sync {
     /// Finds a name.
     ///
     /// # Errors
@@ -206,6 +211,12 @@ impl PseudoDir {
     /// A directory with dynamic entries.
     pub fn with_dynamic(identity: Identity, dynamic: Box<dyn DynamicDir>) -> Arc<Self> {
         Arc::new(Self { identity, fixed: RwLock::default(), dynamic: Some(dynamic) })
+    }
+
+    /// The dynamic part, if it is of this type.
+    pub fn dynamic_as<T: DynamicDir>(&self) -> Option<&T> {
+        let any: &dyn core::any::Any = &**self.dynamic.as_ref()?;
+        any.downcast_ref()
     }
 
     /// Adds a fixed entry, replacing the one of that name.

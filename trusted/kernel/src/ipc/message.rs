@@ -48,15 +48,22 @@ pub struct Queue {
 pub struct QueueAbi {
     /// Who may do what.
     pub permissions: PermissionsAbi,
-    sent_at: i64,
-    received_at: i64,
-    changed_at: i64,
-    bytes: u64,
-    count: u64,
+    /// When the last message came.
+    pub sent_at: i64,
+    /// When the last one was taken.
+    pub received_at: i64,
+    /// When it was made or set.
+    pub changed_at: i64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// Messages in it.
+    pub count: u64,
     /// Bytes that it takes.
     pub capacity: u64,
-    last_sender: i32,
-    last_receiver: i32,
+    /// Who sent last.
+    pub last_sender: i32,
+    /// Who received last.
+    pub last_receiver: i32,
     unused: [u64; 2],
 }
 

@@ -55,11 +55,14 @@ pub struct Set {
 pub struct SetAbi {
     /// Who may do what.
     pub permissions: PermissionsAbi,
-    operated_at: i64,
+    /// When it was last operated on.
+    pub operated_at: i64,
     unused1: u64,
-    changed_at: i64,
+    /// When it was made or set.
+    pub changed_at: i64,
     unused2: u64,
-    count: u64,
+    /// Semaphores in it.
+    pub count: u64,
     unused3: [u64; 2],
 }
 

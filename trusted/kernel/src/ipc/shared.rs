@@ -23,6 +23,8 @@ const SHM_REMAP: u32 = 0o40000;
 const SHM_EXEC: u32 = 0o100000;
 /// SHM_DEST: removed, and gone with the last attachment.
 const SHM_DEST: u32 = 0o1000;
+/// Most bytes of a segment, and most pages of all: no limit (SHMMAX and SHMALL of linux/shm.h).
+pub const SHMMAX: u64 = u64::MAX - (1 << 24);
 const PAGE: u64 = 4096;
 
 /// A segment.
@@ -44,19 +46,31 @@ pub struct Segment {
 pub struct SegmentAbi {
     /// Who may do what.
     pub permissions: PermissionsAbi,
-    size: u64,
-    attached_at: i64,
-    detached_at: i64,
-    changed_at: i64,
-    creator: i32,
-    last: i32,
-    attached: u64,
+    /// Bytes asked for.
+    pub size: u64,
+    /// When it was last attached.
+    pub attached_at: i64,
+    /// When it was last detached.
+    pub detached_at: i64,
+    /// When it was made or set.
+    pub changed_at: i64,
+    /// Who made it.
+    pub creator: i32,
+    /// Who attached or detached last.
+    pub last: i32,
+    /// Attachments.
+    pub attached: u64,
     unused: [u64; 2],
 }
 
 static SEGMENTS: Registry<Segment> = Registry::new();
 
 impl Segment {
+    /// Bytes that have memory.
+    pub fn resident(&self) -> u64 {
+        self.file.metadata().blocks * 512
+    }
+
     /// Mappings that there are.
     fn attachments(&self) -> usize {
         let mut attached = self.attached.lock();

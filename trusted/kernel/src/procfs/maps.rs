@@ -144,12 +144,37 @@ pub(super) fn smaps(of: &Subject) -> Result<Vec<u8>> {
     Ok(text.into_bytes())
 }
 
-fn describe(area: &Area, text: &mut String) {
+/// proc_pid_smaps(5): sums over all mappings.
+pub(super) fn smaps_rollup(of: &Subject) -> Result<Vec<u8>> {
+    let process = of.inspected()?;
+    let areas = areas(&process);
+    let (first, last) = (areas.first().map_or(0, |area| area.start), areas.last().map_or(0, |area| area.end));
+    let mut sums = [0; MEASURES];
+    for area in &areas {
+        sums.iter_mut().zip(measures(area)).for_each(|(sum, (_, kib))| *sum += kib);
+    }
+    let mut text = alloc::format!("{first:08x}-{last:08x} ---p 00000000 00:00 0 ");
+    let _ = writeln!(text, "{:1$}[rollup]", "", NAME_COLUMN.saturating_sub(text.len()));
+    let names = areas.first().map(measures).into_iter().flatten().map(|(name, _)| name);
+    // The first three are the same for all.
+    names.zip(sums).skip(3).for_each(|(name, kib)| show(&mut text, name, kib));
+    Ok(text.into_bytes())
+}
+
+fn show(text: &mut String, name: &str, kib: u64) {
+    let _ = writeln!(text, "{name:<16}{kib:>8} kB");
+}
+
+/// Number of [`measures`].
+const MEASURES: usize = 22;
+
+/// What smaps tells of a mapping in KiB.
+fn measures(area: &Area) -> [(&'static str, u64); MEASURES] {
     let resident = resident(area) / 1024;
     let (shared, private) = if area.shared { (resident, 0) } else { (0, resident) };
     let (clean, dirty) = if area.protection.write { (0, private) } else { (private, 0) };
     let anonymous = if area.file().is_none() && !area.shared { resident } else { 0 };
-    let fields = [
+    [
         ("Size:", area.len() / 1024),
         ("KernelPageSize:", 4),
         ("MMUPageSize:", 4),
@@ -172,10 +197,11 @@ fn describe(area: &Area, text: &mut String) {
         ("Swap:", 0),
         ("SwapPss:", 0),
         ("Locked:", if area.marks.locked { resident } else { 0 }),
-    ];
-    for (name, kib) in fields {
-        let _ = writeln!(text, "{name:<16}{kib:>8} kB");
-    }
+    ]
+}
+
+fn describe(area: &Area, text: &mut String) {
+    measures(area).iter().for_each(|&(name, kib)| show(text, name, kib));
     text.push_str("THPeligible:           0\nVmFlags:");
     let protection = area.protection;
     let flags = [

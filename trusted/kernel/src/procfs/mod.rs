@@ -3,12 +3,18 @@
 
 mod cpu;
 mod descriptors;
+mod ipc;
 mod maps;
+mod memory;
+mod namespaces;
 mod net;
 mod process;
+mod settings;
 mod sockets;
 mod status;
 mod system;
+
+pub use process::of_directory;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -34,6 +40,8 @@ pub fn proc() -> Result<Arc<PseudoFs>> {
     let proc = PseudoFs::new("proc", PROC_MAGIC, |device| Some(process::processes(device)));
     process::add_links(&proc);
     system::fill_proc(&proc)?;
+    settings::fill(&proc)?;
+    ipc::fill(proc.directory())?;
     net::fill(proc.directory())?;
     Ok(proc)
 }

@@ -1,18 +1,20 @@
 //! /proc/PID and /proc/PID/task/TID.
 
-use super::{descriptors, line, maps, parse_number, status};
+use super::memory::MemoryFile;
+use super::{descriptors, line, maps, namespaces, parse_number, status};
 use crate::process::{self, Process};
 use crate::task::{self, Task};
+use crate::usage::{Transfers, Usage};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use rkt_linux_abi::general::{CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
+use rkt_linux_abi::general::{CAP_SYS_NICE, CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sync::Mutex;
 use rkt_vfs::pseudo::{DynamicDir, DynamicEntry, Identity, PseudoDir, PseudoFile, PseudoFs, PseudoLink};
-use rkt_vfs::{FileSystem, FileType, Inode, LinkTarget, mountinfo_text, mounts_text};
+use rkt_vfs::{FileSystem, FileType, Inode, LinkTarget, OpenFile, mountinfo_text, mounts_text, mountstats_text};
 
 /// Whose files a directory has: a process, or one of its tasks.
 #[derive(Clone)]
@@ -105,6 +107,7 @@ enum Content {
     Writable(fn(&Subject) -> Result<Vec<u8>>, fn(&Subject, &[u8]) -> Result<()>),
     Link(fn(&Subject) -> Result<LinkTarget>),
     Directory(fn(&Subject) -> Box<dyn DynamicDir>),
+    File(fn(&Subject, Identity) -> Arc<dyn Inode>),
 }
 
 struct Entry {
@@ -115,6 +118,11 @@ struct Entry {
 
 const fn text(name: &'static str, permissions: u32, make: fn(&Subject) -> Result<Vec<u8>>) -> Entry {
     Entry { name, permissions, content: Content::Text(make) }
+}
+
+/// A file that shows the one user namespace there is, which nobody changes any more (user_namespaces(7)).
+const fn mapping(name: &'static str, make: fn(&Subject) -> Result<Vec<u8>>) -> Entry {
+    Entry { name, permissions: 0o644, content: Content::Writable(make, |_, _| Err(Errno::EPERM)) }
 }
 
 const fn link(name: &'static str, target: fn(&Subject) -> Result<LinkTarget>) -> Entry {
@@ -131,19 +139,34 @@ const ENTRIES: &[Entry] = &[
     link("exe", |of| of.living()?.exe.lock().clone().map(LinkTarget::Jump).ok_or(Errno::ENOENT)),
     Entry { name: "fd", permissions: 0o500, content: Content::Directory(descriptors::links) },
     Entry { name: "fdinfo", permissions: 0o555, content: Content::Directory(descriptors::infos) },
+    mapping("gid_map", all_ids),
+    text("io", 0o400, io),
     text("limits", 0o444, status::limits),
+    text("loginuid", 0o444, |of| of.process().map(|_| UNSET.into())),
     text("maps", 0o444, maps::maps),
+    Entry { name: "mem", permissions: 0o600, content: Content::File(MemoryFile::inode) },
     text("mountinfo", 0o444, |of| Ok(mountinfo_text(&of.process()?.fs.lock().root.clone()))),
     text("mounts", 0o444, |of| Ok(mounts_text(&of.process()?.fs.lock().root.clone()))),
+    text("mountstats", 0o400, |of| Ok(mountstats_text(&of.process()?.fs.lock().root.clone()))),
+    Entry { name: "ns", permissions: 0o511, content: Content::Directory(namespaces::directory) },
     // Nothing is killed for memory here.
     text("oom_score", 0o444, |of| of.process().map(|_| line(0))),
     Entry { name: "oom_score_adj", permissions: 0o644, content: Content::Writable(oom_score_adj, set_oom_score_adj) },
     text("personality", 0o400, personality),
+    mapping("projid_map", all_ids),
     link("root", |of| Ok(LinkTarget::Jump(of.living()?.fs.lock().root.clone()))),
+    text("schedstat", 0o444, schedstat),
+    text("sessionid", 0o444, |of| of.process().map(|_| UNSET.into())),
+    mapping("setgroups", |of| of.process().map(|_| line("allow"))),
     text("smaps", 0o444, maps::smaps),
+    text("smaps_rollup", 0o444, maps::smaps_rollup),
     text("stat", 0o444, status::stat),
     text("statm", 0o444, maps::statm),
     text("status", 0o444, status::status),
+    Entry { name: "timerslack_ns", permissions: 0o666, content: Content::Writable(timer_slack, set_timer_slack) },
+    mapping("uid_map", all_ids),
+    // Where in the kernel it waits is not told.
+    text("wchan", 0o444, |of| of.process().map(|_| b"0".into())),
     // Only processes have it: has to be the last one.
     Entry { name: "task", permissions: 0o555, content: Content::Directory(|of| Box::new(Tasks(of.clone()))) },
 ];
@@ -182,6 +205,56 @@ fn set_comm(of: &Subject, written: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// What loginuid and sessionid show of whoever did not log in (AUDIT_UID_UNSET and
+/// AUDIT_SID_UNSET of linux/audit.h).
+const UNSET: &[u8] = b"4294967295";
+
+/// A mapping of all ids to themselves (user_namespaces(7)).
+fn all_ids(of: &Subject) -> Result<Vec<u8>> {
+    of.process()?;
+    Ok(line(format!("{:>10} {:>10} {:>10}", 0, 0, u32::MAX)))
+}
+
+/// proc_pid_io(5): what read(2) and write(2) and their kin moved.
+fn io(of: &Subject) -> Result<Vec<u8>> {
+    let process = of.inspected()?;
+    let used = match &of.task {
+        Some(task) => task.upgrade().ok_or(Errno::ESRCH)?.usage(),
+        None => process.usage(),
+    };
+    let Transfers { read, written, reads, writes } = used.transfers;
+    Ok(line(format!(
+        "rchar: {read}\nwchar: {written}\nsyscr: {reads}\nsyscw: {writes}\n\
+         read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0"
+    )))
+}
+
+/// proc_pid_schedstat(5): time on a processor, time waited for one (which is not kept), turns.
+fn schedstat(of: &Subject) -> Result<Vec<u8>> {
+    let used = of.task()?.map_or(Usage::default(), |task| task.usage());
+    Ok(line(format!("{} 0 {}", used.total(), used.waits + used.preemptions)))
+}
+
+fn timer_slack(of: &Subject) -> Result<Vec<u8>> {
+    let task = of.task()?.ok_or(Errno::ESRCH)?;
+    Ok(line(task.timer_slack.now.load(Ordering::Relaxed)))
+}
+
+/// As PR_SET_TIMERSLACK does; other tasks' needs CAP_SYS_NICE (proc_pid_timerslack_ns(5)).
+fn set_timer_slack(of: &Subject, written: &[u8]) -> Result<()> {
+    let text = core::str::from_utf8(written).map_err(|_| Errno::EINVAL)?.trim();
+    let value: u64 = text.parse().map_err(|_| Errno::EINVAL)?;
+    let task = of.task()?.ok_or(Errno::ESRCH)?;
+    let asking = task::try_current().ok_or(Errno::EPERM)?;
+    if !Arc::ptr_eq(&asking, &task) && !asking.process.credentials().capable(CAP_SYS_NICE) {
+        return Err(Errno::EPERM);
+    }
+    let slack = &task.timer_slack;
+    let value = if value == 0 { slack.standard.load(Ordering::Relaxed) } else { value };
+    slack.now.store(value, Ordering::Relaxed);
+    Ok(())
+}
+
 fn personality(of: &Subject) -> Result<Vec<u8>> {
     Ok(line(format!("{:08x}", of.inspected()?.flags.personality.load(Ordering::Relaxed))))
 }
@@ -209,7 +282,7 @@ fn set_oom_score_adj(of: &Subject, written: &[u8]) -> Result<()> {
 impl Entry {
     fn kind(&self) -> FileType {
         match self.content {
-            Content::Text(_) | Content::Writable(..) => FileType::Regular,
+            Content::Text(_) | Content::Writable(..) | Content::File(_) => FileType::Regular,
             Content::Link(_) => FileType::Symlink,
             Content::Directory(_) => FileType::Directory,
         }
@@ -225,6 +298,7 @@ impl Entry {
                 let accept = Box::new(move |bytes: &[u8]| accept(&writer, bytes));
                 PseudoFile::writable(identity, Box::new(move || make(&of)), accept)
             }
+            Content::File(make) => make(&of, identity),
             Content::Link(target) => PseudoLink::new(identity, Box::new(move || target(&of))),
             Content::Directory(make) => PseudoDir::with_dynamic(identity, make(&of)),
         }
@@ -259,6 +333,13 @@ fn directory(of: Subject) -> Arc<PseudoDir> {
 fn directory_entry(of: &Subject) -> DynamicEntry {
     let name = format!("{}", of.id).into_bytes();
     DynamicEntry { name, kind: FileType::Directory, ino: of.number(0), position: of.id as u64 }
+}
+
+/// The process whose directory in /proc the file is, or that it is gone.
+pub fn of_directory(file: &OpenFile) -> Option<Result<Arc<Process>>> {
+    let inode: &dyn core::any::Any = &**file.inode();
+    let subject = inode.downcast_ref::<PseudoDir>()?.dynamic_as::<Subject>()?;
+    subject.is_process().then(|| subject.process())
 }
 
 /// Living tasks; of a zombie the last one.

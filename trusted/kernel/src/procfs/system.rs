@@ -1,20 +1,15 @@
 //! What /proc and /sys tell of the system as a whole.
 
 use super::{cpu, cpu_list, line};
-use crate::ipc::posix_queue::{self, Setting};
 use crate::process;
 use crate::syscall::system::RELEASE;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
-use core::sync::atomic::Ordering;
-use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
-use rkt_vfs::FileSystem;
-use rkt_vfs::pipe::MAX_CAPACITY;
-use rkt_vfs::pseudo::{Identity, PseudoDir, PseudoFile, PseudoFs};
+use rkt_linux_abi::{PAGE_SIZE, Result};
+use rkt_vfs::pseudo::{PseudoDir, PseudoFs};
 
 const SECOND: u64 = 1_000_000_000;
 /// Nanoseconds of a clock tick (USER_HZ = 100).
@@ -110,17 +105,29 @@ fn loadavg() -> Result<Vec<u8>> {
     Ok(line(format!("0.00 0.00 0.00 {}/{tasks} {last}", rkt_sched::counters().ready + 1)))
 }
 
-const FILESYSTEMS: &str = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tmqueue\nnodev\trootfs\n";
+const FILESYSTEMS: &str =
+    "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tmqueue\nnodev\tdevpts\nnodev\trootfs\n\text4\n";
+/// Major numbers (proc_devices(5)).
+const DEVICES: &str =
+    "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n128 ptm\n136 pts\n\nBlock devices:\n";
+/// proc_swaps(5): there are none.
+const SWAPS: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+/// The drivers of terminals: name, nodes, numbers, kind.
+const TERMINALS: &str = "\
+/dev/tty             /dev/tty        5       0 system:/dev/tty
+/dev/console         /dev/console    5       1 system:console
+/dev/ptmx            /dev/ptmx       5       2 system
+pty_slave            /dev/pts      136 0-1048575 pty:slave
+pty_master           /dev/ptm      128 0-1048575 pty:master
+";
 
-/// A random UUID (RFC 9562 §5.4).
-fn uuid() -> String {
-    let mut bytes = [0; 16];
-    rkt_platform::random(&mut bytes);
-    let random = u128::from_be_bytes(bytes);
-    let versioned = random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{versioned:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or("");
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+/// proc_vmstat(5): what can be told of it. Nothing is paged in or out.
+fn vmstat() -> Result<Vec<u8>> {
+    let faults: u64 = process::all().iter().map(|process| process.usage().faults).sum();
+    let free = rkt_heap::REGION.stats().free;
+    Ok(line(format!(
+        "nr_free_pages {free}\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault {faults}\npgmajfault 0\noom_kill 0"
+    )))
 }
 
 /// Fills the root of /proc, but for processes.
@@ -133,52 +140,13 @@ pub(super) fn fill_proc(fs: &PseudoFs) -> Result<()> {
     root.add_text("stat", stat)?;
     root.add_text("uptime", uptime)?;
     root.add_text("version", || Ok(line(format!("Linux version {RELEASE} (rkt-io) #1 SMP rkt-io"))))?;
-    let boot = uuid();
-    root.add_text("sys/kernel/random/boot_id", move || Ok(line(&boot)))?;
-    root.add_text("sys/kernel/random/uuid", || Ok(line(uuid())))?;
-    root.add_text("sys/kernel/hostname", || Ok([&crate::boot::manifest().hostname[..], b"\n"].concat()))?;
-    for (name, value) in SETTINGS {
-        root.add_text(name, move || Ok(line(value)))?;
-    }
-    root.add_text("sys/fs/pipe-max-size", || Ok(line(MAX_CAPACITY)))?;
-    let queues = root.directory("sys")?.directory("fs")?.directory("mqueue")?;
-    for setting in posix_queue::SETTINGS {
-        let identity = Identity::new(fs.device(), 0o644);
-        let read = Box::new(move || Ok(line(setting.value.load(Ordering::Relaxed))));
-        queues.add(setting.name, PseudoFile::writable(identity, read, Box::new(move |text| set(setting, text))));
-    }
+    root.add_text("cmdline", || Ok(line("")))?;
+    root.add_text("devices", || Ok(DEVICES.into()))?;
+    root.add_text("swaps", || Ok(SWAPS.into()))?;
+    root.add_text("tty/drivers", || Ok(TERMINALS.into()))?;
+    root.add_text("vmstat", vmstat)?;
     Ok(())
 }
-
-/// Takes the number that is written to a setting.
-fn set(setting: &Setting, text: &[u8]) -> Result<()> {
-    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
-    let value = text.trim().parse::<u64>().ok().filter(|value| setting.range.contains(value)).ok_or(Errno::EINVAL)?;
-    setting.value.store(value, Ordering::Relaxed);
-    Ok(())
-}
-
-/// Settings that are what they are (proc_sys(5)).
-const SETTINGS: &[(&str, &str)] = &[
-    ("sys/fs/file-max", "9223372036854775807"),
-    ("sys/fs/inotify/max_queued_events", "16384"),
-    ("sys/fs/inotify/max_user_instances", "128"),
-    ("sys/fs/inotify/max_user_watches", "65536"),
-    ("sys/fs/lease-break-time", "45"),
-    ("sys/fs/leases-enable", "1"),
-    ("sys/fs/nr_open", "1048576"),
-    ("sys/fs/protected_hardlinks", "1"),
-    ("sys/fs/protected_symlinks", "0"),
-    ("sys/kernel/cap_last_cap", "40"),
-    ("sys/kernel/ngroups_max", "65536"),
-    ("sys/kernel/osrelease", RELEASE),
-    ("sys/kernel/ostype", "Linux"),
-    ("sys/kernel/pid_max", "4194304"),
-    ("sys/kernel/threads-max", "95000"),
-    ("sys/vm/max_map_count", "57344"),
-    // Mappings are never refused for what might be needed later: the host gives memory page by page.
-    ("sys/vm/overcommit_memory", "1"),
-];
 
 /// Fills /sys.
 pub(super) fn fill_sys(root: &Arc<PseudoDir>) -> Result<()> {

@@ -69,7 +69,7 @@ pub fn shmctl(call: &mut Call<'_>, id: i32, command: u32, buf: u64) -> Result<u6
     match command & !IPC_64 {
         IPC_INFO => {
             // shmmax, shmmin, shmmni, shmseg, shmall, and four that are unused.
-            let limits = [u64::MAX - (1 << 24), 1, MOST as u64, MOST as u64, u64::MAX - (1 << 24), 0, 0, 0, 0];
+            let limits = [shared::SHMMAX, 1, MOST as u64, MOST as u64, shared::SHMMAX, 0, 0, 0, 0];
             UserPtr::<u64>::new(buf).write_array(&limits)?;
             Ok(all.highest())
         }

@@ -68,14 +68,25 @@ pub(super) fn written(call: &Call<'_>, to: &OpenFile, result: Result<usize>) -> 
     if result == Err(Errno::EPIPE) && SocketFile::of(to).map_or(true, |socket| socket.is_stream()) {
         signal::send_to_task(call.task, Info::kernel(SIGPIPE));
     }
+    if let Ok(n) = result {
+        call.task.transfers.count_written(n as u64);
+    }
     result.map(|n| n as u64)
+}
+
+/// What a read says.
+#[inline]
+fn read_so_much(call: &Call<'_>, result: Result<usize>) -> Result<u64> {
+    let n = result? as u64;
+    call.task.transfers.count_read(n);
+    Ok(n)
 }
 
 /// read(2).
 #[inline]
 pub fn read(call: &mut Call<'_>, fd: i32, buf: u64, count: usize) -> Result<u64> {
     let file = call.task.process.file(fd)?;
-    Ok(file.read(&mut IoSink::user(range(buf, count)?))? as u64)
+    read_so_much(call, file.read(&mut IoSink::user(range(buf, count)?)))
 }
 
 /// write(2).
@@ -96,7 +107,7 @@ fn not_negative(offset: i64) -> Result<()> {
 pub fn pread64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i64) -> Result<u64> {
     not_negative(offset)?;
     let file = call.task.process.file(fd)?;
-    Ok(file.read_at(offset, &mut IoSink::user(range(buf, count)?))? as u64)
+    read_so_much(call, file.read_at(offset, &mut IoSink::user(range(buf, count)?)))
 }
 
 /// pwrite64(2).
@@ -111,7 +122,7 @@ pub fn pwrite64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i6
 /// readv(2).
 pub fn readv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u64> {
     let file = call.task.process.file(fd)?;
-    Ok(file.read(&mut sink(iov, count)?)? as u64)
+    read_so_much(call, file.read(&mut sink(iov, count)?))
 }
 
 /// writev(2).
@@ -126,7 +137,7 @@ pub fn writev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u6
 pub fn preadv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64) -> Result<u64> {
     not_negative(offset)?;
     let file = call.task.process.file(fd)?;
-    Ok(file.read_at(offset, &mut sink(iov, count)?)? as u64)
+    read_so_much(call, file.read_at(offset, &mut sink(iov, count)?))
 }
 
 /// pwritev(2).

@@ -102,7 +102,7 @@ table! {
     13 rt_sigaction(signum: u32, act: Pointer, oldact: Pointer, sigsetsize: usize) = signal::rt_sigaction, Full;
     14 rt_sigprocmask(how: u32, set: Pointer, oldset: Pointer, sigsetsize: usize) = signal::rt_sigprocmask, Full;
     15 rt_sigreturn() = signal::rt_sigreturn, Full;
-    16 ioctl(fd: Fd, request: Flags, argp: Pointer) = fd::ioctl, Partial;
+    16 ioctl(fd: Fd, request: Flags, argp: Pointer) = ioctl::ioctl, Partial;
     17 pread64(fd: Fd, buf: Pointer, count: usize, offset: i64) = read_write::pread64, Full;
     18 pwrite64(fd: Fd, buf: Pointer, count: usize, offset: i64) = read_write::pwrite64, Full;
     19 readv(fd: Fd, iov: Pointer, iovcnt: usize) = read_write::readv, Full;
@@ -283,6 +283,7 @@ table! {
     209 io_submit(ctx: u64, nr: i64, iocbpp: WordPointer) = aio::io_submit, Partial;
     210 io_cancel(ctx: u64, iocb: Pointer, result: Pointer) = aio::io_cancel, Full;
     213 epoll_create(size: i32) = events::epoll_create, Full;
+    216 remap_file_pages(addr: Pointer, size: u64, prot: Flags, pgoff: u64, flags: Flags) = memory::remap_file_pages, Full;
     217 getdents64(fd: Fd, dirp: Pointer, count: u32) = directory::getdents64, Full;
     218 set_tid_address(tidptr: Pointer) = process::set_tid_address, Full;
     219 restart_syscall() = system::restart_syscall, Full;
