@@ -163,6 +163,20 @@ impl Cpu {
         Some(thread)
     }
 
+    /// Takes a thread out, wherever it stands.
+    fn take_out(&self, thread: &Arc<Thread>) -> Option<Arc<Thread>> {
+        if self.queued.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        let at = queue.iter().position(|ready| Arc::ptr_eq(&ready.thread, thread))?;
+        let mut all = core::mem::take(&mut *queue).into_vec();
+        let taken = all.swap_remove(at);
+        *queue = all.into();
+        self.count(queue.len(), self.stealable.load(Ordering::Relaxed) - usize::from(!taken.pinned));
+        Some(taken.thread)
+    }
+
     /// Place of the first thread that a vCPU may run.
     fn first_for(&self, index: usize) -> Option<Place> {
         if self.queued.load(Ordering::Acquire) == 0 {
@@ -270,6 +284,17 @@ pub(crate) fn enqueue(thread: Arc<Thread>) {
         rkt_platform::kick(target);
     } else if !first {
         kick_idle(here);
+    }
+}
+
+/// The affinity of a thread has changed: if it is queued, it goes where it may run now. On the queue
+/// of another vCPU, which was the only one that it could run on, nobody would look for it.
+pub(crate) fn queue_again(thread: &Arc<Thread>) {
+    let found = CPUS.iter().take(rkt_platform::cpus()).find_map(|from| Some((from, from.take_out(thread)?)));
+    if let Some((from, thread)) = found {
+        let here = cpu(rkt_platform::cpu());
+        thread.share.migrate(from.floor.load(Ordering::Relaxed), here.floor.load(Ordering::Relaxed));
+        enqueue(thread);
     }
 }
 

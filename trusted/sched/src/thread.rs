@@ -150,9 +150,10 @@ impl Thread {
         self.affinity.load(Ordering::Relaxed)
     }
 
-    /// Sets the vCPUs that may run the thread; takes effect when it is next queued.
-    pub fn set_affinity(&self, mask: u64) {
-        self.affinity.store(mask, Ordering::Relaxed);
+    /// Sets the vCPUs that may run the thread. If it runs, that takes effect when it is next queued.
+    pub fn set_affinity(self: &Arc<Self>, mask: u64) {
+        self.affinity.store(mask, Ordering::SeqCst);
+        cpu::queue_again(self);
     }
 
     /// Whether a vCPU may run the thread. If its affinity names no vCPU that there is, all may.

@@ -157,6 +157,29 @@ fn the_cpu_of_a_pinned_thread_is_woken() {
 }
 
 #[test]
+fn a_queued_thread_goes_where_its_new_affinity_says() {
+    each_seed(60, |seed| {
+        let mut config = Config::new(seed);
+        (config.cpus, config.spurious) = (2, 0);
+        config.run(|| {
+            let ran_on = Arc::new((AtomicU64::new(u64::MAX), WaitQueue::new()));
+            let told = ran_on.clone();
+            let ran = Box::new(move || {
+                told.0.store(rkt_platform::cpu() as u64, Relaxed);
+                told.1.wake_all(0);
+            });
+            let thread = Thread::new(NONE, None, ran).unwrap();
+            let here = rkt_platform::cpu();
+            thread.set_affinity(1 << here);
+            thread.wake();
+            thread.set_affinity(1 << (1 - here));
+            let ran_on = ran_on.1.wait(None, || Some(ran_on.0.load(Relaxed)).filter(|&cpu| cpu != u64::MAX)).unwrap();
+            assert_eq!(ran_on, 1 - here as u64);
+        });
+    });
+}
+
+#[test]
 fn idle_cpus_take_work_from_busy_ones() {
     let mut config = Config::new(3);
     config.cpus = 4;
