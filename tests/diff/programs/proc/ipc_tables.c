@@ -12,10 +12,10 @@ static void show(const char *file, int id) {
         strcpy(copy, line);
         sscanf(line, "%d %d", &key, &number);
         if (!strstr(line, "key") && number != id) continue;
-        // Words but the id, pids and times; and how long the line is.
+        // Words but the id, pids, times and what is resident; and how long the line is.
         int n = 0;
         for (char *w = strtok(copy, " \n"); w; w = strtok(NULL, " \n"), n++)
-            if (atol(w) < 100000 && n != 1 && !(strstr(file, "shm") && (n == 4 || n == 5)) && !(strstr(file, "msg") && n == 5)) printf("%s ", w);
+            if (atol(w) < 100000 && n != 1 && !(strstr(file, "shm") && (n == 4 || n == 5 || n == 14)) && !(strstr(file, "msg") && n == 5)) printf("%s ", w);
         printf("| %d words, %zu characters\n", n, strlen(line));
     }
     fclose(f);
