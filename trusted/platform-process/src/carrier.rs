@@ -522,6 +522,11 @@ pub fn parked(cpu: usize) -> bool {
 
 /// See [`rkt_platform::park`].
 pub fn park(deadline: u64, work: &mut dyn FnMut() -> bool) {
+    if me().mail.load(Ordering::Acquire) == MAIL_END {
+        // The slot would keep an ended space's process alive: it waits in the first space instead, and
+        // this carrier ends.
+        return pass(SpaceId::FIRST);
+    }
     let cpu = me().cpu as usize;
     let (Some(bell), Some(parked)) = (doorbell(cpu), PARKED.get(cpu)) else { return };
     parked.store(1, Ordering::SeqCst);
