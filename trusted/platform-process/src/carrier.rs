@@ -7,7 +7,7 @@ use crate::{futex, map, time, trap};
 use alloc::boxed::Box;
 use core::arch::asm;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use rkt_platform::{Fault, MAX_CPUS, MapError, SpaceId, Upcalls, UserState};
 use rkt_sync::{Mutex, OnceCell};
 use rkt_window::{Doorbell, Region, layout};
@@ -182,13 +182,31 @@ pub unsafe fn adopt_boot_thread(cpus: usize, tid: u32) -> bool {
 fn new_space(id: SpaceId) -> bool {
     let Some(slot) = SPACES.get(id.0 as usize) else { return false };
     let _places = PLACES.lock();
-    if !reclaim(slot) {
+    reclaim_ended();
+    if !slot.load(Ordering::Acquire).is_null() {
         return false;
     }
     let carriers = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS];
     let space = Box::into_raw(Box::new(Space { carriers, ended: AtomicBool::new(false) }));
     slot.store(space, Ordering::Release);
     true
+}
+
+/// Spaces that have ended and are not freed yet, a bit each.
+static ENDED: [AtomicU64; MAX_SPACES / 64] = [const { AtomicU64::new(0) }; MAX_SPACES / 64];
+
+/// Frees the ended address spaces whose carriers are gone. With [`PLACES`] held.
+fn reclaim_ended() {
+    for (word, slots) in ENDED.iter().zip(SPACES.chunks(64)) {
+        let mut ended = word.load(Ordering::Acquire);
+        while let Some(slot) = slots.get(ended.trailing_zeros() as usize) {
+            let bit = ended & ended.wrapping_neg();
+            if reclaim(slot) {
+                word.fetch_and(!bit, Ordering::Relaxed);
+            }
+            ended &= !bit;
+        }
+    }
 }
 
 /// Frees what is left of an address space whose carriers are all gone; says whether its place
@@ -506,6 +524,9 @@ pub fn end_space(space: SpaceId) {
     }
     // Last: the carriers' blocks may be freed from now on.
     ending.ended.store(true, Ordering::Release);
+    if let Some(word) = ENDED.get(space.0 as usize / 64) {
+        word.fetch_or(1 << (space.0 % 64), Ordering::Release);
+    }
 }
 
 static PARKED: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(0) }; MAX_CPUS];
