@@ -1,4 +1,5 @@
 // The ioctls that every file system has: lengths, blocks, shared extents, flags.
+// diff: libc=glibc
 #include "../t.h"
 #include <linux/fiemap.h>
 #include <linux/fs.h>

@@ -1,4 +1,5 @@
 // Modes that are locked against change, carrier detection, and what either end tells of the line.
+// diff: libc=glibc
 #include "../t.h"
 #include <asm/termbits.h>
 #include <sys/ioctl.h>
