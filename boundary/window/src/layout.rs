@@ -121,6 +121,72 @@ pub const STDERR: usize = STDOUT + ring(STDIO_CAPACITY);
 pub const LOG: usize = STDERR + ring(STDIO_CAPACITY);
 /// Ring: enclave → host, text that only exists with `debug = true` (strace).
 pub const DEBUG: usize = LOG + ring(LOG_CAPACITY);
+/// Most programs at a time that run beside the first one because the host asked for them.
+pub const MAX_SESSIONS: usize = 4;
+/// One place a such program: [`session`].
+pub const SESSIONS: usize = DEBUG + ring(LOG_CAPACITY);
+
+/// A program that the host asks for (`rkt-io exec`), offsets from the start of its place. The host fills a
+/// place of zeroes and sets [`session::STATE`] to ASKED. An enclave whose manifest allows it says RUNNING
+/// and then ENDED, or REFUSED; another one never looks. The host empties the rings, clears the place and
+/// sets it FREE.
+pub mod session {
+    use super::ring;
+    use crate::Doorbell;
+
+    /// u32: one of [`super::session_state`].
+    pub const STATE: usize = 0;
+    /// u32: with ENDED the status word of wait(2), with REFUSED the errno.
+    pub const STATUS: usize = 4;
+    /// u32: bit n-1 set = the host asks for signal n. The enclave swaps it with 0.
+    pub const SIGNALS: usize = 8;
+    /// u32: size of the terminal, as [`super::header::WINSIZE`].
+    pub const WINSIZE: usize = 12;
+    /// u32: [`TERMINAL`] and [`INPUT`].
+    pub const FLAGS: usize = 16;
+    /// u32: number of arguments.
+    pub const ARGUMENTS: usize = 20;
+    /// u32: bytes at [`TEXT`].
+    pub const TEXT_LEN: usize = 24;
+    /// The [`Doorbell`] of the thread that serves the program.
+    pub const DOORBELL: usize = 64;
+    /// Folder, arguments and variables, each with a zero behind it.
+    pub const TEXT: usize = 4096;
+    /// Most bytes of text.
+    pub const TEXT_MAX: usize = 28 << 10;
+    /// Data bytes of each of its rings.
+    pub const CAPACITY: usize = 64 << 10;
+    /// Ring: host → enclave, standard input.
+    pub const STDIN: usize = TEXT + TEXT_MAX;
+    /// Ring: enclave → host, standard output, or what the terminal shows.
+    pub const STDOUT: usize = STDIN + ring(CAPACITY);
+    /// Ring: enclave → host, standard error.
+    pub const STDERR: usize = STDOUT + ring(CAPACITY);
+    /// Bytes of a place.
+    pub const LEN: usize = STDERR + ring(CAPACITY);
+
+    /// Bit of [`FLAGS`]: the program runs on a terminal.
+    pub const TERMINAL: u32 = 1;
+    /// Bit of [`FLAGS`]: there is standard input.
+    pub const INPUT: u32 = 2;
+
+    const _: () = assert!(DOORBELL + Doorbell::SIZE <= TEXT);
+}
+
+/// Values of [`session::STATE`].
+pub mod session_state {
+    /// Nobody uses the place.
+    pub const FREE: u32 = 0;
+    /// The host asks for a program.
+    pub const ASKED: u32 = 1;
+    /// The program runs.
+    pub const RUNNING: u32 = 2;
+    /// It has ended, and all of its output is in the rings.
+    pub const ENDED: u32 = 3;
+    /// It could not be started.
+    pub const REFUSED: u32 = 4;
+}
+
 /// Start of the area that the enclave's DMA allocator hands to drivers.
 pub const DMA: usize = 4 << 20;
 
@@ -133,5 +199,5 @@ const fn ring(capacity: usize) -> usize {
 
 const _: () = assert!(CONSOLE_DOORBELL + Doorbell::SIZE <= MANIFEST);
 const _: () = assert!(KEYS + MAX_DEVICES * KEY_LEN <= STDIN);
-const _: () = assert!(DEBUG + ring(LOG_CAPACITY) <= DMA);
+const _: () = assert!(SESSIONS + MAX_SESSIONS * session::LEN <= DMA);
 const _: () = assert!(header::STATS + STATS * 8 <= VCPU_DOORBELLS);

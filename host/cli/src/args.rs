@@ -44,6 +44,8 @@ pub enum Command {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Run a program in an enclave that runs, if it was started with `--allow-exec`: NAME [--] CMD ARGS…
+    Exec(Exec),
     /// Ask enclaves to end, and kill those that do not.
     Stop {
         /// Their names.
@@ -87,6 +89,26 @@ pub struct Ps {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rkt-io exec`.
+#[derive(Args)]
+pub struct Exec {
+    /// Pass standard input on.
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give the program the terminal, and its input.
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Set a variable of the environment, or take the host's (repeatable).
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    pub env: Vec<Variable>,
+    /// Working directory [default: that of the first program].
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// The enclave's name, and the program with its arguments.
+    #[arg(trailing_var_arg = true, value_name = "COMMAND", num_args = 2.., required = true)]
+    pub command: Vec<OsString>,
 }
 
 /// `rkt-io image`.
@@ -327,6 +349,13 @@ pub struct Options {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     #[serde(deserialize_with = "parsed")]
     pub strace: Option<Destination>,
+    /// Make the enclave a debuggable one: programs that crash may dump core into its file system, and a
+    /// debugger may look into it.
+    #[arg(long)]
+    pub debug: bool,
+    /// Let `rkt-io exec` run programs beside the first one.
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Show counters at the end, as a table on standard error or as JSON in FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     #[serde(deserialize_with = "parsed")]

@@ -52,6 +52,8 @@ impl Options {
             tee: self.tee.or(file.tee),
             strace: self.strace.or(file.strace),
             stats: self.stats.or(file.stats),
+            debug: self.debug || file.debug,
+            allow_exec: self.allow_exec || file.allow_exec,
             quiet: self.quiet || file.quiet,
         }
     }

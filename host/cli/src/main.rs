@@ -10,6 +10,7 @@ mod config;
 mod detach;
 mod disk_image;
 mod doctor;
+mod exec;
 mod image;
 mod plan;
 mod progress;
@@ -65,6 +66,7 @@ fn dispatch(command: args::Command, argv: &[OsString], started: Reading) -> Resu
         args::Command::Image(command) => image::run(&command).map(|()| 0),
         args::Command::Ps(ps) => runs::ps(&ps).map(|()| 0),
         args::Command::Logs { name, follow } => runs::logs(&name, follow).map(|()| 0),
+        args::Command::Exec(exec) => exec::run(exec),
         args::Command::Stop { names, time } => runs::stop(&names, time).map(|()| 0),
         args::Command::Bench(command) => bench::run(&command).map(|()| 0),
         args::Command::Doctor => doctor::run(),

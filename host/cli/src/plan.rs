@@ -74,7 +74,8 @@ impl Plan {
                 tty: options.tty,
             },
             signals: Signals::ALL,
-            debug: options.strace.is_some(),
+            debug: options.debug || options.strace.is_some(),
+            allow_exec: options.allow_exec,
             anchor: Anchor::None,
         };
         start::environment(options, &root.config, &root.account, &mut manifest)?;

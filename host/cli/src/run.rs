@@ -67,6 +67,7 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
         let how = DiskOptions { path: disk.file.clone(), read_only: disk.changes != Changes::Kept };
         devices.add_disk(&how, key.as_deref())?;
     }
+    let exec = claim.as_ref().filter(|_| options.allow_exec).map(Claim::listen).transpose()?;
     let detached = claim.take_if(|_| request.supervise).map(Detached::announce).transpose()?;
     let launch = Launch {
         enclave: &enclave,
@@ -83,6 +84,7 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
         stdin: standard_input(options, &request.target)?,
         terminal: options.tty.then(|| duplicate(stdin())).transpose()?,
         output: output(options)?,
+        exec,
         started,
     };
     let status = supervisor.run(launch).and_then(|report| finish(options, &devices, &report));
@@ -128,6 +130,7 @@ fn claim(request: &Request) -> Result<Option<Claim>> {
         command,
         detached: request.supervise,
         stop_signal: Signal::TERM.as_raw(),
+        allow_exec: options.allow_exec,
         ended: None,
     };
     match State::of_this_user().and_then(|state| state.claim(record)) {

@@ -51,8 +51,7 @@ pub fn environment(options: &Options, config: &Config, account: &Account, manife
     manifest.set_env(b"HOME", account.home.as_bytes());
     manifest.set_env(b"HOSTNAME", &manifest.hostname.clone());
     if options.tty {
-        let term = std::env::var_os("TERM").unwrap_or_else(|| "xterm".into());
-        manifest.set_env(b"TERM", term.as_bytes());
+        manifest.set_env(b"TERM", terminal_kind().as_bytes());
     }
     for variable in config.env.iter().flatten() {
         match variable.split_once('=') {
@@ -76,13 +75,15 @@ pub fn environment(options: &Options, config: &Config, account: &Account, manife
     Ok(())
 }
 
+/// What kind of terminal ours is.
+pub fn terminal_kind() -> OsString {
+    std::env::var_os("TERM").unwrap_or_else(|| "xterm".into())
+}
+
 fn set(manifest: &mut Manifest, variable: &Variable) {
-    let value = match &variable.value {
-        Some(value) => Some(value.into()),
-        None => std::env::var_os(&variable.key),
-    };
-    if let Some(value) = value {
-        manifest.set_env(variable.key.as_bytes(), value.as_bytes());
+    let assignment = variable.assignment().unwrap_or_default();
+    if let Some(value) = assignment.get(variable.key.len() + 1..) {
+        manifest.set_env(variable.key.as_bytes(), value);
     }
 }
 

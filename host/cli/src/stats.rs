@@ -113,6 +113,7 @@ pub fn manifest(m: &Manifest, digest: &str) -> Value {
         },
         "signals": m.signals.bits(),
         "debug": m.debug,
+        "allow-exec": m.allow_exec,
         "anchor": "none",
     })
 }

@@ -6,6 +6,7 @@ use rkt_window::layout::without;
 use serde::{Deserialize, Deserializer};
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -234,6 +235,17 @@ pub struct Variable {
     pub key: String,
     /// Its value; `None` takes the host's, if it has one.
     pub value: Option<String>,
+}
+
+impl Variable {
+    /// KEY=VALUE; none if it is the host's and the host has none.
+    pub fn assignment(&self) -> Option<Vec<u8>> {
+        let value = match &self.value {
+            Some(value) => Some(value.into()),
+            None => std::env::var_os(&self.key),
+        };
+        value.map(|value| [self.key.as_bytes(), b"=", value.as_bytes()].concat())
+    }
 }
 
 impl FromStr for Variable {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A name that is this process's until it ends. When a foreground run ends, its record goes.
 pub struct Claim {
@@ -52,6 +52,10 @@ impl Claim {
     /// The name.
     pub fn name(&self) -> &str {
         &self.record.name
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A new log.

@@ -6,18 +6,21 @@
 //!   .lock                 held while records come and go
 //!   NAME/lock             held by the supervisor as long as it lives, however it ends (flock(2))
 //!   NAME/record.json      what runs
+//!   NAME/exec             the socket of `rkt-io exec`, if that is allowed
 //!   NAME/log, log.1       its output, if it is detached; the older half is dropped
 //! ```
 //! All of it is the host's, for people: nothing in an enclave believes it.
 #![forbid(unsafe_code)]
 
 mod claim;
+mod exec;
 mod log;
 mod record;
 mod state;
 mod stop;
 
 pub use claim::Claim;
+pub use exec::{Ask, Link, Message, Reply, Stdio};
 pub use log::{Frame, LogReader, LogWriter, Stream};
 pub use record::{Ended, Record};
 pub use state::{Run, State};

@@ -19,6 +19,9 @@ pub struct Record {
     pub detached: bool,
     /// The signal that asks the program to end (signal(7)).
     pub stop_signal: i32,
+    /// Whether other programs may run beside it.
+    #[serde(default)]
+    pub allow_exec: bool,
     /// How it ended, once it has.
     pub ended: Option<Ended>,
 }

@@ -13,6 +13,7 @@ fn record(name: &str, detached: bool) -> Record {
         command: vec!["/bin/true".into()],
         detached,
         stop_signal: 15,
+        allow_exec: false,
         ended: None,
     }
 }

@@ -19,6 +19,12 @@ impl Bell {
         Ok(Self(Doorbell::at(window, layout::CONSOLE_DOORBELL)?))
     }
 
+    /// The doorbell of the thread that serves place `number` of those for further programs.
+    pub(crate) fn session(window: &Region, number: usize) -> Result<Self> {
+        let place = layout::SESSIONS + number * layout::session::LEN;
+        Ok(Self(Doorbell::at(window, place + layout::session::DOORBELL)?))
+    }
+
     /// Rings, and wakes the sleeper if there is one.
     pub(crate) fn ring(&self) {
         if self.0.ring() {

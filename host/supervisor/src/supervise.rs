@@ -4,6 +4,7 @@ use crate::bell::Bell;
 use crate::clock::Reading;
 use crate::console::{Console, Output, ring};
 use crate::outcome::{Death, Outcome};
+use crate::sessions::Sessions;
 use crate::stats::Stats;
 use crate::sys::{self, Enclave, Handover};
 use crate::terminal::Terminal;
@@ -17,6 +18,7 @@ use std::fs::File;
 use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +49,8 @@ pub struct Launch<'a> {
     pub terminal: Option<File>,
     /// Where output goes.
     pub output: Output,
+    /// Where programs are asked for that are to run beside the first one.
+    pub exec: Option<UnixListener>,
     /// A reading of the clock from when the command started.
     pub started: Reading,
 }
@@ -120,6 +124,8 @@ impl Supervisor {
             result
         })?;
 
+        let sessions = Sessions::new(window, Arc::clone(&ended));
+        launch.exec.map_or(Ok(()), |listener| sessions.listen(listener))?;
         let (vcpu, bell) = (Bell::vcpu0(&window)?, Bell::console(&window)?);
         let mut heart = Heart { window, next: Instant::now() };
         let death = loop {
@@ -137,6 +143,7 @@ impl Supervisor {
             if let Some(death) = processes.reap()? {
                 ended.store(true, Ordering::Release);
                 bell.ring();
+                sessions.wake_all();
                 if drained.load(Ordering::Acquire) {
                     break death;
                 }

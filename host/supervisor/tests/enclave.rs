@@ -101,7 +101,7 @@ fn start_with(
         terminals: 0,
         manifest: behaviour.as_bytes(),
     };
-    let launch = Launch { enclave, image, header, stdin, terminal, output, started: Reading::now() };
+    let launch = Launch { enclave, image, header, stdin, terminal, output, exec: None, started: Reading::now() };
     supervisor.run(launch).unwrap()
 }
 

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 const MAGIC: &[u8; 8] = b"RKTMANIF";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Manifest {
     /// The canonical encoding; an error if the manifest breaks one of its rules.
@@ -79,6 +79,7 @@ structure!(Manifest {
     stdio,
     signals,
     debug,
+    allow_exec,
     anchor,
 });
 structure!(User { uid, gid, groups });

@@ -60,6 +60,8 @@ pub struct Manifest {
     pub signals: Signals,
     /// Whether tracing and dumps, which show the program's data, may be asked for.
     pub debug: bool,
+    /// Whether the host may have programs run beside the first one (`rkt-io exec`).
+    pub allow_exec: bool,
     /// What keeps sealed disks fresh.
     pub anchor: Anchor,
 }

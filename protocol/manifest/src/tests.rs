@@ -23,6 +23,7 @@ fn minimal() -> Manifest {
         stdio: Stdio::default(),
         signals: Signals::NONE,
         debug: false,
+        allow_exec: false,
         anchor: Anchor::None,
     }
 }
@@ -64,6 +65,7 @@ fn full() -> Manifest {
         stdio: Stdio { stdin: Stream::Plain, stdout: Stream::Plain, stderr: Stream::None, tty: true },
         signals: Signals::ALL,
         debug: true,
+        allow_exec: true,
         ..minimal()
     };
     manifest.set_env(b"PATH", b"/usr/bin");
@@ -82,11 +84,11 @@ fn round_trip() {
     assert_eq!(full().env, [bytes("A=second"), bytes("A_B=x=y"), bytes("PATH=/usr/bin")]);
 }
 
-/// The bytes of version 1 never change: measurements of the past depend on them.
+/// The bytes of a version never change: measurements of the past depend on them.
 #[test]
 fn the_encoding_is_pinned() {
     let mut expected = Vec::new();
-    expected.extend(b"RKTMANIF\x01\0\0\0");
+    expected.extend(b"RKTMANIF\x02\0\0\0");
     expected.extend(b"\x01\0\0\0\x09\0\0\0/bin/true"); // argv
     expected.extend(b"\0\0\0\0"); // env
     expected.extend(b"\x01\0\0\0/\x03\0\0\0rkt"); // workdir, hostname
@@ -99,7 +101,7 @@ fn the_encoding_is_pinned() {
     expected.extend(b"\0\0\0\0"); // disks
     expected.extend(b"\0\0\0\0"); // stdio
     expected.extend([0; 8]); // signals
-    expected.extend(b"\0\0"); // debug, anchor
+    expected.extend(b"\0\0\0"); // debug, allow_exec, anchor
     assert_eq!(minimal().encode().unwrap(), expected);
 }
 

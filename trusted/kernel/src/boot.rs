@@ -23,7 +23,7 @@ use rkt_sched::{Poller, Thread};
 use rkt_sync::OnceCell;
 use rkt_user::UserPtr;
 use rkt_vfs::tmpfs::TmpFs;
-use rkt_vfs::{Credentials, FsContext, OpenFile, Path, Resolve};
+use rkt_vfs::{Credentials, FsContext, Path, Resolve};
 use rkt_window::layout::{self, header};
 
 /// Process id of the program that the manifest names.
@@ -145,23 +145,27 @@ fn read_manifest() -> core::result::Result<Manifest, Refusal> {
     Ok(manifest)
 }
 
-fn first_process(manifest: &Manifest, root: &Path) -> core::result::Result<Arc<Process>, Refusal> {
-    let user = &manifest.user;
+/// What the manifest's user starts with.
+pub fn context(root: Path) -> FsContext {
+    let user = &manifest().user;
     let credentials = Credentials {
         uid: user.uid,
         gid: user.gid,
         groups: user.groups.clone(),
         capabilities: if user.uid == 0 { crate::identity::ALL_CAPABILITIES } else { 0 },
     };
-    let mut context =
-        FsContext { root: root.clone(), cwd: root.clone(), umask: 0o022, credentials: Arc::new(credentials) };
+    FsContext { cwd: root.clone(), root, umask: 0o022, credentials: Arc::new(credentials) }
+}
+
+fn first_process(manifest: &Manifest, root: &Path) -> core::result::Result<Arc<Process>, Refusal> {
+    let mut context = context(root.clone());
     context.cwd = context
         .resolve(None, &manifest.workdir, Resolve { directory: true, ..Resolve::FOLLOW })
         .map_err(|error| (Event::NoWorkdir, format!("{}: {error}", String::from_utf8_lossy(&manifest.workdir))))?;
     let files = FileTable::new();
     open_stdio(&files, &context).map_err(|error| (Event::NoDevice, format!("standard streams: {error}")))?;
     let id = crate::process::allocate_id();
-    let process = Process::init(id, Mm::new(SpaceId::FIRST), files, context);
+    let process = Process::alone(id, Mm::new(SpaceId::FIRST), files, context);
     if let Some(tty) = console::terminal() {
         tty.acquire(&process);
     }
@@ -179,33 +183,13 @@ fn open_stdio(files: &FileTable, context: &FsContext) -> Result<()> {
         };
         let root = FsContext { credentials: Arc::new(Credentials::root()), ..context.clone() };
         let at = root.resolve(None, path, Resolve::FOLLOW)?;
-        let file = if console::is_open(number) {
-            console::open(at, number, flags, context)
-        } else {
-            rkt_vfs::open_path(&root, at, flags, true)?
+        let file = match console::open(at.clone(), number, flags, context).filter(|_| console::is_open(number)) {
+            Some(file) => file,
+            None => rkt_vfs::open_path(&root, at, flags, true)?,
         };
         files.insert(file, false, 0, u64::MAX)?;
     }
     Ok(())
-}
-
-/// Looks the program up as a shell does, with PATH of the manifest's environment.
-fn find_program(process: &Process, manifest: &Manifest) -> Result<(Arc<OpenFile>, Vec<u8>)> {
-    let name = manifest.argv.first().ok_or(Errno::ENOENT)?;
-    if name.contains(&b'/') {
-        return Ok((exec::open(process, None, name, Resolve::FOLLOW)?, name.clone()));
-    }
-    let path = manifest.env.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(b"/usr/bin:/bin");
-    let mut denied = Errno::ENOENT;
-    for directory in path.split(|&byte| byte == b':') {
-        let candidate = [directory, name].join(&b'/');
-        match exec::open(process, None, &candidate, Resolve::FOLLOW) {
-            Ok(file) => return Ok((file, candidate)),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
-            Err(error) => denied = error,
-        }
-    }
-    Err(denied)
 }
 
 fn spawn_first(process: &Arc<Process>, manifest: &'static Manifest) -> core::result::Result<(), Refusal> {
@@ -219,7 +203,8 @@ fn spawn_first(process: &Arc<Process>, manifest: &'static Manifest) -> core::res
         };
         (event, format!("{name}: {error}"))
     };
-    let (file, name) = find_program(process, manifest).map_err(shown)?;
+    let name = manifest.argv.first().map(Vec::as_slice).unwrap_or_default();
+    let (file, name) = exec::find_program(process, name, &manifest.env).map_err(shown)?;
     let program = Program { file, name, argv: manifest.argv.clone(), envp: manifest.env.clone() };
     let prepared = exec::prepare(process, program).map_err(|error| match error {
         Errno::ENOENT => (Event::InterpreterMissing, String::new()),
@@ -312,11 +297,12 @@ pub fn poll() -> bool {
     let host = crate::host_signals::poll();
     let streams = console::poll();
     let devices = crate::devices::poll();
-    timers | host | streams | devices
+    let sessions = crate::session::poll();
+    timers | host | streams | devices | sessions
 }
 
 fn has_work() -> bool {
-    crate::host_signals::pending() || console::has_work() || crate::devices::has_work()
+    crate::host_signals::pending() || console::has_work() || crate::devices::has_work() || crate::session::has_work()
 }
 
 /// Publishes what devices count.

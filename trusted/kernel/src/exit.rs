@@ -129,7 +129,7 @@ fn orphan(process: &Arc<Process>) {
 }
 
 fn tell_parent(process: &Arc<Process>, how: Ended) {
-    let Some(parent) = process.parent() else { return };
+    let Some(parent) = process.parent() else { return crate::session::ended(process, how) };
     let signal = process.exit_signal.load(Ordering::Relaxed);
     if signal != 0 && signal <= SIGNAL_MAX {
         let (code, status) = match how {

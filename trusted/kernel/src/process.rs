@@ -218,8 +218,8 @@ fn default_limits() -> [(u64, u64); 16] {
 }
 
 impl Process {
-    /// The first process.
-    pub fn init(pid: i32, mm: Mm, files: FileTable, fs: FsContext) -> Arc<Process> {
+    /// A process that is nobody's child and leads a session: the first one, and those that the host asks for.
+    pub fn alone(pid: i32, mm: Mm, files: FileTable, fs: FsContext) -> Arc<Process> {
         let process = Self::build(pid, Weak::new(), Arc::new(mm), Arc::new(files), fs, ProcessSignals::default());
         process.group.store(pid, Ordering::Relaxed);
         process.session.store(pid, Ordering::Relaxed);
@@ -363,12 +363,12 @@ impl Process {
         process
     }
 
-    /// Parent process id; 0 for the first process.
+    /// Parent process id; 0 if it has none.
     pub fn parent_id(&self) -> i32 {
         self.parent().map_or(0, |parent| parent.pid)
     }
 
-    /// The parent; none for the first process.
+    /// The parent; none for the first process and those that the host asked for.
     pub fn parent(&self) -> Option<Arc<Process>> {
         self.parent.lock().upgrade()
     }

@@ -353,6 +353,11 @@ impl Platform for Mock {
         machine().report.console_rings += 1;
     }
 
+    fn ring_session(_place: usize) {
+        preempt();
+        machine().report.session_rings += 1;
+    }
+
     fn log(record: &[u8]) {
         machine().report.log.push(record.to_vec());
     }

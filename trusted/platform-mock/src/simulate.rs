@@ -84,6 +84,8 @@ pub struct Report {
     pub device_rings: [u64; MAX_DEVICES],
     /// How often the console thread was rung.
     pub console_rings: u64,
+    /// Rings of the doorbells of sessions.
+    pub session_rings: u64,
 }
 
 /// [`Config::run`] with the defaults for a seed.

@@ -6,6 +6,7 @@ use core::sync::atomic::AtomicU32;
 use rkt_platform::{
     Exit, MapError, Platform, Protection, Region, SpaceId, USER_END, Upcalls, UserFault, UserState, VDSO_LEN,
 };
+use rkt_window::layout::session;
 use rkt_window::{Doorbell, layout};
 
 /// The process platform.
@@ -221,6 +222,10 @@ impl Platform for Process {
 
     fn ring_console() {
         carrier::ring(layout::CONSOLE_DOORBELL);
+    }
+
+    fn ring_session(place: usize) {
+        carrier::ring(layout::SESSIONS + place.min(layout::MAX_SESSIONS - 1) * session::LEN + session::DOORBELL);
     }
 
     fn log(record: &[u8]) {

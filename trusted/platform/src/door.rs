@@ -159,6 +159,8 @@ door! { $
     rkt_door_ring_device = fn ring_device(slot: usize);
     /// Wakes the supervisor's console thread if it is parked.
     rkt_door_ring_console = fn ring_console();
+    /// Wakes the supervisor's thread that serves a program which the host asked for, if it is parked.
+    rkt_door_ring_session = fn ring_session(place: usize);
     /// Hands a log record (crate rkt-log) to the supervisor; lost if there is no room.
     rkt_door_log = fn log(record: &[u8]);
     /// Counters for `--stats`: sites rewritten, traps taken, ticks taken.

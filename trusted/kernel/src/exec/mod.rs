@@ -60,6 +60,27 @@ pub fn open(process: &Process, base: Option<&Path>, path: &[u8], how: Resolve) -
     rkt_vfs::open_program(&context, at)
 }
 
+/// Looks a program up as a shell does, with `PATH` of an environment; gives the path that was found.
+///
+/// # Errors
+/// As [`open`].
+pub fn find_program(process: &Process, name: &[u8], env: &[Vec<u8>]) -> Result<(Arc<OpenFile>, Vec<u8>)> {
+    if name.contains(&b'/') {
+        return Ok((open(process, None, name, Resolve::FOLLOW)?, name.to_vec()));
+    }
+    let path = env.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(b"/usr/bin:/bin");
+    let mut denied = Errno::ENOENT;
+    for directory in path.split(|&byte| byte == b':') {
+        let candidate = [directory, name].join(&b'/');
+        match open(process, None, &candidate, Resolve::FOLLOW) {
+            Ok(file) => return Ok((file, candidate)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            Err(error) => denied = error,
+        }
+    }
+    Err(denied)
+}
+
 /// Opens the interpreter of a program: it may be written while it runs, as any library.
 fn open_interpreter(process: &Process, path: &[u8]) -> Result<Arc<OpenFile>> {
     let (context, at) = find(process, None, path, Resolve::FOLLOW)?;

@@ -9,12 +9,15 @@ mod job;
 mod line;
 mod output;
 mod pty;
+mod streams;
 mod termios;
 
-pub use devpts::mount;
+pub use devpts::{mount, path};
 pub use file::TtyFile;
 pub use ioctl::shown;
 pub use job::{give_up, session_of};
+pub use pty::Master;
+pub use streams::{Places, Streams};
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;

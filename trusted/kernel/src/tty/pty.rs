@@ -48,13 +48,8 @@ pub struct Multiplexer;
 impl CharDevice for Multiplexer {
     fn open(&self, _minor: u32, _flags: u32) -> Result<Arc<dyn FileOps>> {
         let owner = task::try_current().map_or(0, |task| task.process.credentials().uid);
-        let mut pairs = PAIRS.lock();
-        let number = (0..MOST).find(|number| !pairs.contains_key(number)).ok_or(Errno::ENOSPC)?;
-        let tty = Tty::new(make_device(PTS_MAJOR, number), Termios::STANDARD, |_| ());
-        pairs.insert(number, Entry { tty: tty.clone(), node: Node::of_terminal(number, owner) });
-        drop(pairs);
-        dev::register(PTS_MAJOR, number, Arc::new(Slave));
-        Ok(Arc::new(Master { tty, number }))
+        let master: Arc<Master> = Master::make(owner, |_| ())?;
+        Ok(master)
     }
 }
 
@@ -97,6 +92,26 @@ impl Drop for Master {
 }
 
 impl Master {
+    /// A master of the kernel's, for a program that has its end already. `pump` moves the bytes.
+    ///
+    /// # Errors
+    /// `ENOSPC` if there are too many.
+    pub fn new(pump: fn(&Arc<Tty>)) -> Result<Arc<Master>> {
+        let master = Self::make(crate::boot::manifest().user.uid, pump)?;
+        master.tty.state.lock().unlocked = true;
+        Ok(master)
+    }
+
+    fn make(owner: u32, pump: fn(&Arc<Tty>)) -> Result<Arc<Master>> {
+        let mut pairs = PAIRS.lock();
+        let number = (0..MOST).find(|number| !pairs.contains_key(number)).ok_or(Errno::ENOSPC)?;
+        let tty = Tty::new(make_device(PTS_MAJOR, number), Termios::STANDARD, pump);
+        pairs.insert(number, Entry { tty: tty.clone(), node: Node::of_terminal(number, owner) });
+        drop(pairs);
+        dev::register(PTS_MAJOR, number, Arc::new(Slave));
+        Ok(Arc::new(Master { tty, number }))
+    }
+
     /// What read(2) finds: status of packet mode, or bytes.
     fn take(&self, into: &mut [u8]) -> Option<Result<usize>> {
         let (packets, status) = {

@@ -75,7 +75,7 @@ fn start(number: usize, tasks: usize, owns_memory: bool) -> Arc<Process> {
     }
     // The first id is that of the program's first process, with which everything would end.
     let pid = process::allocate_id().max(2);
-    let process = Process::init(pid, mm, FileTable::new(), fs);
+    let process = Process::alone(pid, mm, FileTable::new(), fs);
     for n in 0..tasks {
         let tid = if n == 0 { pid } else { process::allocate_id() };
         let task = Task::new(tid, process.clone(), [0; 16]);
