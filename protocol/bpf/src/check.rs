@@ -1,7 +1,7 @@
 //! What makes a program valid: Linux's `bpf_check_classic`, check by check.
 
 use crate::code::*;
-use crate::{AD_OFF, Fact, Instruction, Invalid, MAX_LEN, MEMORY};
+use crate::{AD_OFF, CALL_LEN, Fact, Instruction, Invalid, MAX_LEN, MEMORY};
 use alloc::vec;
 
 /// Numbers of facts that are no [`Fact`]: attributes of netlink, and A ^= X.
@@ -98,4 +98,14 @@ fn check_memory(program: &[Instruction]) -> Result<(), Invalid> {
 /// Whether a number of a fact stands for A ^= X.
 pub fn is_xor(number: u32) -> bool {
     number == ALU_XOR_X
+}
+
+/// Whether Linux's `seccomp_check_filter` lets a known instruction pass.
+pub fn is_for_calls(Instruction { code, k, .. }: &Instruction) -> bool {
+    match (code & 0x07, code & 0xe0) {
+        (LD, ABS) => code & 0x18 == W && (*k as usize) < CALL_LEN && k.is_multiple_of(4),
+        (LD | LDX, mode) => matches!(mode, IMM | MEM | LEN),
+        (ALU, _) => code & 0xf0 != MOD,
+        _ => true,
+    }
 }

@@ -20,6 +20,8 @@ pub const INSTRUCTION_LEN: usize = 8;
 pub const MAX_LEN: usize = 4096;
 /// Words of memory (BPF_MEMWORDS).
 const MEMORY: usize = 16;
+/// Bytes of what a filter of system calls looks at (`struct seccomp_data` of linux/seccomp.h).
+pub const CALL_LEN: usize = 64;
 
 /// Offsets that are not of the packet (linux/filter.h): facts beside it, the network's header, the link's header.
 const AD_OFF: u32 = -0x1000i32 as u32;
@@ -197,6 +199,16 @@ impl Program {
     pub fn new(instructions: Vec<Instruction>) -> Result<Self, Invalid> {
         check::check(&instructions)?;
         Ok(Self { instructions })
+    }
+
+    /// Checks a program that judges system calls (seccomp(2)): it has only whole words to look at, and no
+    /// remainders.
+    ///
+    /// # Errors
+    /// See [`Invalid`].
+    pub fn for_calls(instructions: Vec<Instruction>) -> Result<Self, Invalid> {
+        let program = Self::new(instructions)?;
+        if program.instructions.iter().all(check::is_for_calls) { Ok(program) } else { Err(Invalid) }
     }
 
     /// Its instructions.

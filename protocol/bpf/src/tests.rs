@@ -99,3 +99,17 @@ fn invalid_programs_are_refused() {
     }
     assert!(Program::new(vec![op(0x05, 0, 0, 0), end]).is_ok());
 }
+
+#[test]
+fn calls_are_judged_by_whole_words() {
+    let program =
+        |code, k| Program::for_calls(vec![Instruction { code, k, ..Default::default() }, RETURN_ZERO]).is_ok();
+    const RETURN_ZERO: Instruction = Instruction { code: code::RET, jump_true: 0, jump_false: 0, k: 0 };
+    use crate::code::*;
+    assert!(program(LD | W | ABS, 60) && program(LD | W | LEN, 0) && program(LDX | W | IMM, 7));
+    // Unaligned, behind the end, half a word, relative to X, the length of a header, a remainder.
+    for (code, k) in [(LD | W | ABS, 2), (LD | W | ABS, 64), (LD | H | ABS, 0), (LD | W | IND, 0), (LDX | B | MSH, 0)] {
+        assert!(!program(code, k), "{code:#x} {k}");
+    }
+    assert!(!program(ALU | MOD, 3) && program(ALU | DIV, 3));
+}

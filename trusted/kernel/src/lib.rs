@@ -30,6 +30,7 @@ pub mod process;
 pub mod procfs;
 pub mod rootfs;
 pub mod scheduling;
+pub mod seccomp;
 pub mod session;
 pub mod signal;
 pub mod socket;

@@ -23,6 +23,8 @@ pub struct Task {
     pub clear_child_tid: AtomicU64,
     /// Head of the list of robust futexes; 0 = none.
     pub robust_list: AtomicU64,
+    /// By what its calls are judged.
+    pub seccomp: crate::seccomp::Seccomp,
     /// Where it waits on a futex.
     pub futex: crate::futex::Waiter,
     /// Policy and priorities; see [`Task::set_scheduling`].
@@ -59,6 +61,7 @@ impl Task {
             signals: TaskSignals::default(),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
+            seccomp: crate::seccomp::Seccomp::default(),
             futex: crate::futex::Waiter::default(),
             scheduling: Mutex::default(),
             io_priority: AtomicU32::new(0),

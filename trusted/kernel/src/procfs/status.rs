@@ -137,7 +137,8 @@ fn rest(text: &mut String, process: &Process, task: Option<&Arc<Task>>) -> core:
     writeln!(text, "CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{effective:016x}", ids.inheritable, ids.permitted)?;
     writeln!(text, "CapBnd:\t{:016x}\nCapAmb:\t{:016x}", ids.bounding, ids.ambient)?;
     writeln!(text, "NoNewPrivs:\t{}", u8::from(process.flags.no_new_privs.load(Ordering::Relaxed)))?;
-    writeln!(text, "Seccomp:\t0\nSeccomp_filters:\t0")?;
+    let (mode, filters) = task.map_or((0, 0), |task| (task.seccomp.mode(), task.seccomp.count()));
+    writeln!(text, "Seccomp:\t{mode}\nSeccomp_filters:\t{filters}")?;
     writeln!(text, "Cpus_allowed:\t{:x}\nCpus_allowed_list:\t{}", affinity(task), cpu_list())?;
     writeln!(text, "Mems_allowed:\t1\nMems_allowed_list:\t0")?;
     let used = task.map_or(Usage::default(), |task| task.usage());

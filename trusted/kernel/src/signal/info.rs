@@ -1,7 +1,7 @@
 //! What is known of one signal: `siginfo_t` without its unused end.
 
 use rkt_linux_abi::Result;
-use rkt_linux_abi::general::{SI_KERNEL, SI_MESGQ, SI_TIMER, SI_TKILL, SI_USER};
+use rkt_linux_abi::general::{SI_KERNEL, SI_MESGQ, SI_TIMER, SI_TKILL, SI_USER, SIGSYS, SYS_SECCOMP};
 use rkt_user::{UserPtr, UserSlice};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -71,6 +71,11 @@ impl Info {
     /// A file can be read or written (`F_SETSIG`); `code` as `POLL_IN`, `band` poll(2) events.
     pub const fn poll(signal: u32, code: i32, band: u32, fd: i32) -> Self {
         Self::new(signal, code, [band as u64, fd as u32 as u64, 0, 0])
+    }
+
+    /// A filter forbids system call `number` (seccomp(2), SECCOMP_RET_TRAP); `data` is the filter's.
+    pub const fn forbidden(data: u32, rip: u64, number: u32, arch: u32) -> Self {
+        Self { errno: data as i32, ..Self::new(SIGSYS, SYS_SECCOMP as i32, [rip, pair(number, arch), 0, 0]) }
     }
 
     /// `si_pid` of a signal that a process sent.

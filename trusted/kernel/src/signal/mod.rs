@@ -27,7 +27,9 @@ pub use fd::SignalFd;
 pub use file::tell_owner;
 pub use info::{Info, SIGINFO_LEN};
 pub use posix_timer::{PosixTimer, PosixTimers, Target, TimerClock, Watched};
-pub use send::{discard, queue_to_process, queue_to_task, raise_fault, send_to_process, send_to_task};
+pub use send::{
+    discard, force, force_default, queue_to_process, queue_to_task, raise_fault, send_to_process, send_to_task,
+};
 pub use set::{DefaultAction, SIGNAL_MAX, SigSet, default_action};
 pub use state::{DEFAULT, IGNORE, ProcessSignals, TaskSignals};
 pub use timer::{RealTimer, Setting, tick};

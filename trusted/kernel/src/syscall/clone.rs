@@ -162,6 +162,7 @@ fn start(call: &mut Call<'_>, request: &Request) -> Result<u64> {
 /// asked for.
 fn launch(call: &Call<'_>, request: &Request, task: &Arc<Task>, space: SpaceId) -> Result<Arc<rkt_sched::Thread>> {
     task.signals.inherit(&call.task.signals, request.has(CLONE_VM) && !request.has(CLONE_VFORK));
+    task.seccomp.inherit(&call.task.seccomp);
     if request.has(CLONE_CHILD_CLEARTID) {
         task.clear_child_tid.store(request.child_tid, Ordering::Relaxed);
     }

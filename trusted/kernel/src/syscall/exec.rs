@@ -76,6 +76,7 @@ fn go_on_as_leader(call: &mut Call<'_>) -> ! {
     let process = &call.task.process;
     let leader = Task::new(process.pid, process.clone(), *call.task.name.lock());
     leader.signals.inherit(&call.task.signals, true);
+    leader.seccomp.inherit(&call.task.seccomp);
     match boot::prepare_task(&leader, call.thread.space(), 0, None) {
         Ok(thread) => {
             thread.set_affinity(call.thread.affinity());

@@ -36,6 +36,7 @@ pub mod read_write;
 pub mod refused;
 pub mod resource;
 pub mod sched;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod stat;
@@ -48,6 +49,7 @@ pub mod xattr;
 
 pub use argument::Argument;
 
+use crate::seccomp::{self as seccomp_rules, Judged, Verdict};
 use crate::task::{self, Task};
 use crate::{exit, signal as signals};
 use alloc::sync::Arc;
@@ -101,10 +103,19 @@ pub fn counters() -> (u64, u64) {
     (COUNT.load(Ordering::Relaxed), UNKNOWN.load(Ordering::Relaxed))
 }
 
+/// The number of no call.
+const NO_CALL: u64 = i32::MAX as u64;
+
 /// The platform's upcall for system calls.
 pub fn enter(registers: &mut Registers) {
+    enter_by(registers, Judged::native);
+}
+
+/// Serves a call that a filter sees as `judged` says.
+#[inline(always)]
+fn enter_by(registers: &mut Registers, judged: impl Fn(u64) -> Judged) {
     let served = task::with_current(|task, thread| {
-        serve(&mut Call { task, thread, registers });
+        serve(&mut Call { task, thread, registers }, judged);
         leave(task, thread, registers);
     });
     if served.is_none() {
@@ -117,15 +128,13 @@ pub fn enter(registers: &mut Registers) {
 pub fn enter32(registers: &mut Registers) {
     let saved = *registers;
     let low = |value: u64| value & 0xffff_ffff;
-    let Some(number) = table::from_ia32(low(saved.rax)) else {
-        registers.rax = Errno::ENOSYS.as_return() as u64;
-        return;
-    };
+    let asked = low(saved.rax);
+    let number = table::from_ia32(asked).unwrap_or(NO_CALL);
     registers.rax = number;
     registers.orig_rax = number;
     [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] =
         [low(saved.rbx), low(saved.rcx), low(saved.rdx), low(saved.rsi), low(saved.rdi), low(saved.rbp)];
-    enter(registers);
+    enter_by(registers, |_| Judged::ia32(asked));
     if registers.orig_rax == u64::MAX {
         return; // a signal handler or another program starts with registers of its own
     }
@@ -134,7 +143,7 @@ pub fn enter32(registers: &mut Registers) {
 }
 
 #[inline(always)]
-fn serve(call: &mut Call<'_>) {
+fn serve(call: &mut Call<'_>, judged: impl Fn(u64) -> Judged) {
     // The number is an int: its upper half is not looked at (Linux' do_syscall_64).
     let number = call.registers.rax as i32 as u64;
     call.registers.orig_rax = number;
@@ -142,7 +151,10 @@ fn serve(call: &mut Call<'_>) {
     if traced {
         strace::before(call);
     }
-    let answer = table::dispatch(number, call);
+    let answer = match call.task.seccomp.is_on() {
+        true => serve_judged(call, number, judged(number)),
+        false => table::dispatch(number, call),
+    };
     match answer {
         Ok(Outcome::Value(value)) => call.registers.rax = value,
         Ok(Outcome::Done) => {}
@@ -153,6 +165,15 @@ fn serve(call: &mut Call<'_>) {
     }
     if traced {
         strace::after(call, number, &answer);
+    }
+}
+
+#[cold]
+fn serve_judged(call: &mut Call<'_>, number: u64, judged: Judged) -> Answer {
+    match seccomp_rules::judge(call, judged) {
+        Verdict::Serve => table::dispatch(number, call),
+        Verdict::Answer(value) => Ok(Outcome::Value(value)),
+        Verdict::Nothing => Ok(Outcome::Done),
     }
 }
 

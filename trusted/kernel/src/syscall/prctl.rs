@@ -9,8 +9,8 @@ use rkt_linux_abi::prctl::{
     PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_KEEPCAPS, PR_GET_NAME,
     PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECCOMP, PR_GET_SECUREBITS, PR_GET_SPECULATION_CTRL,
     PR_GET_THP_DISABLE, PR_GET_TID_ADDRESS, PR_GET_TIMERSLACK, PR_GET_TIMING, PR_GET_TSC, PR_SET_CHILD_SUBREAPER,
-    PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_MM, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_SECUREBITS,
-    PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_TIMING, PR_SET_TSC, PR_TASK_PERF_EVENTS_DISABLE,
+    PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_MM, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_SECCOMP,
+    PR_SET_SECUREBITS, PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_TIMING, PR_SET_TSC, PR_TASK_PERF_EVENTS_DISABLE,
     PR_TASK_PERF_EVENTS_ENABLE,
 };
 use rkt_linux_abi::{Errno, Result};
@@ -56,7 +56,9 @@ pub fn prctl(call: &mut Call<'_>, option: u32, arg2: u64, arg3: u64, arg4: u64, 
         PR_CAPBSET_DROP => process.ids.lock().bounding &= !capability(arg2)?,
         PR_CAP_AMBIENT if arg4 == 0 && arg5 == 0 => return ambient(call, arg2, arg3),
         // The rules of user 0 stay as they are.
-        PR_GET_SECUREBITS | PR_GET_SECCOMP => return Ok(0),
+        PR_GET_SECUREBITS => return Ok(0),
+        PR_GET_SECCOMP => return Ok(call.task.seccomp.mode().into()),
+        PR_SET_SECCOMP => return super::seccomp::set_mode(call, arg2, arg3),
         PR_SET_SECUREBITS if arg2 == 0 && process.credentials().capable(CAP_SETPCAP) => {}
         PR_SET_SECUREBITS => return Err(Errno::EPERM),
         PR_GET_TIMING => return Ok(PR_TIMING_STATISTICAL),

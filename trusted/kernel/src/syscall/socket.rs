@@ -212,13 +212,22 @@ pub fn setsockopt(call: &mut Call<'_>, fd: i32, level: u32, name: u32, value: u6
 
 /// The instructions that a `struct sock_fprog` leads to: a count and, behind six bytes, an address.
 fn filter_program(program: &[u8]) -> Result<Vec<u8>> {
+    let (count, address) = program_place(program)?;
+    UserSlice::new(address, count * rkt_bpf::INSTRUCTION_LEN)?.to_vec()
+}
+
+/// How many instructions a `struct sock_fprog` has, and where.
+///
+/// # Errors
+/// `EINVAL` if there are none or too many.
+pub(super) fn program_place(program: &[u8]) -> Result<(usize, u64)> {
     let [c0, c1, _, _, _, _, _, _, address @ ..] = program else { return Err(Errno::EINVAL) };
     let address = <[u8; 8]>::try_from(address).map_err(|_| Errno::EINVAL)?;
     let count = usize::from(u16::from_ne_bytes([*c0, *c1]));
     if count == 0 || count > rkt_bpf::MAX_LEN {
         return Err(Errno::EINVAL);
     }
-    UserSlice::new(u64::from_ne_bytes(address), count * rkt_bpf::INSTRUCTION_LEN)?.to_vec()
+    Ok((count, u64::from_ne_bytes(address)))
 }
 
 /// SO_GET_FILTER: its lengths count instructions.

@@ -372,6 +372,7 @@ table! {
     314 sched_setattr(pid: i32, attr: Pointer, flags: Flags) = sched::sched_setattr, Partial;
     315 sched_getattr(pid: i32, attr: Pointer, size: u32, flags: Flags) = sched::sched_getattr, Partial;
     316 renameat2(olddirfd: Fd, oldpath: PathPointer, newdirfd: Fd, newpath: PathPointer, flags: Flags) = names::renameat2, Partial;
+    317 seccomp(op: u32, flags: Flags, args: Pointer) = seccomp::seccomp, Partial;
     318 getrandom(buf: Pointer, buflen: usize, flags: Flags) = system::getrandom, Full;
     319 memfd_create(name: PathPointer, flags: Flags) = events::memfd_create, Partial;
     320 kexec_file_load() = refused::not_permitted, Full;
