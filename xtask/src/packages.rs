@@ -19,6 +19,7 @@ pub const TESTS: &[Need] = &[
     ("redis-cli", "redis-tools"),
     ("busybox", "busybox-static"),
     ("strace", "strace"),
+    ("gdb", "gdb"),
     ("passt", "passt"),
     ("ip", "iproute2"),
     ("sqlite3", "sqlite3"),

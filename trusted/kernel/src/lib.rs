@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod aio;
 pub mod boot;
+pub mod core_dump;
 pub mod cpu_clock;
 pub mod devices;
 pub mod disk_formats;

@@ -81,6 +81,8 @@ pub struct Process {
     pub collected: AtomicBool,
     /// execve was called.
     pub executed: AtomicBool,
+    /// A task writes a core, and ends the process then.
+    dumping: AtomicBool,
     /// A task ends all others, in order to run another program.
     replacing: AtomicBool,
     /// Processes with the same number share root, working directory and umask (CLONE_FS); 0 = alone.
@@ -291,6 +293,16 @@ impl Process {
         }
     }
 
+    /// Claims the right to write the core: one task of a process does, and the others stand still.
+    pub fn begin_dump(&self) -> bool {
+        !self.dumping.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether a task writes a core.
+    pub fn is_dumping(&self) -> bool {
+        self.dumping.load(Ordering::SeqCst)
+    }
+
     /// Claims the right to run another program: one task of a process at a time may end all others.
     pub fn begin_replacing(&self) -> bool {
         !self.replacing.swap(true, Ordering::SeqCst)
@@ -338,6 +350,7 @@ impl Process {
             exit_signal: AtomicU32::new(SIGCHLD),
             collected: AtomicBool::new(false),
             executed: AtomicBool::new(false),
+            dumping: AtomicBool::new(false),
             replacing: AtomicBool::new(false),
             place: AtomicI32::new(0),
             ended_usage: Mutex::default(),

@@ -194,10 +194,22 @@ impl Thread {
             return;
         }
         let at = (self.stack_top() - size_of::<Registers>()) as *mut Registers;
-        // SAFETY: the top of our own stack, aligned, and nobody runs on it yet.
-        unsafe { at.write(*registers) };
-        // SAFETY: nobody else uses the state of a thread that has not run.
-        set(unsafe { &mut *self.user.get() });
+        // SAFETY: the top of our own stack, aligned, and nobody runs on it yet; nobody else uses the state of a
+        // thread that has not run.
+        let state = unsafe {
+            at.write(*registers);
+            &mut *self.user.get()
+        };
+        set(state);
+    }
+
+    /// The registers with which a parked thread came from the application, and its FS base. Of one that runs
+    /// meanwhile they are any.
+    pub fn registers_at_entry(&self) -> (Registers, u64) {
+        let at = (self.stack_top() - size_of::<Registers>()) as *const Registers;
+        // SAFETY: the top of our own stack, aligned and filled at the thread's start, where every bit pattern is
+        // a value; and one word of the state, which a parked thread does not touch.
+        unsafe { (at.read_volatile(), (&raw const (*self.user.get()).fs_base).read_volatile()) }
     }
 
     /// Gives the thread its token: it runs soon, or its next park returns at once.

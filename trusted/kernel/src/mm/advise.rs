@@ -81,6 +81,9 @@ impl Mm {
             MADV_DONTFORK | MADV_DOFORK => {
                 Ok(mark(inner, &part, |area| area.marks.dont_fork = advice == MADV_DONTFORK)?)
             }
+            MADV_DONTDUMP | MADV_DODUMP => {
+                Ok(mark(inner, &part, |area| area.marks.dont_dump = advice == MADV_DONTDUMP)?)
+            }
             MADV_WIPEONFORK if !part.is_anonymous() => Err(Errno::EINVAL.into()),
             MADV_WIPEONFORK | MADV_KEEPONFORK => {
                 Ok(mark(inner, &part, |area| area.marks.wipe_on_fork = advice == MADV_WIPEONFORK)?)

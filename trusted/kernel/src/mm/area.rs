@@ -33,6 +33,8 @@ pub struct Marks {
     pub dont_fork: bool,
     /// MADV_WIPEONFORK: children get zeroes.
     pub wipe_on_fork: bool,
+    /// MADV_DONTDUMP: no part of a core.
+    pub dont_dump: bool,
     /// mlock(2).
     pub locked: bool,
     /// MAP_GROWSDOWN: an access below extends it.

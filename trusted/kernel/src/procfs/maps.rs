@@ -213,6 +213,7 @@ fn describe(area: &Area, text: &mut String) {
         (area.marks.locked, " lo"),
         (area.marks.dont_fork, " dc"),
         (area.marks.wipe_on_fork, " wf"),
+        (area.marks.dont_dump, " dd"),
         (area.marks.grows_down, " gd"),
     ];
     flags.iter().filter(|(on, _)| *on).for_each(|(_, name)| text.push_str(name));

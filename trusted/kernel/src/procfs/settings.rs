@@ -1,6 +1,7 @@
 //! /proc/sys (proc_sys(5)): the settings that programs ask for, with the values that hold here.
 
 use super::line;
+use crate::core_dump;
 use crate::ipc::message::{MSGMAX, MSGMNB};
 use crate::ipc::posix_queue::{self, Setting};
 use crate::ipc::registry::MOST;
@@ -106,6 +107,9 @@ pub(super) fn fill(fs: &PseudoFs) -> Result<()> {
     for (name, value) in ipc() {
         sys.add_text(name, move || Ok(line(&value)))?;
     }
+    let read = Box::new(|| Ok([core_dump::pattern(), b"\n".to_vec()].concat()));
+    let pattern = PseudoFile::writable(Identity::new(fs.device(), 0o644), read, Box::new(core_dump::set_pattern));
+    sys.directory("kernel")?.add("core_pattern", pattern);
     let queues = sys.directory("fs")?.directory("mqueue")?;
     for setting in posix_queue::SETTINGS {
         let identity = Identity::new(fs.device(), 0o644);

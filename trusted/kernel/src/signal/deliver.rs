@@ -5,6 +5,7 @@ use super::send::{force, force_default, tell_parent};
 use super::set::{DefaultAction, SigSet, default_action};
 use super::state::{DEFAULT, IGNORE};
 use super::{frame, refresh};
+use crate::core_dump;
 use crate::jobs;
 use crate::process::Ended;
 use crate::syscall::abi::Sigaction;
@@ -16,8 +17,6 @@ use rkt_linux_abi::general::{CLD_STOPPED, SA_NODEFER, SA_RESETHAND, SA_RESTART, 
 use rkt_platform::Registers;
 use rkt_sched::CurrentThread;
 
-/// RLIMIT_CORE.
-const RLIMIT_CORE: u32 = 4;
 /// Bytes of the instruction that entered the kernel: `syscall` and `int 0x80` both have two.
 const CALL_LEN: u64 = 2;
 /// Flags that a handler starts without: trap, direction, resume.
@@ -33,11 +32,16 @@ pub fn before_return(task: &Arc<Task>, thread: &CurrentThread, registers: &mut R
             stay_stopped(task);
             continue;
         }
+        if task.process.is_dumping() {
+            // Whoever writes the core ends the process.
+            task.process.changed.wait_uninterruptible(|| task.is_dying().then_some(()));
+            continue;
+        }
         let Some(info) = take(task, SigSet(!task.signals.blocked().0)) else { break };
         let action = task.process.signals.action(info.signal);
         match action.handler {
             IGNORE => {}
-            DEFAULT => act_by_default(task, info.signal),
+            DEFAULT => act_by_default(task, thread, registers, &info),
             _ => {
                 handled = true;
                 handle(task, thread, registers, &info, &action);
@@ -61,12 +65,13 @@ pub(super) fn take(task: &Task, wanted: SigSet) -> Option<Info> {
     Some(info)
 }
 
-fn act_by_default(task: &Arc<Task>, signal: u32) {
+fn act_by_default(task: &Arc<Task>, thread: &CurrentThread, registers: &Registers, info: &Info) {
+    let signal = info.signal;
     match default_action(signal) {
         DefaultAction::Ignore => {}
         DefaultAction::Stop => stop(task, signal),
         DefaultAction::Terminate(core) => {
-            let core = core && task.process.limit(RLIMIT_CORE) > 0;
+            let core = core && core_dump::dump(task, thread, registers, info);
             task.process.end(Ended::Signal(signal as u8, core));
         }
     }

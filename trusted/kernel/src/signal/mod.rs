@@ -52,7 +52,8 @@ fn deliverable(task: &Task) -> SigSet {
 /// Makes the running thread's interrupt flag say what is the case.
 fn refresh(task: &Task, thread: &CurrentThread) {
     thread.clear_interrupt();
-    if task.is_dying() || task.process.signals.is_stopped() || !deliverable(task).is_empty() {
+    let stands = task.process.signals.is_stopped() || task.process.is_dumping();
+    if task.is_dying() || stands || !deliverable(task).is_empty() {
         thread.to_arc().interrupt();
     }
 }
