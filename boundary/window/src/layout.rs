@@ -47,6 +47,9 @@ pub mod header {
     pub const DEVICES: usize = 100;
     /// u32: `--without`: bits of [`super::without`].
     pub const WITHOUT: usize = 104;
+    /// u32: 1 = the host has large pages for those who ask. Without, a fork would copy more entries of the
+    /// page table of text in private memory than it saves faults.
+    pub const LARGE_PAGES: usize = 108;
     /// 36 bytes + pad: `struct termios` of the kernel ABI.
     pub const TERMIOS: usize = 128;
     /// u64 each: host-visible counters for `--stats`, [`super::STATS`] of them.

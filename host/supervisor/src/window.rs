@@ -89,9 +89,16 @@ impl SharedWindow {
         w.write_u32(header::POLL, header.busy_poll.into())?;
         w.write_u32(header::WITHOUT, header.without)?;
         w.write_u32(header::DEVICES, header.devices)?;
+        w.write_u32(header::LARGE_PAGES, large_pages().into())?;
         w.write(layout::MANIFEST, header.manifest)?;
         w.write_u32(header::MANIFEST_LEN, header.manifest.len() as u32)?;
         w.write_u64(header::MAGIC, layout::MAGIC)?;
         Ok(())
     }
+}
+
+/// Whether transparent large pages are to be had (Documentation/admin-guide/mm/transhuge.rst of Linux).
+fn large_pages() -> bool {
+    let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    setting.contains("[always]") || setting.contains("[madvise]")
 }

@@ -77,7 +77,7 @@ fn leave_memory(process: &Process) {
     let mm = process.mm();
     if mm.users.leave() {
         // The aliases of shared folios go before the folios can: nobody unmaps another's (DESIGN §7).
-        mm.clear();
+        mm.leave();
         rkt_sched::current().set_space(SpaceId::NONE);
         end_space(mm.space());
     }

@@ -353,6 +353,8 @@ impl Platform for Mock {
         machine().report.console_rings += 1;
     }
 
+    fn rewrite(_after: u64) {}
+
     fn ring_session(_place: usize) {
         preempt();
         machine().report.session_rings += 1;

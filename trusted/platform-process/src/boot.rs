@@ -116,8 +116,10 @@ fn refused(call: usize) -> impl Fn(HostError) -> Failure {
 
 fn prepare(base: usize, aux: Aux) -> Result<Boot, Failure> {
     let window = map_window()?;
+    let large = window.read_u32(header::LARGE_PAGES).is_ok_and(|word| word == 1);
     // SAFETY: single-threaded, and these are the image's headers.
-    let image = unsafe { shared_data::share(base, aux.headers, aux.header_count) }.map_err(refused(nr::MREMAP))?;
+    let image =
+        unsafe { shared_data::share(base, aux.headers, aux.header_count, large) }.map_err(refused(nr::MREMAP))?;
     carrier::set_window(window.len());
     const HWCAP2_FSGSBASE: usize = 2;
     if aux.hwcap2 & HWCAP2_FSGSBASE == 0 || !vector::detect() {

@@ -17,6 +17,7 @@ mod carrier;
 mod entry;
 mod futex;
 mod host;
+mod large_text;
 mod lockdown;
 mod patch;
 mod platform;

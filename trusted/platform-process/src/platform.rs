@@ -65,6 +65,12 @@ impl Platform for Process {
         Ok(())
     }
 
+    fn rewrite(after: u64) {
+        if let Some(upcalls) = carrier::upcalls() {
+            patch::consider(upcalls, after);
+        }
+    }
+
     fn reset_space() {
         patch::forget(carrier::me().space);
     }

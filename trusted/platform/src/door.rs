@@ -144,6 +144,8 @@ door! { $
     rkt_door_sanitise = fn sanitise(state: &mut UserState, len: usize);
     /// Bytes of XSAVE area that this processor uses, and its component mask.
     rkt_door_xsave_size = fn xsave_size() -> (usize, u64);
+    /// Looks at a site of the running memory whose `syscall` ends before `after`, as if it had trapped.
+    rkt_door_rewrite = fn rewrite(after: u64);
     /// Enters the application with the registers at the top of the current thread's kernel stack.
     rkt_door_enter_user = fn enter_user() -> !;
     /// The FS base of the running application.

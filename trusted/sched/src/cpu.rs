@@ -326,6 +326,12 @@ pub(crate) fn pick() -> Option<Arc<Thread>> {
     })
 }
 
+/// The thread for which this carrier got the slot.
+pub(crate) fn take_picked() -> Option<Arc<Thread>> {
+    let space = rkt_platform::space();
+    own().picked.take_if(|thread| thread.space() == space)
+}
+
 pub(crate) fn keep_picked(thread: Arc<Thread>) {
     own().picked = Some(thread);
 }

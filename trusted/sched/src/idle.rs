@@ -45,6 +45,11 @@ pub fn idle_loop() -> ! {
     let mut idle_since = rkt_platform::tsc();
     loop {
         cpu::note_turn();
+        // Before anything else: a fresh address space pays a fault for each page that polling touches.
+        if let Some(thread) = cpu::take_picked() {
+            cpu::run(thread);
+            idle_since = rkt_platform::tsc();
+        }
         let busy = poll();
         if let Some(thread) = cpu::pick() {
             let space = thread.space();

@@ -59,6 +59,9 @@ pub fn range(addr: u64, len: u64) -> Result<(u64, u64)> {
     Ok((addr, end))
 }
 
+/// Private memory that is unmapped with what lies beside it, bytes: one call costs more.
+const LITTLE: u64 = 128 << 10;
+
 impl Mm {
     /// mmap(2); gives the address.
     ///
@@ -243,7 +246,19 @@ impl Mm {
         Ok(area)
     }
 
-    /// Unmaps everything: execve, exit. Runs in the address space.
+    /// Unmaps what must be gone before the address space is: the aliases of folios. Private memory goes
+    /// with the space, when its host process ends and nobody waits any more. Runs in the address space.
+    pub fn leave(&self) {
+        let areas = self.lock().clear();
+        let is_private = |area: &Area| matches!(area.backing, Backing::Anonymous | Backing::Copy { .. });
+        for run in areas.split(|area| is_private(area) && area.len() > LITTLE) {
+            if let (Some(first), Some(last)) = (run.iter().find(|area| !is_private(area)), run.last()) {
+                let _ = rkt_platform::unmap(first.start, last.end - first.start);
+            }
+        }
+    }
+
+    /// Unmaps everything: execve. Runs in the address space.
     pub fn clear(&self) {
         let areas = self.lock().clear();
         // In one go: nothing but areas lies in the application's range.

@@ -24,5 +24,5 @@ pub use copy::{copy_space, end_space};
 pub use fault::{FaultCause, classify, prefault, shortened};
 pub use map::{MapRequest, Placement, range};
 pub use plain::PlainRanges;
-pub use sites::prove;
+pub use sites::{prove, rewrite_known};
 pub use space::{Layout, Limits, Mm};

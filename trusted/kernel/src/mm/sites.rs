@@ -2,8 +2,10 @@
 //! maps the file has them all rewritten at its first trap there (DESIGN §5).
 
 use super::map::PAGE;
+use super::space::Mm;
 use crate::task;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::HashMap;
 use rkt_sync::Mutex;
 use rkt_vfs::{Metadata, OpenFile};
@@ -20,6 +22,9 @@ struct Content {
     size: u64,
     changed: i64,
 }
+
+/// Sites proven so far, in all files.
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Offsets of what stands behind each `syscall`, in order.
 static PROVEN: Mutex<Option<HashMap<Content, Vec<u64>>>> = Mutex::new(None);
@@ -54,6 +59,7 @@ pub fn prove(after: u64, others: &mut [u64]) -> usize {
         && sites.len() < MAX_SITES
     {
         sites.insert(place, at);
+        COUNT.fetch_add(1, Ordering::Relaxed);
     }
     // What is hidden is left to its own trap: to read it would fault.
     let is_shown = |&&site: &&u64| area.backing.view().is_none_or(|view| view.is_shown(site.saturating_sub(2)));
@@ -68,4 +74,28 @@ pub fn prove(after: u64, others: &mut [u64]) -> usize {
         count += 1;
     }
     count
+}
+
+/// Has those sites rewritten in the running memory that were proven elsewhere since this was last called:
+/// before a fork, so that not every child traps again where the first one did.
+pub fn rewrite_known(mm: &Mm) {
+    let count = COUNT.load(Ordering::Relaxed);
+    if mm.sites_known.swap(count, Ordering::Relaxed) != count {
+        known(mm).into_iter().for_each(rkt_platform::rewrite);
+    }
+}
+
+/// Addresses behind the proven sites that are mapped for execution, rewritten or not.
+fn known(mm: &Mm) -> Vec<u64> {
+    let inner = mm.lock_to_look();
+    let proven = PROVEN.lock();
+    let Some(proven) = &*proven else { return Vec::new() };
+    let text = inner.iter().filter(|area| area.protection.execute && !area.shared);
+    let sites = text.flat_map(|area| {
+        let (file, offset) = area.file().map_or((None, 0), |(file, offset)| (Some(file), offset));
+        let sites = file.and_then(|file| proven.get(&Content::of(file))).map(Vec::as_slice).unwrap_or_default();
+        let place = move |site: u64| site.checked_sub(offset)?.checked_add(area.start).filter(|&at| at < area.end);
+        sites.iter().filter_map(move |&site| place(site))
+    });
+    sites.collect()
 }

@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::{MapError, Protection, SpaceId, USER_END, USER_START};
 use rkt_sync::{Mutex, MutexGuard};
@@ -62,6 +62,8 @@ pub struct Mm {
     hides: AtomicBool,
     /// Whether a file that is mapped here became shorter since the last [`Mm::settle`].
     shortened: AtomicBool,
+    /// How many sites of system calls were known when the text was last brought up to date.
+    pub(super) sites_known: AtomicU64,
 }
 
 /// What the lock guards.
@@ -147,6 +149,7 @@ impl Mm {
             barriers: AtomicU32::new(0),
             hides: AtomicBool::new(false),
             shortened: AtomicBool::new(false),
+            sites_known: AtomicU64::new(0),
         }
     }
 
@@ -169,6 +172,7 @@ impl Mm {
             barriers: AtomicU32::new(self.barriers.load(Ordering::Relaxed)),
             hides: AtomicBool::new(self.hides()),
             shortened: AtomicBool::new(self.shortened.load(Ordering::SeqCst)),
+            sites_known: AtomicU64::new(self.sites_known.load(Ordering::Relaxed)),
         })
     }
 

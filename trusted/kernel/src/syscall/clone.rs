@@ -3,7 +3,7 @@
 use super::Call;
 use crate::boot;
 use crate::exit;
-use crate::mm::{copy_space, end_space};
+use crate::mm::{copy_space, end_space, rewrite_known};
 use crate::pidfd::PidFd;
 use crate::process::{self, Birth, Process};
 use crate::task::Task;
@@ -266,6 +266,7 @@ fn bear(call: &Call<'_>, request: &Request, maker: &Arc<Process>, pid: i32) -> R
         mm.users.join();
         mm
     } else {
+        rewrite_known(&mm);
         Arc::new(mm.fork(copy_space)?)
     };
     let files = maker.files();
