@@ -1,6 +1,6 @@
 //! Core dumps, read by gdb.
 
-use rkt_tests_e2e::{finish, image_of};
+use rkt_tests_e2e::{Running, finish, image_of, until};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -100,4 +100,32 @@ fn a_limit_cuts_a_core() {
     let script = format!("cd /tmp; ulimit -c 64; {program} 2>/dev/null; cat core");
     let cut = run(&["--debug"], &image, &script).stdout;
     assert!(cut.starts_with(b"\x7fELF") && cut.len() <= 64 * 512, "{} bytes", cut.len());
+}
+
+/// The host's processes of an enclave: those of one group, which its first process leads.
+fn enclave_process(supervisor: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).ok()?;
+    let is_enclave =
+        |pid: &&str| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "rkt-enclave\n");
+    children.split_whitespace().find(is_enclave)?.parse().ok()
+}
+
+#[test]
+fn gdb_finds_tasks_in_a_running_enclave() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("sleep.rkt");
+    image_of(&image, &["sleep"]);
+    let mut command = Command::new(rkt_tests_e2e::rkt_io());
+    command.args(["run", "--quiet", "--net", "none", "--debug"]).arg(&image).args(["sleep", "1000"]);
+    let running = Running::start(&mut command);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/gdb/rkt.py");
+    until("the program sleeps where gdb sees it", || {
+        let pid = enclave_process(running.child.id())?;
+        let mut gdb = Command::new("gdb");
+        gdb.args(["-nx", "-batch", "-p", &pid.to_string(), "-x", script]);
+        gdb.args(["-ex", "rkt-symbols", "-ex", "rkt-tasks", "-ex", "rkt-where 1"]);
+        let said = String::from_utf8_lossy(&finish(&mut gdb, b"").stdout).into_owned();
+        let all = ["/usr/bin/sleep\n", "libc.so.6\n", " sleep ", "clock_nanosleep", "in section .text of /"];
+        all.iter().all(|what| said.contains(what)).then_some(())
+    });
 }

@@ -42,6 +42,11 @@ pub fn manifest() -> &'static Manifest {
     }
 }
 
+/// Whether a debugger of the host may be told where things lie.
+pub fn allows_debugging() -> bool {
+    MANIFEST.get().is_some_and(|manifest| manifest.debug)
+}
+
 /// Boots: reads the manifest, mounts the root, starts the first program and runs the idle loop.
 pub fn start(image: Region) -> ! {
     if let Err((event, text)) = try_start(image) {

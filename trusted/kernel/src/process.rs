@@ -414,6 +414,19 @@ impl Process {
         self.files.read().clone()
     }
 
+    /// An entry of the program's auxiliary vector (getauxval(3)); 0 if there is none.
+    pub fn auxiliary(&self, kind: u64) -> u64 {
+        let vector = self.auxiliary_vector.lock();
+        let (words, _) = vector.as_chunks();
+        let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+        while let (Some(found), Some(value)) = (words.next(), words.next()) {
+            if found == kind {
+                return value;
+            }
+        }
+        0
+    }
+
     /// The open file with this number.
     ///
     /// # Errors

@@ -1,12 +1,15 @@
 //! Tasks: the threads of a process, as Linux numbers them.
 
+use crate::boot;
 use crate::process::Process;
 use crate::scheduling::Scheduling;
 use crate::signal::TaskSignals;
 use crate::usage::TransferCounts;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use rkt_linux_abi::auxvec::{AT_BASE, AT_ENTRY, AT_EXECFN};
 use rkt_sched::Thread;
+use rkt_sched::debugger::{self, Shown};
 use rkt_sync::Mutex;
 
 /// A task.
@@ -80,6 +83,18 @@ impl Task {
     /// Ties the task to the thread that runs it.
     pub fn set_thread(&self, thread: &Arc<Thread>) {
         *self.thread.lock() = Some(thread.clone());
+        self.show_to_debugger();
+    }
+
+    /// Shows what is new of the task to a debugger of the host, where the manifest allows one.
+    pub fn show_to_debugger(&self) {
+        if boot::allows_debugging()
+            && let Some(thread) = self.thread()
+        {
+            let program = [AT_ENTRY, AT_EXECFN, AT_BASE].map(|kind| self.process.auxiliary(kind.into()));
+            let name = *self.name.lock();
+            debugger::show(&thread, &Shown { tid: self.tid, pid: self.process.pid, name, program });
+        }
     }
 
     /// The thread that runs it; none once it has ended.
@@ -89,6 +104,9 @@ impl Task {
 
     /// Lets go of the thread: the task has ended.
     pub fn release_thread(&self) -> Option<Arc<Thread>> {
+        if boot::allows_debugging() {
+            debugger::hide(self.tid);
+        }
         self.thread.lock().take()
     }
 

@@ -20,6 +20,8 @@ mod context;
 #[cfg(not(loom))]
 mod cpu;
 #[cfg(not(loom))]
+pub mod debugger;
+#[cfg(not(loom))]
 mod idle;
 mod occupancy;
 #[cfg(not(loom))]

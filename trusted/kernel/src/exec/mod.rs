@@ -247,6 +247,7 @@ pub fn replace(task: &Arc<Task>, prepared: Prepared, registers: &mut Registers) 
     *task.name.lock() = name;
     match prepared.load(process, &process.mm(), secure) {
         Ok(fresh) => {
+            task.show_to_debugger();
             rkt_sched::current().with_user(|state| {
                 rkt_platform::complete(state);
                 let clean = rkt_platform::UserState::new();
