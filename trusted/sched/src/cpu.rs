@@ -2,7 +2,7 @@
 
 use crate::context;
 use crate::idle::Poller;
-use crate::share::{Place, raise};
+use crate::share::{Place, Share, raise};
 use crate::thread::{Thread, current};
 use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
@@ -392,6 +392,17 @@ pub fn wait_for_others() {
         }
     }
     fence(Ordering::SeqCst);
+}
+
+/// The share of a thread that the running one makes. It begins where its maker is: a chain of
+/// processes, each of which makes the next and ends, gets no more than one that goes on.
+pub(crate) fn share_of_child() -> Share {
+    if !crate::thread::in_thread() {
+        return Share::default();
+    }
+    let me = current();
+    let place = me.share.place_after(me.account().slice(rkt_platform::tsc()));
+    if place.is_realtime() { Share::default() } else { Share::starting_at(place.time()) }
 }
 
 fn is_others_turn() -> bool {

@@ -92,6 +92,11 @@ pub(crate) fn raise(counter: &AtomicU64, to: u64) {
 }
 
 impl Share {
+    /// That of a thread which begins at this virtual time.
+    pub(crate) fn starting_at(time: u64) -> Self {
+        Self { time: AtomicU64::new(time), ..Self::default() }
+    }
+
     /// Sets how the thread is scheduled from its next turn on.
     pub(crate) fn set(&self, urgency: Urgency) {
         let (rank, weight) = match urgency {

@@ -77,7 +77,7 @@ impl Thread {
             data: cell,
             data_type,
             account: Account::default(),
-            share: Share::default(),
+            share: cpu::share_of_child(),
         };
         // Leave room for the entry frame (registers and xmm) at the top.
         let top = thread.stack_top() - 1024;

@@ -2,7 +2,7 @@
 #![cfg(not(loom))]
 
 use rkt_platform::{Registers, SpaceId};
-use rkt_platform_mock::{Config, chance, each_seed, pick, set_application, simulate, spawn};
+use rkt_platform_mock::{Config, advance, chance, each_seed, pick, set_application, simulate, spawn};
 use rkt_sched::{Thread, WaitQueue, current, exit_current, sleep_until, yield_now};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -85,6 +85,35 @@ fn yielding_is_fair() {
                     }
                 });
             }
+        });
+    });
+}
+
+/// Makes the next of its kind and ends, as daemons do.
+fn link(ended: Arc<AtomicUsize>) {
+    if ended.fetch_add(1, Relaxed) < 10_000 {
+        advance(100_000);
+        spawn(NONE, move || link(ended));
+    }
+}
+
+#[test]
+fn a_chain_of_threads_is_one_of_many() {
+    each_seed(20, |seed| {
+        let mut config = Config::new(seed);
+        config.cpus = 1;
+        config.run(|| {
+            let ended = Arc::new(AtomicUsize::new(0));
+            let chain = ended.clone();
+            spawn(NONE, move || link(chain));
+            for _ in 0..10 {
+                advance(100_000);
+                yield_now();
+            }
+            // Ten turns of this thread, and what a newcomer may be ahead.
+            let links = ended.load(Relaxed);
+            assert!(links < 200, "{links} links of the chain came first");
+            ended.store(10_000, Relaxed);
         });
     });
 }
