@@ -2,11 +2,17 @@
 
 fn main() {
     if std::env::var_os("CARGO_FEATURE_IMAGE").is_some() {
-        // Segments lie so that each can be moved into large pages (large_text.rs of the platform).
-        let layout = "-Wl,-z,max-page-size=0x200000";
-        for argument in
-            ["-nostdlib", "-nostartfiles", "-static-pie", "-Wl,-z,noexecstack", "-Wl,--build-id=none", layout]
-        {
+        let arguments = [
+            "-nostdlib",
+            "-nostartfiles",
+            "-static-pie",
+            "-Wl,-z,noexecstack",
+            "-Wl,--build-id=none",
+            // The text starts at a large page, and takes as few as it can (large_text.rs of the platform).
+            "-Wl,-z,max-page-size=0x200000",
+            "-Wl,-z,separate-loadable-segments",
+        ];
+        for argument in arguments {
             println!("cargo:rustc-link-arg-bins={argument}");
         }
     }
