@@ -4,6 +4,7 @@ use crate::cache::Role;
 use crate::core::Core;
 use crate::error::{Error, Result, bad_block, bad_inode};
 use alloc::vec::Vec;
+use rkt_ext4_format::acl;
 use rkt_ext4_format::inode::BASE_LEN;
 use rkt_ext4_format::xattr::{self, Attribute, BLOCK_HEAD, INLINE_DATA, INODE_HEAD, PREFIXES};
 
@@ -28,6 +29,14 @@ impl Owned {
         self.index == index && self.name == name
     }
 
+    /// The value as getxattr(2) gives it.
+    fn into_value(self, ino: u32) -> Result<Vec<u8>> {
+        match ACLS.contains(&self.index) {
+            true => acl::load(&self.value).ok_or(bad_inode("damaged access control list", ino)),
+            false => Ok(self.value),
+        }
+    }
+
     fn is_inline_data(&self) -> bool {
         let (index, name) = INLINE_DATA;
         self.is(index, name)
@@ -44,6 +53,9 @@ pub enum SetMode {
     /// It must be there (`XATTR_REPLACE`).
     Replace,
 }
+
+/// Numbers of the names of access control lists, which are stored in a form of their own.
+const ACLS: [u8; 2] = [2, 3];
 
 /// The number of the prefix of a full name, and the rest.
 fn split(name: &[u8]) -> Result<(u8, &[u8])> {
@@ -112,7 +124,7 @@ impl Core {
     pub fn attribute(&mut self, ino: u32, name: &[u8]) -> Result<Vec<u8>> {
         let (index, rest) = split(name)?;
         let found = self.attributes(ino)?.into_iter().find(|attribute| attribute.is(index, rest));
-        found.filter(|found| !found.is_inline_data()).map(|found| found.value).ok_or(Error::NoData)
+        found.filter(|found| !found.is_inline_data()).ok_or(Error::NoData)?.into_value(ino)
     }
 
     /// Names of all attributes, each ended by a NUL.
@@ -142,7 +154,8 @@ impl Core {
             all.remove(at);
         }
         if let Some(value) = value {
-            all.push(Owned { index, name: rest.to_vec(), value: value.to_vec() });
+            let value = if ACLS.contains(&index) { acl::store(value).ok_or(Error::Invalid)? } else { value.to_vec() };
+            all.push(Owned { index, name: rest.to_vec(), value });
         }
         self.write_attributes(ino, all)?;
         let now = self.now();

@@ -8,6 +8,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+pub mod acl;
 pub mod checksum;
 pub mod dir;
 pub mod dx;

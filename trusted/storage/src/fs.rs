@@ -1,6 +1,6 @@
 //! A mounted disk.
 
-use crate::convert::result;
+use crate::convert::{errno, result};
 use crate::node::{Content, Node, describe};
 use crate::writeback;
 use alloc::boxed::Box;
@@ -9,12 +9,12 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hashbrown::HashMap;
-use rkt_ext4::{Disk, Environment, Event, Ext4, MountError, Options, Stat};
+use rkt_ext4::{Disk, Environment, Error, Event, Ext4, MountError, Options, Stat};
 use rkt_linux_abi::Result;
 use rkt_platform::SpaceId;
 use rkt_sched::{ParkLock, Thread, WaitQueue};
 use rkt_sync::Mutex;
-use rkt_vfs::{FileSystem, FsStatistics, Inode, Metadata, new_anonymous_device};
+use rkt_vfs::{Acl, AclKind, Acls, FileSystem, FsStatistics, Inode, Metadata, new_anonymous_device};
 
 /// EXT4_SUPER_MAGIC of linux/magic.h.
 const MAGIC: u64 = 0xef53;
@@ -80,14 +80,9 @@ impl Shared {
             return Ok(node);
         }
         result(self.fs.hold(ino))?;
-        let stat = match result(self.fs.stat(ino)) {
-            Ok(stat) => stat,
-            Err(error) => {
-                self.let_go(ino);
-                return Err(error);
-            }
-        };
-        let fresh = Node::new(self, &stat);
+        let found = result(self.fs.stat(ino)).and_then(|stat| Ok((stat, self.acls(ino)?)));
+        let (stat, acls) = found.inspect_err(|_| self.let_go(ino))?;
+        let fresh = Node::new(self, &stat, acls);
         let mut nodes = self.nodes.lock();
         if let Some(other) = nodes.get(&ino).and_then(Weak::upgrade) {
             drop(nodes);
@@ -95,6 +90,19 @@ impl Shared {
         }
         nodes.insert(ino, Arc::downgrade(&fresh));
         Ok(fresh)
+    }
+
+    /// The access control lists of an inode.
+    fn acls(&self, ino: u32) -> Result<Acls> {
+        let mut acls = Acls::default();
+        for kind in [AclKind::Access, AclKind::Default] {
+            match self.fs.xattr(ino, kind.name()) {
+                Ok(list) => acls.set(kind, Acl::parse(&list)?.map(Arc::new)),
+                Err(Error::NoData) => {}
+                Err(error) => return Err(errno(error)),
+            }
+        }
+        Ok(acls)
     }
 
     /// A node has gone: its inode is released by whoever has time next.

@@ -18,8 +18,8 @@ use rkt_sync::{Mutex, OnceCell, RwLock};
 use rkt_vfs::lock::FileLocks;
 use rkt_vfs::pipe::Pipe;
 use rkt_vfs::{
-    Access, DirEntry, EntrySink, FileOps, FileType, Inode, LinkTarget, Metadata, NewInode, SetAttributes, TextUse,
-    Time, device_major, device_minor,
+    Access, Acl, AclKind, Acls, DirEntry, EntrySink, FileOps, FileType, Inode, LinkTarget, Metadata, NewInode,
+    SetAttributes, TextUse, Time, device_major, device_minor,
 };
 
 /// The content of a regular file.
@@ -75,6 +75,7 @@ pub struct Node {
     locks: OnceCell<Box<FileLocks>>,
     text: TextUse,
     pipe: OnceCell<Arc<Pipe>>,
+    acls: RwLock<Acls>,
 }
 
 impl Drop for Node {
@@ -86,7 +87,7 @@ impl Drop for Node {
 
 impl Node {
     /// The node of an inode that was just looked at and is held.
-    pub fn new(shared: &Arc<Shared>, stat: &Stat) -> Arc<Self> {
+    pub fn new(shared: &Arc<Shared>, stat: &Stat, acls: Acls) -> Arc<Self> {
         let kind = kind(stat);
         let content = (kind == FileType::Regular).then(|| Content::new(stat.size));
         Arc::new_cyclic(|me| Self {
@@ -100,6 +101,7 @@ impl Node {
             locks: OnceCell::new(),
             text: TextUse::default(),
             pipe: OnceCell::new(),
+            acls: RwLock::new(acls),
         })
     }
 
@@ -164,6 +166,16 @@ impl Node {
         (known.mtime, known.ctime)
     }
 
+    /// The lists that a directory gave something new.
+    fn hand_down(&self, acls: &Acls) -> Result<()> {
+        for kind in [AclKind::Access, AclKind::Default] {
+            if let Some(acl) = acls.get(kind) {
+                self.set_acl(kind, Some(acl.clone()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes an inode with a name.
     fn make(&self, name: &[u8], new: &NewInode<'_>) -> Result<u32> {
         let template = Template { mode: new.mode as u16, uid: new.uid, gid: new.gid };
@@ -195,7 +207,9 @@ impl Inode for Node {
 
     fn access(&self) -> Access {
         let known = self.attributes.read();
-        Access { mode: known.mode, uid: known.uid, gid: known.gid }
+        let (mode, uid, gid) = (known.mode, known.uid, known.gid);
+        drop(known);
+        Access { mode, uid, gid, acl: self.acls.read().access.clone() }
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
@@ -244,7 +258,9 @@ impl Inode for Node {
         self.shared.collect();
         let ino = self.make(name, new)?;
         self.refresh()?;
-        Ok(self.shared.node(ino)?)
+        let node = self.shared.node(ino)?;
+        node.hand_down(&new.acls)?;
+        Ok(node)
     }
 
     fn create_unnamed(&self, new: &NewInode<'_>, _linkable: bool) -> Result<Arc<dyn Inode>> {
@@ -253,7 +269,9 @@ impl Inode for Node {
         // Held by its making, and once more by the node.
         let node = self.shared.node(ino);
         let _ = self.shared.fs.release(ino);
-        Ok(node?)
+        let node = node?;
+        node.hand_down(&new.acls)?;
+        Ok(node)
     }
 
     fn link(&self, name: &[u8], inode: &Arc<dyn Inode>) -> Result<()> {
@@ -368,6 +386,20 @@ impl Inode for Node {
 
     fn list_xattr(&self) -> Result<Vec<u8>> {
         result(self.shared.fs.list_xattr(self.ino))
+    }
+
+    fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>> {
+        if self.kind == FileType::Symlink { Err(Errno::EOPNOTSUPP) } else { Ok(self.acls.read().get(kind).clone()) }
+    }
+
+    fn set_acl(&self, kind: AclKind, acl: Option<Arc<Acl>>) -> Result<()> {
+        match &acl {
+            Some(acl) => self.set_xattr(kind.name(), &acl.to_bytes(), 0)?,
+            None if self.acls.read().get(kind).is_none() => {}
+            None => self.remove_xattr(kind.name())?,
+        }
+        self.acls.write().set(kind, acl);
+        Ok(())
     }
 
     fn sync(&self, data_only: bool) -> Result<()> {

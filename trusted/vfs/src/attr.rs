@@ -1,6 +1,8 @@
 //! What stat(2) tells and what chmod, chown, utimensat and truncate change.
 
+use crate::acl::Acl;
 use crate::cred::Credentials;
+use alloc::sync::Arc;
 use rkt_linux_abi::general::{
     CAP_FSETID, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP,
 };
@@ -159,7 +161,7 @@ impl Metadata {
 }
 
 /// What permission checks look at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// Type and permissions.
     pub mode: u32,
@@ -167,6 +169,8 @@ pub struct Access {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+    /// Whatever else somebody may do.
+    pub acl: Option<Arc<Acl>>,
 }
 
 /// Changes of attributes; what is `None` stays.

@@ -3,7 +3,7 @@
 use crate::attr::Access;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use rkt_linux_abi::general::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, S_IFDIR, S_IFMT, S_ISVTX};
+use rkt_linux_abi::general::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, S_IFDIR, S_IFMT, S_IRWXG, S_ISVTX};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sync::OnceCell;
 
@@ -66,6 +66,15 @@ impl Credentials {
     /// # Errors
     /// `EACCES`.
     pub fn check(&self, access: &Access, wanted: u32) -> Result<()> {
+        let permitted = match &access.acl {
+            // The mode's group shows the mask: where that is empty the mode says it all.
+            Some(acl) if self.uid != access.uid && access.mode & S_IRWXG != 0 => acl.permits(access.gid, self, wanted),
+            _ => self.mode_permits(access, wanted),
+        };
+        if permitted || self.overrides(access, wanted) { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    fn mode_permits(&self, access: &Access, wanted: u32) -> bool {
         let shift = if self.uid == access.uid {
             6
         } else if self.in_group(access.gid) {
@@ -73,10 +82,7 @@ impl Credentials {
         } else {
             0
         };
-        if (access.mode >> shift) & wanted == wanted || self.overrides(access, wanted) {
-            return Ok(());
-        }
-        Err(Errno::EACCES)
+        (access.mode >> shift) & wanted == wanted
     }
 
     fn overrides(&self, access: &Access, wanted: u32) -> bool {

@@ -1,5 +1,6 @@
 //! What a file system implements: inodes and the file system itself.
 
+use crate::acl::{Acl, AclKind, Acls};
 use crate::attr::{Access, FileType, Metadata, SetAttributes};
 use crate::file::{FileOps, OpenFile};
 use crate::lock::FileLocks;
@@ -23,7 +24,7 @@ pub enum LinkTarget {
 
 /// An inode that is to be made.
 pub struct NewInode<'a> {
-    /// Type and permissions, after the umask.
+    /// Type and permissions.
     pub mode: u32,
     /// Owner.
     pub uid: u32,
@@ -33,6 +34,8 @@ pub struct NewInode<'a> {
     pub rdev: u64,
     /// Target of a symbolic link.
     pub target: &'a [u8],
+    /// Access control lists.
+    pub acls: Acls,
 }
 
 /// One name in a directory.
@@ -64,7 +67,7 @@ pub trait Inode: Any + Send + Sync {
     /// Mode and owner, for permission checks.
     fn access(&self) -> Access {
         let Metadata { mode, uid, gid, .. } = self.metadata();
-        Access { mode, uid, gid }
+        Access { mode, uid, gid, acl: None }
     }
 
     /// Changes attributes and sets ctime.
@@ -213,6 +216,22 @@ pub trait Inode: Any + Send + Sync {
     /// `EOPNOTSUPP`.
     fn list_xattr(&self) -> Result<Vec<u8>> {
         Ok(Vec::new())
+    }
+
+    /// An access control list.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` if it can have none.
+    fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Sets an access control list, or removes it.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, `ENOSPC`, `EIO`.
+    fn set_acl(&self, kind: AclKind, acl: Option<Arc<Acl>>) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
     }
 
     /// fsync(2) of what was opened as a directory.

@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod acl;
 mod anon;
 mod async_io;
 mod attr;
@@ -38,6 +39,7 @@ pub mod tmpfs;
 mod walk;
 mod xattr;
 
+pub use acl::{Acl, AclKind, Acls};
 pub use anon::AnonInode;
 pub use async_io::{Readiness, on_file_signal};
 pub use attr::{Access, FileType, Metadata, SetAttributes, Time, device_major, device_minor, make_device};

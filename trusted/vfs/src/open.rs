@@ -65,7 +65,7 @@ pub fn open(context: &FsContext, base: Option<&Path>, path: &[u8], how: &OpenHow
 fn open_unnamed(context: &FsContext, dir: &Path, flags: u32, mode: u32) -> Result<Arc<OpenFile>> {
     dir.mount.check_writable()?;
     context.credentials.check(&dir.inode().access(), MAY_WRITE | MAY_EXEC)?;
-    let new = ops::new_inode(context, dir, S_IFREG | mode & 0o7777 & !context.umask);
+    let new = ops::new_inode(context, dir, S_IFREG | mode & 0o7777);
     let inode = dir.inode().create_unnamed(&new, flags & O_EXCL == 0)?;
     let name = alloc::format!("#{}", inode.metadata().ino);
     let dentry = crate::Dentry::unnamed(inode, dir.dentry.clone(), name.as_bytes());
@@ -118,7 +118,7 @@ fn create_in(context: &FsContext, parent: &Parent, flags: u32, mode: u32) -> Res
     }
     dir.mount.check_writable()?;
     ops::may_create(context, dir)?;
-    let new: NewInode<'_> = ops::new_inode(context, dir, S_IFREG | mode & 0o7777 & !context.umask);
+    let new: NewInode<'_> = ops::new_inode(context, dir, S_IFREG | mode & 0o7777);
     let inode = dir.inode().create(name, &new)?;
     let dentry = dir.dentry.add(name, inode)?;
     crate::notify::created(dir, name, false);

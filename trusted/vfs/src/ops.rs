@@ -1,5 +1,6 @@
 //! Operations on names and attributes: mkdir, link, rename, chmod and their like.
 
+use crate::acl::{Acl, AclKind, Acls};
 use crate::attr::{Access, FileType, SetAttributes, Time, without_privileges};
 use crate::cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::dentry::Dentry;
@@ -39,8 +40,8 @@ pub(crate) fn may_delete(context: &FsContext, dir: &Path, victim: &Arc<Dentry>, 
     }
 }
 
-/// Owner and mode of an inode made in a directory: a set-group-ID directory hands its group
-/// down (inode(7)).
+/// What an inode made in a directory starts with: a set-group-ID directory hands its group down
+/// (inode(7)), one with a default list its list, and others leave the mode to the umask (acl(5)).
 pub(crate) fn new_inode<'a>(context: &FsContext, dir: &Path, mode: u32) -> NewInode<'a> {
     let Access { mode: dir_mode, gid: dir_gid, .. } = dir.inode().access();
     let credentials = &context.credentials;
@@ -56,8 +57,26 @@ pub(crate) fn new_inode<'a>(context: &FsContext, dir: &Path, mode: u32) -> NewIn
     {
         mode &= !S_ISGID;
     }
-    NewInode { mode, uid: credentials.uid, gid, rdev: 0, target: &[] }
+    let (mode, acls) = inherit(context, dir, mode);
+    NewInode { mode, uid: credentials.uid, gid, rdev: 0, target: &[], acls }
 }
+
+/// Mode and lists of something made in a directory.
+fn inherit(context: &FsContext, dir: &Path, mode: u32) -> (u32, Acls) {
+    if mode & S_IFMT == S_IFLNK {
+        return (mode, Acls::default());
+    }
+    let Ok(Some(default)) = dir.inode().acl(AclKind::Default) else {
+        return (mode & !context.umask, Acls::default());
+    };
+    let own = default.inherited(mode);
+    let mode = mode & !RWX | own.mode();
+    let access = (!own.is_mode()).then(|| Arc::new(own));
+    (mode, Acls { access, default: Some(default).filter(|_| mode & S_IFMT == S_IFDIR) })
+}
+
+/// The permissions in a mode.
+const RWX: u32 = 0o777;
 
 /// Makes a name that must not exist.
 fn create(
@@ -92,7 +111,7 @@ fn create(
 /// As mkdir(2).
 pub fn mkdir(context: &FsContext, base: Option<&Path>, path: &[u8], mode: u32) -> Result<()> {
     // Only the sticky bit may come along with the permissions (mkdir(2)).
-    let mode = S_IFDIR | mode & 0o1777 & !context.umask;
+    let mode = S_IFDIR | mode & 0o1777;
     create(context, base, path, mode, |dir, name, new| dir.inode().create(name, &new))
 }
 
@@ -114,7 +133,7 @@ pub fn mknod(context: &FsContext, base: Option<&Path>, path: &[u8], mode: u32, r
     // What stands for a removed name in overlays is no device that anybody could open.
     let whiteout = FileType::from_mode(mode) == Some(FileType::CharDevice) && rdev == WHITEOUT;
     let allowed = !device || whiteout || context.credentials.capable(CAP_MKNOD);
-    let mode = mode & S_IFMT | mode & 0o7777 & !context.umask;
+    let mode = mode & (S_IFMT | 0o7777);
     create(context, base, path, mode, |dir, name, new| match allowed {
         true => dir.inode().create(name, &NewInode { rdev, ..new }),
         false => Err(Errno::EPERM),
@@ -132,9 +151,7 @@ pub fn symlink(context: &FsContext, target: &[u8], base: Option<&Path>, path: &[
     if target.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
-    create(context, base, path, S_IFLNK | 0o777, |dir, name, new| {
-        dir.inode().create(name, &NewInode { mode: S_IFLNK | 0o777, target, ..new })
-    })
+    create(context, base, path, S_IFLNK | RWX, |dir, name, new| dir.inode().create(name, &NewInode { target, ..new }))
 }
 
 /// linkat(2), after the old path was resolved.
@@ -287,7 +304,12 @@ pub fn chmod(context: &FsContext, at: &Path, mode: u32) -> Result<()> {
     if !credentials.in_group(access.gid) && !credentials.capable(CAP_FSETID) {
         mode &= !S_ISGID;
     }
-    change(at, SetAttributes { mode: Some(mode), ..SetAttributes::default() })
+    at.inode().set_attributes(&SetAttributes { mode: Some(mode), ..SetAttributes::default() })?;
+    if let Ok(Some(acl)) = at.inode().acl(AclKind::Access) {
+        at.inode().set_acl(AclKind::Access, Some(Arc::new(acl.with_mode(mode))))?;
+    }
+    notify::attributes(at);
+    Ok(())
 }
 
 /// chown(2); `None` leaves an ID alone.
@@ -312,7 +334,9 @@ pub fn chown(context: &FsContext, at: &Path, uid: Option<u32>, gid: Option<u32>)
     if mode.is_some() && !credentials.owns(&access) {
         return Err(Errno::EPERM);
     }
-    change(at, SetAttributes { uid, gid, mode, ..SetAttributes::default() })
+    at.inode().set_attributes(&SetAttributes { uid, gid, mode, ..SetAttributes::default() })?;
+    notify::attributes(at);
+    Ok(())
 }
 
 /// A time of utimensat(2).
@@ -354,12 +378,6 @@ pub fn set_times(context: &FsContext, at: &Path, atime: TimeChange, mtime: TimeC
         ..SetAttributes::default()
     })?;
     notify::times(at, atime != TimeChange::Keep, mtime != TimeChange::Keep);
-    Ok(())
-}
-
-fn change(at: &Path, change: SetAttributes) -> Result<()> {
-    at.inode().set_attributes(&change)?;
-    notify::attributes(at);
     Ok(())
 }
 
@@ -432,10 +450,41 @@ pub fn on_shortened(observer: fn(&Arc<dyn Inode>)) {
 /// As setxattr(2).
 pub fn set_xattr(context: &FsContext, at: &Path, name: &[u8], value: &[u8], flags: u32) -> Result<()> {
     at.mount.check_writable()?;
-    xattr::check(&context.credentials, at.inode(), name, MAY_WRITE)?;
-    at.inode().set_xattr(name, value, flags)?;
+    match AclKind::of_name(name) {
+        Some(kind) if value.is_empty() => set_acl(context, at, kind, None)?,
+        Some(kind) => set_acl(context, at, kind, Acl::parse(value)?)?,
+        None => {
+            xattr::check(&context.credentials, at.inode(), name, MAY_WRITE)?;
+            at.inode().set_xattr(name, value, flags)?;
+        }
+    }
     notify::attributes(at);
     Ok(())
+}
+
+/// Sets an access control list, or removes it. What a file's own list says of owner, mask and others
+/// becomes the mode; a list that says no more is not kept.
+fn set_acl(context: &FsContext, at: &Path, kind: AclKind, acl: Option<Acl>) -> Result<()> {
+    let inode = at.inode();
+    inode.acl(kind)?;
+    if kind == AclKind::Default && inode.kind() != FileType::Directory {
+        return if acl.is_some() { Err(Errno::EACCES) } else { Ok(()) };
+    }
+    let (access, credentials) = (inode.access(), &context.credentials);
+    if !credentials.owns(&access) {
+        return Err(Errno::EPERM);
+    }
+    if kind == AclKind::Default {
+        return inode.set_acl(kind, acl.map(Arc::new));
+    }
+    let mut mode = acl.as_ref().map_or(access.mode, |acl| access.mode & !RWX | acl.mode());
+    if !credentials.in_group(access.gid) && !credentials.capable(CAP_FSETID) {
+        mode &= !S_ISGID;
+    }
+    if mode != access.mode {
+        inode.set_attributes(&SetAttributes { mode: Some(mode & 0o7777), ..SetAttributes::default() })?;
+    }
+    inode.set_acl(kind, acl.filter(|acl| !acl.is_mode()).map(Arc::new))
 }
 
 /// getxattr(2), after the path was resolved.
@@ -443,6 +492,9 @@ pub fn set_xattr(context: &FsContext, at: &Path, name: &[u8], value: &[u8], flag
 /// # Errors
 /// As getxattr(2).
 pub fn get_xattr(context: &FsContext, at: &Path, name: &[u8]) -> Result<Vec<u8>> {
+    if let Some(kind) = AclKind::of_name(name) {
+        return at.inode().acl(kind)?.map(|acl| acl.to_bytes()).ok_or(Errno::ENODATA);
+    }
     xattr::check(&context.credentials, at.inode(), name, MAY_READ)?;
     at.inode().xattr(name)
 }
@@ -466,8 +518,12 @@ pub fn list_xattr(context: &FsContext, at: &Path) -> Result<Vec<u8>> {
 /// As removexattr(2).
 pub fn remove_xattr(context: &FsContext, at: &Path, name: &[u8]) -> Result<()> {
     at.mount.check_writable()?;
-    xattr::check(&context.credentials, at.inode(), name, MAY_WRITE)?;
-    at.inode().remove_xattr(name)?;
+    if let Some(kind) = AclKind::of_name(name) {
+        set_acl(context, at, kind, None)?;
+    } else {
+        xattr::check(&context.credentials, at.inode(), name, MAY_WRITE)?;
+        at.inode().remove_xattr(name)?;
+    }
     notify::attributes(at);
     Ok(())
 }

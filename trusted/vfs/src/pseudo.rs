@@ -276,7 +276,7 @@ impl Inode for PseudoDir {
 
     fn access(&self) -> crate::Access {
         let Identity { mode, uid, gid, .. } = self.identity;
-        crate::Access { mode: S_IFDIR | mode, uid, gid }
+        crate::Access { mode: S_IFDIR | mode, uid, gid, acl: None }
     }
 
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {

@@ -4,6 +4,7 @@ use super::dir::Names;
 use super::file::TmpFile;
 use super::pages::{Backing, PAGE, Pages};
 use super::space::Space;
+use crate::acl::{Acl, AclKind, Acls};
 use crate::attr::{Access, FileType, Metadata, SetAttributes, Time};
 use crate::file::{FileOps, OpenFile};
 use crate::inode::{DirEntry, EntrySink, Inode, LinkTarget, NewInode};
@@ -91,6 +92,8 @@ pub struct TmpInode {
     linkable: AtomicBool,
     pub content: Content,
     xattrs: OnceCell<Box<Xattrs>>,
+    /// Made only for those that have some.
+    acls: OnceCell<Box<RwLock<Acls>>>,
     locks: OnceCell<Box<FileLocks>>,
 }
 
@@ -128,6 +131,10 @@ impl TmpInode {
             _ => Content::Special,
         };
         shared.space.add_inode()?;
+        let acls = OnceCell::new();
+        if new.acls.access.is_some() || new.acls.default.is_some() {
+            acls.get_or_init(|| Box::new(RwLock::new(new.acls.clone())));
+        }
         Ok(Arc::new(Self {
             shared: shared.clone(),
             ino: shared.next_ino.fetch_add(1, Ordering::Relaxed),
@@ -145,6 +152,7 @@ impl TmpInode {
             linkable: AtomicBool::new(false),
             content,
             xattrs: OnceCell::new(),
+            acls,
             locks: OnceCell::new(),
         }))
     }
@@ -206,6 +214,10 @@ impl TmpInode {
     pub fn set_time(&self, time: Time) {
         self.atime.store(time.0, Ordering::Relaxed);
         self.mtime.store(time.0, Ordering::Relaxed);
+    }
+
+    fn own_acl(&self, kind: AclKind) -> Option<Arc<Acl>> {
+        self.acls.get()?.read().get(kind).clone()
     }
 
     /// The inode has lost all names at once (an unnamed file).
@@ -355,7 +367,8 @@ impl Inode for TmpInode {
     }
 
     fn access(&self) -> Access {
-        Access { mode: self.mode(), uid: self.uid.load(Ordering::Relaxed), gid: self.gid.load(Ordering::Relaxed) }
+        let (uid, gid) = (self.uid.load(Ordering::Relaxed), self.gid.load(Ordering::Relaxed));
+        Access { mode: self.mode(), uid, gid, acl: self.own_acl(AclKind::Access) }
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
@@ -519,6 +532,21 @@ impl Inode for TmpInode {
     }
 
     fn list_xattr(&self) -> Result<Vec<u8>> {
-        Ok(self.xattrs.get().map(|xattrs| xattrs.list()).unwrap_or_default())
+        let kinds = [AclKind::Access, AclKind::Default].into_iter().filter(|kind| self.own_acl(*kind).is_some());
+        let mut names: Vec<u8> = kinds.flat_map(|kind| kind.name().iter().copied().chain([0])).collect();
+        names.extend(self.xattrs.get().map(|xattrs| xattrs.list()).unwrap_or_default());
+        Ok(names)
+    }
+
+    fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>> {
+        if self.kind == FileType::Symlink { Err(Errno::EOPNOTSUPP) } else { Ok(self.own_acl(kind)) }
+    }
+
+    fn set_acl(&self, kind: AclKind, acl: Option<Arc<Acl>>) -> Result<()> {
+        if acl.is_some() || self.acls.get().is_some() {
+            self.acls.get_or_init(Box::default).write().set(kind, acl);
+        }
+        self.touch_changed();
+        Ok(())
     }
 }

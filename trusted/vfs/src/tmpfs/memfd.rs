@@ -3,6 +3,7 @@
 use super::file::TmpFile;
 use super::inode::{Shared, TmpInode};
 use super::space::Space;
+use crate::acl::Acls;
 use crate::attr::Time;
 use crate::cred::Credentials;
 use crate::file::OpenFile;
@@ -39,7 +40,7 @@ pub fn memfd(name: &[u8], flags: u32, credentials: Arc<Credentials>) -> Result<A
         (0o777, if flags & MFD_ALLOW_SEALING != 0 { 0 } else { F_SEAL_SEAL })
     };
     let Credentials { uid, gid, .. } = *credentials;
-    let new = NewInode { mode: S_IFREG | mode, uid, gid, rdev: 0, target: &[] };
+    let new = NewInode { mode: S_IFREG | mode, uid, gid, rdev: 0, target: &[], acls: Acls::default() };
     let inode = TmpInode::sealed(shared(), &new, None, Time::now(), seals)?;
     inode.unname();
     let shown = [b"/memfd:", name, b" (deleted)"].concat();

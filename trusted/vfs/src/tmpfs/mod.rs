@@ -13,6 +13,7 @@ pub use memfd::{add_seals, memfd, seals};
 pub use pages::Backing;
 pub use populate::{Attributes, Node};
 
+use crate::acl::Acls;
 use crate::attr::Time;
 use crate::inode::{FileSystem, FsStatistics, Inode, NewInode, new_anonymous_device};
 use alloc::boxed::Box;
@@ -55,7 +56,8 @@ impl TmpFs {
     /// As [`TmpFs::new`].
     pub fn of_type(type_name: &'static str, max_bytes: u64, max_inodes: u64, mode: u32) -> Result<Arc<Self>> {
         let shared = Shared::new(new_anonymous_device(), Space::new(max_bytes, max_inodes));
-        let new = NewInode { mode: S_IFDIR | mode & 0o7777, uid: 0, gid: 0, rdev: 0, target: &[] };
+        let new =
+            NewInode { mode: S_IFDIR | mode & 0o7777, uid: 0, gid: 0, rdev: 0, target: &[], acls: Acls::default() };
         let root = TmpInode::new(&shared, &new, None, Time::now())?;
         Ok(Arc::new(Self { type_name, shared, root }))
     }

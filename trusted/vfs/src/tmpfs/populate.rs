@@ -3,6 +3,7 @@
 use super::TmpFs;
 use super::inode::TmpInode;
 use super::pages::Backing;
+use crate::acl::Acls;
 use crate::attr::{FileType, Time};
 use crate::inode::{Inode, NewInode};
 use alloc::sync::Arc;
@@ -58,7 +59,8 @@ impl TmpFs {
             at = match found {
                 Some(next) => next,
                 None => {
-                    let new = NewInode { mode: S_IFDIR | 0o755, uid: 0, gid: 0, rdev: 0, target: &[] };
+                    let new =
+                        NewInode { mode: S_IFDIR | 0o755, uid: 0, gid: 0, rdev: 0, target: &[], acls: Acls::default() };
                     let made = TmpInode::new(&self.shared, &new, None, now)?;
                     at.add_name(part, &made)?;
                     made
@@ -83,7 +85,14 @@ impl TmpFs {
         if let Some(inode) = existing {
             return Self::describe(inode, with);
         }
-        let new = NewInode { mode: with.mode, uid: with.uid, gid: with.gid, rdev: with.rdev, target: with.target };
+        let new = NewInode {
+            mode: with.mode,
+            uid: with.uid,
+            gid: with.gid,
+            rdev: with.rdev,
+            target: with.target,
+            acls: Acls::default(),
+        };
         let inode = TmpInode::new(&self.shared, &new, content, with.mtime)?;
         dir.add_name(name, &inode)?;
         Ok(Node(inode))
