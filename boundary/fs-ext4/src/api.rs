@@ -150,7 +150,7 @@ impl<L: RawMutex> Ext4<L> {
                 mtime: found.mtime,
                 ctime: found.ctime,
                 crtime: found.crtime,
-                flags: found.flags.bits(),
+                flags: (found.flags & Flags::VISIBLE).bits(),
                 generation: found.generation,
             })
         })
@@ -163,7 +163,7 @@ impl<L: RawMutex> Ext4<L> {
     pub fn set_attributes(&self, ino: u32, change: &Change) -> Result<()> {
         self.change(4, |core| {
             let now = core.now();
-            if core.live_inode(ino)?.flags.contains(Flags::IMMUTABLE) {
+            if core.live_inode(ino)?.flags.intersects(Flags::IMMUTABLE | Flags::APPEND) {
                 return Err(Error::NotPermitted);
             }
             let found = core.inode_mut(ino)?;
@@ -175,6 +175,32 @@ impl<L: RawMutex> Ext4<L> {
             found.atime = change.atime.unwrap_or(found.atime);
             found.mtime = change.mtime.unwrap_or(found.mtime);
             found.ctime = now;
+            Ok(())
+        })
+    }
+
+    /// Changes the flags of `FS_IOC_SETFLAGS`.
+    ///
+    /// # Errors
+    /// `Unsupported` for flags that cannot be changed, or if the disk fails.
+    pub fn set_flags(&self, ino: u32, flags: u32) -> Result<()> {
+        self.change(4, |core| {
+            let now = core.now();
+            let found = core.live_inode(ino)?;
+            let changeable = match found.mode & mode::FORMAT {
+                mode::DIRECTORY => Flags::CHANGEABLE_OF_DIRECTORIES,
+                mode::REGULAR => Flags::CHANGEABLE_OF_FILES,
+                _ => Flags::CHANGEABLE,
+            };
+            let asked = Flags::from_bits_retain(flags);
+            // What only directories have is passed over elsewhere.
+            let known = Flags::CHANGEABLE_OF_DIRECTORIES;
+            if (asked ^ found.flags & Flags::VISIBLE).intersects(!known) {
+                return Err(Error::Unsupported);
+            }
+            let flags = found.flags & !changeable | asked & changeable;
+            let found = core.inode_mut(ino)?;
+            (found.flags, found.ctime) = (flags, now);
             Ok(())
         })
     }

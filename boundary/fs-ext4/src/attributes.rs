@@ -52,6 +52,8 @@ pub enum SetMode {
     Create,
     /// It must be there (`XATTR_REPLACE`).
     Replace,
+    /// It must be there and not be there (both flags): never done.
+    Never,
 }
 
 /// Numbers of the names of access control lists, which are stored in a form of their own.
@@ -146,8 +148,8 @@ impl Core {
         let mut all = self.attributes(ino)?;
         let at = all.iter().position(|attribute| attribute.is(index, rest));
         match (at, mode, value) {
-            (Some(_), SetMode::Create, Some(_)) => return Err(Error::Exists),
-            (None, SetMode::Replace, _) | (None, _, None) => return Err(Error::NoData),
+            (Some(_), SetMode::Create | SetMode::Never, Some(_)) => return Err(Error::Exists),
+            (None, SetMode::Replace | SetMode::Never, _) | (None, _, None) => return Err(Error::NoData),
             _ => (),
         }
         if let Some(at) = at {

@@ -257,6 +257,7 @@ impl<L: RawMutex> Ext4<L> {
     /// If the disk fails.
     pub fn unmount(&self) -> Result<()> {
         if !self.core.lock().read_only {
+            self.delete_unnamed()?;
             self.sync()?;
         }
         let mut journal = self.journal.lock();
@@ -278,6 +279,21 @@ impl<L: RawMutex> Ext4<L> {
         core.superblock.feature_incompat &= U32::new(!Incompat::RECOVER.bits());
         core.superblock.state |= U16::new(superblock::STATE_VALID);
         core.write_superblock(&*self.disk)
+    }
+}
+
+impl<L: RawMutex> Ext4<L> {
+    /// Deletes inodes without names that somebody still held: with the file system all holders go.
+    fn delete_unnamed(&self) -> Result<()> {
+        let unnamed: Vec<u32> = self.core.lock().orphans.keys().copied().collect();
+        for ino in unnamed {
+            self.look(|core| {
+                core.slot(ino)?.holds = 0;
+                Ok(())
+            })?;
+            self.delete(ino)?;
+        }
+        Ok(())
     }
 }
 

@@ -80,6 +80,9 @@ impl Core {
     /// Makes an inode without a name, which is deleted when nobody holds it unless it gets one.
     pub fn create_unnamed(&mut self, near: u32, new: &NewInode) -> Result<u32> {
         self.require(ALLOCATED)?;
+        if self.live_inode(near)?.links == 0 {
+            return Err(Error::NotPermitted);
+        }
         let ino = self.make_inode(near, new, Content::Empty)?;
         self.inode_mut(ino)?.links = 0;
         self.add_orphan(ino)?;

@@ -33,6 +33,8 @@ bitflags! {
         const IMMUTABLE = 0x10;
         /// Only appending is allowed.
         const APPEND = 0x20;
+        /// Not to be saved by dump(8).
+        const NODUMP = 0x40;
         /// Access times are not kept.
         const NOATIME = 0x80;
         /// The file is encrypted.
@@ -64,7 +66,16 @@ bitflags! {
 
 impl Flags {
     /// What a new inode takes from its directory (`EXT4_FL_INHERITED`), as far as it is known here.
-    pub const INHERITED: Self = Self::SYNC.union(Self::NOATIME).union(Self::DIRSYNC).union(Self::PROJINHERIT);
+    pub const INHERITED: Self =
+        Self::SYNC.union(Self::NODUMP).union(Self::NOATIME).union(Self::DIRSYNC).union(Self::PROJINHERIT);
+    /// What `FS_IOC_GETFLAGS` shows (`EXT4_FL_USER_VISIBLE`).
+    pub const VISIBLE: Self = Self::from_bits_retain(0x705b_dfff);
+    /// What `FS_IOC_SETFLAGS` changes, of any file and of regular files and directories.
+    pub const CHANGEABLE: Self = Self::NODUMP.union(Self::NOATIME);
+    /// See [`Flags::CHANGEABLE`].
+    pub const CHANGEABLE_OF_FILES: Self = Self::CHANGEABLE.union(Self::SYNC).union(Self::IMMUTABLE).union(Self::APPEND);
+    /// See [`Flags::CHANGEABLE`].
+    pub const CHANGEABLE_OF_DIRECTORIES: Self = Self::CHANGEABLE_OF_FILES.union(Self::DIRSYNC).union(Self::TOPDIR);
 }
 
 /// The inode on the disk; one of the first version ends before `extra_isize`.

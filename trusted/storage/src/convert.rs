@@ -77,10 +77,12 @@ pub fn entry_kind(kind: u8) -> Option<FileType> {
 /// # Errors
 /// `EINVAL`.
 pub fn set_mode(flags: u32) -> Result<SetMode> {
+    const BOTH: u32 = XATTR_CREATE | XATTR_REPLACE;
     match flags {
         0 => Ok(SetMode::Any),
         XATTR_CREATE => Ok(SetMode::Create),
         XATTR_REPLACE => Ok(SetMode::Replace),
+        BOTH => Ok(SetMode::Never),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -113,6 +113,10 @@ impl Node {
         if self.shared.fs.is_read_only() {
             return Err(Errno::EROFS);
         }
+        // Whoever had it open before may not write either.
+        if self.is_immutable() {
+            return Err(Errno::EPERM);
+        }
         let start = offset.unwrap_or_else(|| content.size.load(Ordering::Acquire));
         if !from.is_full() && start >= most {
             return Err(Errno::EFBIG);
@@ -184,6 +188,9 @@ impl Node {
     /// Sets the length.
     pub fn resize(&self, size: u64) -> Result<()> {
         let content = self.regular()?;
+        if self.is_immutable() {
+            return Err(Errno::EPERM);
+        }
         if size > self.shared.fs.max_size() {
             return Err(Errno::EFBIG);
         }
@@ -378,6 +385,9 @@ impl FileOps for DiskFile {
     }
 
     fn read(&self, file: &OpenFile, offset: &mut u64, into: &mut IoSink<'_>) -> Result<usize> {
+        if into.is_full() {
+            return Ok(0);
+        }
         let direct = file.flags() & O_DIRECT != 0;
         let moved = if direct { self.node.read_direct(*offset, into)? } else { self.node.read_at(*offset, into)? };
         *offset = offset.saturating_add(moved as u64);

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use rkt_ext4::{Change, NewInode as Template, Reservation, Stat};
-use rkt_linux_abi::general::{S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT};
+use rkt_linux_abi::general::{FS_IMMUTABLE_FL, S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::ParkRwLock;
 use rkt_sync::{Mutex, OnceCell, RwLock};
@@ -75,6 +75,10 @@ pub struct Node {
     locks: OnceCell<Box<FileLocks>>,
     text: TextUse,
     pipe: OnceCell<Arc<Pipe>>,
+    /// Made without a name, which it may be given (`O_TMPFILE`).
+    linkable: AtomicBool,
+    /// `FS_IOC_GETFLAGS`.
+    flags: AtomicU32,
     acls: RwLock<Acls>,
 }
 
@@ -101,6 +105,8 @@ impl Node {
             locks: OnceCell::new(),
             text: TextUse::default(),
             pipe: OnceCell::new(),
+            linkable: AtomicBool::new(false),
+            flags: AtomicU32::new(stat.flags),
             acls: RwLock::new(acls),
         })
     }
@@ -123,6 +129,11 @@ impl Node {
         self.accessed_until.store(i64::MIN, Ordering::Relaxed);
         *known = Metadata { size, mtime, ctime, atime: known.atime.max(fresh.atime), ..fresh };
         Ok(())
+    }
+
+    /// Nothing of it may change (`chattr +i`).
+    pub fn is_immutable(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & FS_IMMUTABLE_FL != 0
     }
 
     /// The content changed now.
@@ -209,7 +220,8 @@ impl Inode for Node {
         let known = self.attributes.read();
         let (mode, uid, gid) = (known.mode, known.uid, known.gid);
         drop(known);
-        Access { mode, uid, gid, acl: self.acls.read().access.clone() }
+        let flags = self.flags.load(Ordering::Acquire);
+        Access { mode, uid, gid, flags, acl: self.acls.read().access.clone() }
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
@@ -217,7 +229,9 @@ impl Inode for Node {
         if let Some(size) = change.size {
             self.resize(size)?;
         }
-        if change.mode.is_some()
+        // Nothing to change is a change, too: ctime tells.
+        if change.size.is_none()
+            || change.mode.is_some()
             || change.uid.is_some()
             || change.gid.is_some()
             || change.atime.is_some()
@@ -263,19 +277,24 @@ impl Inode for Node {
         Ok(node)
     }
 
-    fn create_unnamed(&self, new: &NewInode<'_>, _linkable: bool) -> Result<Arc<dyn Inode>> {
+    fn create_unnamed(&self, new: &NewInode<'_>, linkable: bool) -> Result<Arc<dyn Inode>> {
         let template = Template { mode: new.mode as u16, uid: new.uid, gid: new.gid };
         let ino = result(self.shared.fs.create_unnamed(self.ino, &template))?;
         // Held by its making, and once more by the node.
         let node = self.shared.node(ino);
         let _ = self.shared.fs.release(ino);
         let node = node?;
+        node.linkable.store(linkable, Ordering::Relaxed);
         node.hand_down(&new.acls)?;
         Ok(node)
     }
 
     fn link(&self, name: &[u8], inode: &Arc<dyn Inode>) -> Result<()> {
         let node = node_of(inode)?;
+        // What lost its last name does not come back (linkat(2)).
+        if node.attributes.read().nlink == 0 && !node.linkable.swap(false, Ordering::Relaxed) {
+            return Err(Errno::ENOENT);
+        }
         result(self.shared.fs.link(self.ino, name, node.ino))?;
         node.refresh()?;
         self.refresh()
@@ -329,6 +348,7 @@ impl Inode for Node {
                 }
                 room
             }))?;
+            self.touch_read();
             let whole = portion.len() < PORTION;
             for (name, ino, kind, next) in portion {
                 let kind = entry_kind(kind).map_or_else(|| self.kind_of(ino), Ok)?;
@@ -386,6 +406,18 @@ impl Inode for Node {
 
     fn list_xattr(&self) -> Result<Vec<u8>> {
         result(self.shared.fs.list_xattr(self.ino))
+    }
+
+    fn flags(&self) -> Result<u32> {
+        Ok(self.flags.load(Ordering::Acquire))
+    }
+
+    fn set_flags(&self, flags: u32) -> Result<()> {
+        // What was allowed before is still written back.
+        self.write_back()?;
+        result(self.shared.fs.set_flags(self.ino, flags))?;
+        self.flags.store(result(self.shared.fs.stat(self.ino))?.flags, Ordering::Release);
+        self.refresh()
     }
 
     fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>> {

@@ -4,8 +4,10 @@ use crate::acl::Acl;
 use crate::cred::Credentials;
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
-    CAP_FSETID, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP,
+    CAP_FSETID, FS_APPEND_FL, FS_IMMUTABLE_FL, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
+    S_ISGID, S_ISUID, S_IXGRP,
 };
+use rkt_linux_abi::{Errno, Result};
 
 /// A point in time: nanoseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,8 +171,30 @@ pub struct Access {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+    /// Flags of `FS_IOC_GETFLAGS` (ioctl_iflags(2)).
+    pub flags: u32,
     /// Whatever else somebody may do.
     pub acl: Option<Arc<Acl>>,
+}
+
+impl Access {
+    /// Nothing of it may change (`chattr +i`).
+    pub(crate) fn is_immutable(&self) -> bool {
+        self.flags & FS_IMMUTABLE_FL != 0
+    }
+
+    /// Content may only be added to it (`chattr +a`).
+    pub(crate) fn is_append_only(&self) -> bool {
+        self.flags & FS_APPEND_FL != 0
+    }
+
+    /// Neither attributes nor names of it may change.
+    ///
+    /// # Errors
+    /// `EPERM`.
+    pub(crate) fn check_changeable(&self) -> Result<()> {
+        if self.is_immutable() || self.is_append_only() { Err(Errno::EPERM) } else { Ok(()) }
+    }
 }
 
 /// Changes of attributes; what is `None` stays.

@@ -64,8 +64,11 @@ impl Credentials {
     /// Checks `wanted`, a set of `MAY_` bits.
     ///
     /// # Errors
-    /// `EACCES`.
+    /// `EACCES`; `EPERM` for whoever wants to write to what is immutable.
     pub fn check(&self, access: &Access, wanted: u32) -> Result<()> {
+        if wanted & MAY_WRITE != 0 && access.is_immutable() {
+            return Err(Errno::EPERM);
+        }
         let permitted = match &access.acl {
             // The mode's group shows the mask: where that is empty the mode says it all.
             Some(acl) if self.uid != access.uid && access.mode & S_IRWXG != 0 => acl.permits(access.gid, self, wanted),

@@ -16,8 +16,8 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rkt_heap::Folio;
 use rkt_linux_abi::general::{
-    CAP_LEASE, F_RDLCK, F_UNLCK, F_WRLCK, O_ACCMODE, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, O_RDONLY,
-    O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET,
+    CAP_LEASE, F_RDLCK, F_UNLCK, F_WRLCK, FALLOC_FL_KEEP_SIZE, O_ACCMODE, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK,
+    O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::ParkLock;
@@ -291,6 +291,9 @@ impl OpenFile {
         if new & !old & O_NOATIME != 0 && !self.credentials.owns(&self.inode().access()) {
             return Err(Errno::EPERM);
         }
+        if (new ^ old) & O_APPEND != 0 && self.inode().access().is_append_only() {
+            return Err(Errno::EPERM);
+        }
         self.ops.check_flags(new)?;
         self.flags.store(new, Ordering::Relaxed);
         Ok(())
@@ -514,6 +517,10 @@ impl OpenFile {
         }
         if self.pipe().is_some() {
             return Err(Errno::ESPIPE);
+        }
+        let access = self.inode().access();
+        if access.is_immutable() || access.is_append_only() && mode & !FALLOC_FL_KEEP_SIZE != 0 {
+            return Err(Errno::EPERM);
         }
         if self.path.is_directory() {
             return Err(Errno::EISDIR);

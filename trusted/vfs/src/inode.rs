@@ -67,7 +67,7 @@ pub trait Inode: Any + Send + Sync {
     /// Mode and owner, for permission checks.
     fn access(&self) -> Access {
         let Metadata { mode, uid, gid, .. } = self.metadata();
-        Access { mode, uid, gid, acl: None }
+        Access { mode, uid, gid, flags: self.flags().unwrap_or(0), acl: None }
     }
 
     /// Changes attributes and sets ctime.
@@ -216,6 +216,22 @@ pub trait Inode: Any + Send + Sync {
     /// `EOPNOTSUPP`.
     fn list_xattr(&self) -> Result<Vec<u8>> {
         Ok(Vec::new())
+    }
+
+    /// Flags of `FS_IOC_GETFLAGS` (ioctl_iflags(2)).
+    ///
+    /// # Errors
+    /// `ENOTTY` if it has none.
+    fn flags(&self) -> Result<u32> {
+        Err(Errno::ENOTTY)
+    }
+
+    /// Sets the flags and ctime.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for flags that cannot be set, `ENOTTY`.
+    fn set_flags(&self, flags: u32) -> Result<()> {
+        Err(Errno::ENOTTY)
     }
 
     /// An access control list.

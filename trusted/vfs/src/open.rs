@@ -10,8 +10,8 @@ use crate::text::TextGuard;
 use crate::walk::{Followed, FsContext, Last, Parent, Resolve};
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{
-    MS_NODEV, O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOCTTY, O_NOFOLLOW, O_PATH,
-    O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFREG,
+    MS_NODEV, O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOCTTY,
+    O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFREG,
 };
 use rkt_linux_abi::{Errno, Result};
 
@@ -212,5 +212,11 @@ fn may_open(context: &FsContext, at: &Path, flags: u32) -> Result<()> {
         FileType::Regular if wanted & MAY_WRITE != 0 => at.mount.check_writable()?,
         _ => {}
     }
-    context.credentials.check(&at.inode().access(), wanted)
+    let access = at.inode().access();
+    context.credentials.check(&access, wanted)?;
+    let adds = flags & O_ACCMODE == O_RDONLY || flags & O_APPEND != 0;
+    if access.is_append_only() && (!adds || flags & O_TRUNC != 0) {
+        return Err(Errno::EPERM);
+    }
+    Ok(())
 }

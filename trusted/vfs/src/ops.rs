@@ -12,8 +12,8 @@ use crate::{notify, xattr};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rkt_linux_abi::general::{
-    CAP_CHOWN, CAP_FSETID, CAP_MKNOD, CAP_SYS_ADMIN, O_WRONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID,
-    S_IXGRP,
+    CAP_CHOWN, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MKNOD, CAP_SYS_ADMIN, FS_APPEND_FL, FS_IMMUTABLE_FL, O_WRONLY,
+    S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_sync::OnceCell;
@@ -30,9 +30,11 @@ pub(crate) fn may_create(context: &FsContext, dir: &Path) -> Result<()> {
 pub(crate) fn may_delete(context: &FsContext, dir: &Path, victim: &Arc<Dentry>, as_directory: bool) -> Result<()> {
     let access = dir.inode().access();
     context.credentials.check(&access, MAY_WRITE | MAY_EXEC)?;
-    if context.credentials.sticky_forbids(&access, &victim.inode().access()) {
+    let of_victim = victim.inode().access();
+    if access.is_append_only() || context.credentials.sticky_forbids(&access, &of_victim) {
         return Err(Errno::EPERM);
     }
+    of_victim.check_changeable()?;
     match (as_directory, victim.inode().kind() == FileType::Directory) {
         (true, false) => Err(Errno::ENOTDIR),
         (false, true) => Err(Errno::EISDIR),
@@ -175,6 +177,7 @@ pub fn link(context: &FsContext, old: &Path, base: Option<&Path>, path: &[u8]) -
     dir.mount.check_writable()?;
     may_link(context, old.inode())?;
     may_create(context, dir)?;
+    old.inode().access().check_changeable()?;
     if old.is_directory() {
         return Err(Errno::EPERM);
     }
@@ -293,6 +296,7 @@ pub fn access(context: &FsContext, at: &Path, wanted: u32) -> Result<()> {
 pub fn chmod(context: &FsContext, at: &Path, mode: u32) -> Result<()> {
     at.mount.check_writable()?;
     let access = at.inode().access();
+    access.check_changeable()?;
     let credentials = &context.credentials;
     if !credentials.owns(&access) {
         return Err(Errno::EPERM);
@@ -319,6 +323,7 @@ pub fn chmod(context: &FsContext, at: &Path, mode: u32) -> Result<()> {
 pub fn chown(context: &FsContext, at: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
     at.mount.check_writable()?;
     let access = at.inode().access();
+    access.check_changeable()?;
     let credentials = &context.credentials;
     if !credentials.capable(CAP_CHOWN) {
         let owner = credentials.uid == access.uid;
@@ -360,6 +365,9 @@ pub fn set_times(context: &FsContext, at: &Path, atime: TimeChange, mtime: TimeC
     }
     at.mount.check_writable()?;
     let access = at.inode().access();
+    if (atime, mtime) != (TimeChange::Now, TimeChange::Now) || access.is_immutable() {
+        access.check_changeable()?;
+    }
     if !context.credentials.owns(&access) {
         if (atime, mtime) != (TimeChange::Now, TimeChange::Now) {
             return Err(Errno::EPERM);
@@ -394,7 +402,11 @@ pub fn truncate(context: &FsContext, base: Option<&Path>, path: &[u8], len: i64)
         _ => return Err(Errno::EINVAL),
     }
     at.mount.check_writable()?;
-    context.credentials.check(&at.inode().access(), MAY_WRITE)?;
+    let access = at.inode().access();
+    context.credentials.check(&access, MAY_WRITE)?;
+    if access.is_append_only() {
+        return Err(Errno::EPERM);
+    }
     let _writing = TextGuard::writing(at.inode())?;
     crate::open::make_way(at.inode(), O_WRONLY)?;
     resize(&at, len)
@@ -462,6 +474,22 @@ pub fn set_xattr(context: &FsContext, at: &Path, name: &[u8], value: &[u8], flag
     Ok(())
 }
 
+/// `FS_IOC_SETFLAGS`.
+///
+/// # Errors
+/// As ioctl_iflags(2).
+pub fn set_flags(context: &FsContext, at: &Path, flags: u32) -> Result<()> {
+    const GUARDED: u32 = FS_IMMUTABLE_FL | FS_APPEND_FL;
+    at.mount.check_writable()?;
+    let before = at.inode().flags()?;
+    let credentials = &context.credentials;
+    let allowed = (before ^ flags) & GUARDED == 0 || credentials.capable(CAP_LINUX_IMMUTABLE);
+    if !credentials.owns(&at.inode().access()) || !allowed {
+        return Err(Errno::EPERM);
+    }
+    at.inode().set_flags(flags)
+}
+
 /// Sets an access control list, or removes it. What a file's own list says of owner, mask and others
 /// becomes the mode; a list that says no more is not kept.
 fn set_acl(context: &FsContext, at: &Path, kind: AclKind, acl: Option<Acl>) -> Result<()> {
@@ -471,6 +499,7 @@ fn set_acl(context: &FsContext, at: &Path, kind: AclKind, acl: Option<Acl>) -> R
         return if acl.is_some() { Err(Errno::EACCES) } else { Ok(()) };
     }
     let (access, credentials) = (inode.access(), &context.credentials);
+    access.check_changeable()?;
     if !credentials.owns(&access) {
         return Err(Errno::EPERM);
     }

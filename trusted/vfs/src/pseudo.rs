@@ -276,7 +276,7 @@ impl Inode for PseudoDir {
 
     fn access(&self) -> crate::Access {
         let Identity { mode, uid, gid, .. } = self.identity;
-        crate::Access { mode: S_IFDIR | mode, uid, gid, acl: None }
+        crate::Access { mode: S_IFDIR | mode, uid, gid, flags: 0, acl: None }
     }
 
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {

@@ -23,6 +23,9 @@ pub(crate) fn check(credentials: &Credentials, inode: &Arc<dyn Inode>, name: &[u
     if name.is_empty() || name.len() > XATTR_NAME_MAX as usize {
         return Err(Errno::ERANGE);
     }
+    if wanted & MAY_WRITE != 0 {
+        inode.access().check_changeable()?;
+    }
     permitted(credentials, inode, name, wanted)?;
     let space = SPACES.iter().find(|space| name.starts_with(space)).ok_or(Errno::EOPNOTSUPP)?;
     if name.len() == space.len() { Err(Errno::EINVAL) } else { Ok(()) }

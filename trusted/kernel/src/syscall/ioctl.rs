@@ -6,11 +6,11 @@ use alloc::sync::Arc;
 use rkt_linux_abi::general::{CAP_SYS_ADMIN, CAP_SYS_RAWIO, O_APPEND, O_NONBLOCK};
 use rkt_linux_abi::ioctl::{
     FIBMAP, FICLONE, FICLONERANGE, FIDEDUPERANGE, FIFREEZE, FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD,
-    FIOQSIZE, FITHAW, FS_IOC_FIEMAP,
+    FIOQSIZE, FITHAW, FS_IOC_FIEMAP, FS_IOC_GETFLAGS, FS_IOC_SETFLAGS,
 };
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_user::UserPtr;
-use rkt_vfs::{FileType, O_ASYNC, OpenFile};
+use rkt_vfs::{FileType, O_ASYNC, OpenFile, ops};
 
 /// ioctl(2).
 pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Result<u64> {
@@ -40,6 +40,12 @@ pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
             return clone(call, &file, range.first().map_or(-1, |&source| source as i32));
         }
         FIDEDUPERANGE => return deduplicate(&file, argument),
+        FS_IOC_GETFLAGS if has_flags(kind) => UserPtr::<u32>::new(argument).write(&file.inode().flags()?)?,
+        FS_IOC_SETFLAGS if has_flags(kind) => {
+            let flags = UserPtr::<u32>::new(argument).read()?;
+            let context = call.task.process.fs.lock().clone();
+            ops::set_flags(&context, file.path(), flags)?;
+        }
         // No file system tells where its extents lie, or lets itself be frozen.
         FS_IOC_FIEMAP => return Err(Errno::EOPNOTSUPP),
         FIFREEZE | FITHAW if !may(CAP_SYS_ADMIN) => return Err(Errno::EPERM),
@@ -54,6 +60,11 @@ pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
         _ => return Ok(file.ioctl(command, argument)? as u64),
     }
     Ok(0)
+}
+
+/// Whether the commands about inode flags are for the inode, not for what it leads to.
+fn has_flags(kind: FileType) -> bool {
+    matches!(kind, FileType::Regular | FileType::Directory)
 }
 
 /// Sets a status flag by the word at an address.

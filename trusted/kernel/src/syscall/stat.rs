@@ -5,8 +5,9 @@ use super::attributes::resolve_flags;
 use super::path::Place;
 use rkt_linux_abi::general::{
     AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_DONT_SYNC, AT_STATX_FORCE_SYNC, AT_STATX_SYNC_TYPE,
-    AT_SYMLINK_NOFOLLOW, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, STATX__RESERVED,
-    STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID,
+    AT_SYMLINK_NOFOLLOW, FS_APPEND_FL, FS_COMPR_FL, FS_ENCRYPT_FL, FS_IMMUTABLE_FL, FS_NODUMP_FL, FS_VERITY_FL,
+    MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, STATX__RESERVED, STATX_BASIC_STATS,
+    STATX_BTIME, STATX_MNT_ID,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
@@ -146,6 +147,18 @@ fn numbers(device: u64) -> [u32; 2] {
 /// STATX_ATTR_MOUNT_ROOT of linux/stat.h.
 const MOUNT_ROOT: u64 = 0x2000;
 
+/// Flags of inodes that have the same values as attributes of statx(2).
+const SHOWN_FLAGS: u32 = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_COMPR_FL | FS_ENCRYPT_FL | FS_VERITY_FL;
+
+/// The attributes that a file system tells of.
+fn known_flags(file_system: &str) -> u32 {
+    match file_system {
+        "ext4" => SHOWN_FLAGS,
+        "tmpfs" | "devtmpfs" => FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL,
+        _ => 0,
+    }
+}
+
 /// statx(2).
 pub fn statx(call: &mut Call<'_>, dirfd: i32, path: u64, flags: u32, mask: u32, to: u64) -> Result<u64> {
     let how = resolve_flags(flags, FLAGS)?;
@@ -156,10 +169,11 @@ pub fn statx(call: &mut Call<'_>, dirfd: i32, path: u64, flags: u32, mask: u32, 
     let at = locate(call, dirfd, path, how)?;
     let of = at.inode().metadata();
     let mounted = at == at.mount.root();
+    let flags = at.inode().flags().unwrap_or(0);
     let statx = Statx {
         mask: STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
         block_size: of.block_size,
-        attributes: if mounted { MOUNT_ROOT } else { 0 },
+        attributes: if mounted { MOUNT_ROOT } else { 0 } | u64::from(flags & SHOWN_FLAGS),
         nlink: of.nlink,
         uid: of.uid,
         gid: of.gid,
@@ -168,7 +182,7 @@ pub fn statx(call: &mut Call<'_>, dirfd: i32, path: u64, flags: u32, mask: u32, 
         ino: of.ino,
         size: of.size,
         blocks: of.blocks,
-        attributes_mask: MOUNT_ROOT,
+        attributes_mask: MOUNT_ROOT | u64::from(known_flags(at.mount.fs().type_name())),
         atime: of.atime.into(),
         btime: of.btime.into(),
         ctime: of.ctime.into(),

@@ -77,7 +77,7 @@ pub struct Node {
 impl Node {
     /// The node of a pseudo-terminal.
     pub fn of_terminal(number: u32, owner: u32) -> Arc<Node> {
-        let access = Access { mode: 0o620, uid: owner, gid: GROUP, acl: None };
+        let access = Access { mode: 0o620, uid: owner, gid: GROUP, flags: 0, acl: None };
         let number_in_fs = FIRST_INODE + u64::from(number);
         Arc::new(Node { device: make_device(PTS_MAJOR, number), number: number_in_fs, access: Mutex::new(access) })
     }
@@ -154,7 +154,7 @@ pub fn mount(root: &Path) -> Result<()> {
     dev::register(console.0, console.1, Arc::new(Console));
     dev::register(ptmx.0, ptmx.1, Arc::new(Multiplexer));
     let fs = PseudoFs::new("devpts", MAGIC, |_| Some(Box::new(Entries)));
-    let (device, access) = (make_device(ptmx.0, ptmx.1), Access { mode: 0o666, uid: 0, gid: 0, acl: None });
+    let (device, access) = (make_device(ptmx.0, ptmx.1), Access { mode: 0o666, uid: 0, gid: 0, flags: 0, acl: None });
     fs.directory().add("ptmx", Arc::new(Node { device, number: 2, access: Mutex::new(access) }));
     let credentials = Arc::new(Credentials::root());
     let context = FsContext { root: root.clone(), cwd: root.clone(), umask: 0, credentials };

@@ -17,7 +17,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
-use rkt_linux_abi::general::{F_SEAL_EXEC, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, S_IFMT};
+use rkt_linux_abi::general::{
+    F_SEAL_EXEC, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, FS_APPEND_FL, FS_IMMUTABLE_FL, FS_NOATIME_FL, FS_NODUMP_FL,
+    S_IFMT,
+};
 use rkt_linux_abi::{Errno, Result};
 use rkt_sync::{OnceCell, RwLock};
 
@@ -92,10 +95,16 @@ pub struct TmpInode {
     linkable: AtomicBool,
     pub content: Content,
     xattrs: OnceCell<Box<Xattrs>>,
+    /// `FS_IOC_GETFLAGS`.
+    flags: AtomicU32,
     /// Made only for those that have some.
     acls: OnceCell<Box<RwLock<Acls>>>,
     locks: OnceCell<Box<FileLocks>>,
 }
+
+/// The flags that can be set, and those that a directory hands down (`SHMEM_FL_` of the kernel).
+const FLAGS: u32 = FS_IMMUTABLE_FL | FS_APPEND_FL | HANDED_DOWN;
+const HANDED_DOWN: u32 = FS_NODUMP_FL | FS_NOATIME_FL;
 
 /// An access time older than this is set in any case (mount(8), `relatime`).
 const DAY: i64 = 86_400_000_000_000;
@@ -152,6 +161,7 @@ impl TmpInode {
             linkable: AtomicBool::new(false),
             content,
             xattrs: OnceCell::new(),
+            flags: AtomicU32::new(0),
             acls,
             locks: OnceCell::new(),
         }))
@@ -368,7 +378,13 @@ impl Inode for TmpInode {
 
     fn access(&self) -> Access {
         let (uid, gid) = (self.uid.load(Ordering::Relaxed), self.gid.load(Ordering::Relaxed));
-        Access { mode: self.mode(), uid, gid, acl: self.own_acl(AclKind::Access) }
+        Access {
+            mode: self.mode(),
+            uid,
+            gid,
+            flags: self.flags.load(Ordering::Relaxed),
+            acl: self.own_acl(AclKind::Access),
+        }
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
@@ -404,6 +420,7 @@ impl Inode for TmpInode {
 
     fn create(&self, name: &[u8], new: &NewInode<'_>) -> Result<Arc<dyn Inode>> {
         let inode = TmpInode::new(&self.shared, new, None, Time::now())?;
+        inode.flags.store(self.flags.load(Ordering::Relaxed) & HANDED_DOWN, Ordering::Relaxed);
         self.add_name(name, &inode)?;
         self.touch_written();
         Ok(inode)
@@ -536,6 +553,19 @@ impl Inode for TmpInode {
         let mut names: Vec<u8> = kinds.flat_map(|kind| kind.name().iter().copied().chain([0])).collect();
         names.extend(self.xattrs.get().map(|xattrs| xattrs.list()).unwrap_or_default());
         Ok(names)
+    }
+
+    fn flags(&self) -> Result<u32> {
+        Ok(self.flags.load(Ordering::Relaxed))
+    }
+
+    fn set_flags(&self, flags: u32) -> Result<()> {
+        if flags & !FLAGS != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.flags.store(flags, Ordering::Relaxed);
+        self.touch_changed();
+        Ok(())
     }
 
     fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>> {
