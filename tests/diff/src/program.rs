@@ -40,6 +40,8 @@ pub struct Directive {
     pub libcs: Vec<Libc>,
     /// The watchdog of one run.
     pub timeout: Duration,
+    /// Whether what it shows of files is true of ext4, too.
+    pub disk: bool,
 }
 
 impl Default for Directive {
@@ -51,6 +53,7 @@ impl Default for Directive {
             cpus: vec![1],
             libcs: vec![Libc::Glibc, Libc::Musl],
             timeout: Duration::from_secs(20),
+            disk: true,
         }
     }
 }
@@ -95,6 +98,10 @@ impl Directive {
                     _ => bail!("libc is glibc, musl or both, not `{value}`"),
                 }
             }
+            "disk" => match value {
+                "no" => self.disk = false,
+                _ => bail!("disk is no, not `{value}`"),
+            },
             "timeout" => self.timeout = Duration::from_secs(value.parse()?),
             _ => bail!("unknown key `{key}`"),
         }
@@ -113,6 +120,13 @@ pub struct Program {
     pub source: String,
     /// How to run it.
     pub directive: Directive,
+}
+
+impl Program {
+    /// Whether it is run on ext4, too: it uses files, and says nothing that only tmpfs does.
+    pub fn uses_disk(&self) -> bool {
+        self.directive.disk && self.source.contains("t_scratch();")
+    }
 }
 
 /// Finds every program below `root`, sorted by name.
@@ -149,17 +163,21 @@ mod tests {
     #[test]
     fn a_directive_sets_what_it_names() {
         let parsed =
-            Directive::parse("int x;\n// diff: args=a b; stdin=one\\ntwo; cpus=2; libc=musl; timeout=3\n").unwrap();
+            Directive::parse("int x;\n// diff: args=a b; stdin=one\\ntwo; cpus=2; libc=musl; timeout=3; disk=no\n")
+                .unwrap();
         assert_eq!(parsed.args, ["a", "b"]);
         assert_eq!(parsed.stdin, b"one\ntwo");
         assert_eq!(parsed.cpus, [1, 2]);
         assert_eq!(parsed.libcs, [Libc::Musl]);
         assert_eq!(parsed.timeout, Duration::from_secs(3));
+        assert!(!parsed.disk);
     }
 
     #[test]
     fn a_misspelt_directive_is_an_error() {
-        for line in ["// diff: arg=a", "// diff: libc=uclibc", "// diff: cpus", "// diff: env=novalue"] {
+        for line in
+            ["// diff: arg=a", "// diff: libc=uclibc", "// diff: cpus", "// diff: env=novalue", "// diff: disk=yes"]
+        {
             assert!(Directive::parse(line).is_err(), "{line}");
         }
         assert_eq!(Directive::parse("no directive").unwrap(), Directive::default());
