@@ -163,7 +163,7 @@ impl<L: RawMutex> Ext4<L> {
     pub fn set_attributes(&self, ino: u32, change: &Change) -> Result<()> {
         self.change(4, |core| {
             let now = core.now();
-            if core.live_inode(ino)?.flags.intersects(Flags::IMMUTABLE | Flags::APPEND) {
+            if core.live_inode(ino)?.flags.contains(Flags::IMMUTABLE) {
                 return Err(Error::NotPermitted);
             }
             let found = core.inode_mut(ino)?;
@@ -182,7 +182,7 @@ impl<L: RawMutex> Ext4<L> {
     /// Changes the flags of `FS_IOC_SETFLAGS`.
     ///
     /// # Errors
-    /// `Unsupported` for flags that cannot be changed, or if the disk fails.
+    /// `Unsupported` for flags that cannot be changed, `NotPermitted`, or if the disk fails.
     pub fn set_flags(&self, ino: u32, flags: u32) -> Result<()> {
         self.change(4, |core| {
             let now = core.now();
@@ -195,8 +195,13 @@ impl<L: RawMutex> Ext4<L> {
             let asked = Flags::from_bits_retain(flags);
             // What only directories have is passed over elsewhere.
             let known = Flags::CHANGEABLE_OF_DIRECTORIES;
-            if (asked ^ found.flags & Flags::VISIBLE).intersects(!known) {
+            let changed = asked ^ found.flags & Flags::VISIBLE;
+            if changed.intersects(!known) {
                 return Err(Error::Unsupported);
+            }
+            // What is and stays immutable has no other flag changed either.
+            if (asked & found.flags).contains(Flags::IMMUTABLE) && !changed.is_empty() {
+                return Err(Error::NotPermitted);
             }
             let flags = found.flags & !changeable | asked & changeable;
             let found = core.inode_mut(ino)?;

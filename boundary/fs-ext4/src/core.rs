@@ -53,8 +53,8 @@ pub(crate) struct Core {
     /// Inodes without a name that somebody holds, or that are being truncated, with the successor
     /// that is stored in each.
     pub orphans: BTreeMap<u32, u32>,
-    /// The list on the disk is another than `orphans`.
-    pub orphans_changed: bool,
+    /// Changes of `orphans` that the list on the disk does not have.
+    pub orphans_changed: usize,
     /// Blocks promised to delayed allocation, and to writes in flight.
     pub reserved: u64,
     /// Blocks freed by transactions that are not durable yet; they count as free.
@@ -74,7 +74,8 @@ impl Core {
     /// Whether an operation that changes so many blocks fits into the running transaction.
     pub fn has_room(&self, blocks: usize) -> bool {
         let revocations = self.running.revoked.len() / (self.shape.block_size / 16);
-        self.cache.dirty_count() + self.orphans.len() + revocations + blocks < self.largest
+        // Each change of the list of orphans is one more inode that names another successor.
+        self.cache.dirty_count() + self.orphans_changed + revocations + blocks < self.largest
     }
 
     /// A block of metadata whose parts somebody else checks.

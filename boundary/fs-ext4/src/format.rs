@@ -197,7 +197,7 @@ fn empty(
         committed: 0,
         largest: usize::MAX,
         orphans: BTreeMap::new(),
-        orphans_changed: false,
+        orphans_changed: 0,
         reserved: 0,
         pending_free: 0,
         read_only: false,

@@ -152,8 +152,10 @@ impl Core {
 
     /// An inode that is in use, as found through a directory or a handle.
     pub fn live_inode(&mut self, ino: u32) -> Result<&Inode> {
+        // An inode without names lives as long as it is on the list of orphans.
+        let unnamed = self.orphans.contains_key(&ino);
         let found = self.inode(ino)?;
-        if found.mode == 0 || (found.links == 0 && found.dtime != 0) {
+        if found.mode == 0 || (found.links == 0 && !unnamed) {
             return Err(bad_inode("inode is not in use", ino));
         }
         Ok(found)

@@ -47,7 +47,7 @@ fn load_with(
         committed: 0,
         largest: usize::MAX,
         orphans: BTreeMap::new(),
-        orphans_changed: false,
+        orphans_changed: 0,
         reserved: 0,
         pending_free: 0,
         read_only: options.read_only,

@@ -13,7 +13,7 @@ impl Core {
     /// An inode is to be deleted or truncated after a crash.
     pub fn add_orphan(&mut self, ino: u32) -> Result<()> {
         if self.orphans.insert(ino, 0).is_none() {
-            self.orphans_changed = true;
+            self.orphans_changed += 1;
             self.touch_superblock()?;
             self.inode_mut(ino)?;
         }
@@ -23,7 +23,7 @@ impl Core {
     /// It no longer is.
     pub fn remove_orphan(&mut self, ino: u32) -> Result<()> {
         if self.orphans.remove(&ino).is_some() {
-            self.orphans_changed = true;
+            self.orphans_changed += 1;
             self.touch_superblock()?;
             self.inode_mut(ino)?.dtime = 0;
         }

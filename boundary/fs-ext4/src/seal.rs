@@ -86,7 +86,7 @@ impl Core {
     /// Writes the list of orphans: each inode names the next in `i_dtime`, the superblock the
     /// first ("Orphan list").
     fn link_orphans(&mut self) -> Result<()> {
-        if !core::mem::take(&mut self.orphans_changed) {
+        if core::mem::take(&mut self.orphans_changed) == 0 {
             return Ok(());
         }
         let members: Vec<u32> = self.orphans.keys().copied().collect();

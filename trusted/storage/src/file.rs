@@ -213,6 +213,9 @@ impl Node {
 
     /// fallocate(2).
     fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
+        if offset.saturating_add(len) > self.shared.fs.max_size() {
+            return Err(Errno::EFBIG);
+        }
         let what = match mode {
             0 => Allocate::Grow,
             FALLOC_FL_KEEP_SIZE => Allocate::KeepSize,
@@ -412,7 +415,10 @@ impl FileOps for DiskFile {
                 let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
                 self.node.seek_content(at, whence == SEEK_DATA)
             }
-            _ => seek_in(Mappable::len(&*self.node), position, offset, whence),
+            _ => {
+                let to = seek_in(Mappable::len(&*self.node), position, offset, whence)?;
+                if to > self.node.shared.fs.max_size() { Err(Errno::EINVAL) } else { Ok(to) }
+            }
         }
     }
 

@@ -168,6 +168,19 @@ impl Shared {
         drop(gone);
     }
 
+    /// Drops files without names that nobody uses any more, instead of writing them back.
+    pub fn drop_unnamed(&self) {
+        let unnamed: Vec<Arc<Node>> = {
+            let mut dirty = self.dirty.lock();
+            let unused = |node: &Arc<Node>| Arc::strong_count(node) == 1 && node.is_unnamed();
+            let inos: Vec<u32> = dirty.iter().filter(|(_, node)| unused(node)).map(|(ino, _)| *ino).collect();
+            inos.iter().filter_map(|ino| dirty.remove(ino)).collect()
+        };
+        for node in unnamed {
+            node.discard();
+        }
+    }
+
     /// Nodes with content that the disk does not have.
     pub fn dirty_nodes(&self) -> Vec<Arc<Node>> {
         self.dirty.lock().values().cloned().collect()

@@ -131,9 +131,33 @@ impl Node {
         Ok(())
     }
 
+    /// It has lost its last name, or never had one.
+    pub fn is_unnamed(&self) -> bool {
+        self.attributes.read().nlink == 0
+    }
+
+    /// Nobody will read it any more: what waits for the disk need not be written.
+    pub fn discard(&self) {
+        let Some(content) = &self.content else { return };
+        content.pages.write().truncate(0);
+        self.shared.count_dirty(content);
+        let promised = core::mem::replace(&mut *content.promised.lock(), Reservation::none());
+        self.shared.fs.unreserve(promised);
+    }
+
     /// Nothing of it may change (`chattr +i`).
     pub fn is_immutable(&self) -> bool {
         self.flags.load(Ordering::Acquire) & FS_IMMUTABLE_FL != 0
+    }
+
+    /// Units of 512 bytes that it takes, with what was promised to pages that have no blocks yet.
+    fn blocks_in_use(&self, known: &Metadata) -> u64 {
+        let Some(content) = &self.content else { return known.blocks };
+        let block = u64::from(known.block_size);
+        let promised = content.promised.lock().blocks().saturating_mul(block / 512);
+        // Some of it may be for what is only overwritten: a file without holes takes no more than its length.
+        let whole = content.size.load(Ordering::Acquire).div_ceil(block).saturating_mul(block / 512);
+        known.blocks.max(known.blocks.saturating_add(promised).min(whole))
     }
 
     /// The content changed now.
@@ -213,7 +237,8 @@ impl Inode for Node {
     }
 
     fn metadata(&self) -> Metadata {
-        *self.attributes.read()
+        let known = *self.attributes.read();
+        Metadata { blocks: self.blocks_in_use(&known), ..known }
     }
 
     fn access(&self) -> Access {
@@ -292,7 +317,7 @@ impl Inode for Node {
     fn link(&self, name: &[u8], inode: &Arc<dyn Inode>) -> Result<()> {
         let node = node_of(inode)?;
         // What lost its last name does not come back (linkat(2)).
-        if node.attributes.read().nlink == 0 && !node.linkable.swap(false, Ordering::Relaxed) {
+        if node.is_unnamed() && !node.linkable.swap(false, Ordering::Relaxed) {
             return Err(Errno::ENOENT);
         }
         result(self.shared.fs.link(self.ino, name, node.ino))?;
@@ -361,6 +386,11 @@ impl Inode for Node {
                 return Ok(());
             }
         }
+    }
+
+    fn directory_end(&self) -> Option<u64> {
+        // Positions are hashes of names, of 63 bits.
+        Some(i64::MAX as u64)
     }
 
     fn link_target(&self) -> Result<LinkTarget> {

@@ -92,6 +92,7 @@ pub fn run(shared: &Arc<Shared>) {
         if !called {
             due = rkt_platform::now().saturating_add(INTERVAL);
             looks += 1;
+            shared.drop_unnamed();
             shared.collect();
         }
         if called || looks.is_multiple_of(AGE) {

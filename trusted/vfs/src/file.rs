@@ -16,8 +16,9 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rkt_heap::Folio;
 use rkt_linux_abi::general::{
-    CAP_LEASE, F_RDLCK, F_UNLCK, F_WRLCK, FALLOC_FL_KEEP_SIZE, O_ACCMODE, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK,
-    O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET,
+    CAP_LEASE, F_RDLCK, F_UNLCK, F_WRLCK, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE,
+    FALLOC_FL_PUNCH_HOLE, FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE, O_ACCMODE, O_APPEND, O_DIRECT, O_NOATIME,
+    O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::ParkLock;
@@ -502,6 +503,9 @@ impl OpenFile {
         if !self.writable() || self.inode().kind() != crate::FileType::Regular {
             return Err(Errno::EINVAL);
         }
+        if self.inode().access().is_append_only() {
+            return Err(Errno::EPERM);
+        }
         crate::ops::resize(&self.path, len)
     }
 
@@ -512,6 +516,7 @@ impl OpenFile {
     pub fn allocate(&self, mode: u32, offset: i64, len: i64) -> Result<()> {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let len = u64::try_from(len).ok().filter(|&len| len > 0).ok_or(Errno::EINVAL)?;
+        check_allocation(mode)?;
         if !self.writable() {
             return Err(Errno::EBADF);
         }
@@ -672,6 +677,28 @@ pub(crate) struct PathOnly;
 
 impl FileOps for PathOnly {}
 
+/// Whether a mode of fallocate(2) is one, whatever the file system makes of it.
+fn check_allocation(mode: u32) -> Result<()> {
+    let keeps = mode & FALLOC_FL_KEEP_SIZE != 0;
+    match mode & !FALLOC_FL_KEEP_SIZE {
+        0 | FALLOC_FL_ZERO_RANGE | FALLOC_FL_UNSHARE_RANGE => Ok(()),
+        FALLOC_FL_PUNCH_HOLE if keeps => Ok(()),
+        FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE if !keeps => Ok(()),
+        _ => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+/// lseek(2) in a directory that has an end: all before it is data.
+fn seek_to_end(end: u64, position: u64, offset: i64, whence: u32) -> Result<u64> {
+    let at = u64::try_from(offset).ok().filter(|at| *at < end).ok_or(Errno::ENXIO);
+    match whence {
+        SEEK_END => seek_in(end, position, offset, whence),
+        SEEK_DATA => at,
+        SEEK_HOLE => at.map(|_| end),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 /// A directory that was opened.
 pub(crate) struct DirectoryFile;
 
@@ -688,10 +715,10 @@ impl FileOps for DirectoryFile {
         Err(Errno::EISDIR)
     }
 
-    fn seek(&self, _: &OpenFile, position: u64, offset: i64, whence: u32) -> Result<u64> {
+    fn seek(&self, file: &OpenFile, position: u64, offset: i64, whence: u32) -> Result<u64> {
         match whence {
             SEEK_SET | SEEK_CUR => seek_in(0, position, offset, whence),
-            _ => Err(Errno::EINVAL),
+            _ => seek_to_end(file.inode().directory_end().ok_or(Errno::EINVAL)?, position, offset, whence),
         }
     }
 

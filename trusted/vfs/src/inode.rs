@@ -150,6 +150,11 @@ pub trait Inode: Any + Send + Sync {
         Err(Errno::ENOTDIR)
     }
 
+    /// Where a directory ends for lseek(2); none if it does not say.
+    fn directory_end(&self) -> Option<u64> {
+        None
+    }
+
     /// Where a symbolic link leads.
     ///
     /// # Errors

@@ -150,12 +150,11 @@ const MOUNT_ROOT: u64 = 0x2000;
 /// Flags of inodes that have the same values as attributes of statx(2).
 const SHOWN_FLAGS: u32 = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_COMPR_FL | FS_ENCRYPT_FL | FS_VERITY_FL;
 
-/// The attributes that a file system tells of.
+/// The attributes that a file system tells of, if its inodes have flags.
 fn known_flags(file_system: &str) -> u32 {
     match file_system {
         "ext4" => SHOWN_FLAGS,
-        "tmpfs" | "devtmpfs" => FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL,
-        _ => 0,
+        _ => FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL,
     }
 }
 
@@ -169,7 +168,10 @@ pub fn statx(call: &mut Call<'_>, dirfd: i32, path: u64, flags: u32, mask: u32, 
     let at = locate(call, dirfd, path, how)?;
     let of = at.inode().metadata();
     let mounted = at == at.mount.root();
-    let flags = at.inode().flags().unwrap_or(0);
+    let (flags, known) = match at.inode().flags() {
+        Ok(flags) => (flags, known_flags(at.mount.fs().type_name())),
+        Err(_) => (0, 0),
+    };
     let statx = Statx {
         mask: STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
         block_size: of.block_size,
@@ -182,7 +184,7 @@ pub fn statx(call: &mut Call<'_>, dirfd: i32, path: u64, flags: u32, mask: u32, 
         ino: of.ino,
         size: of.size,
         blocks: of.blocks,
-        attributes_mask: MOUNT_ROOT | u64::from(known_flags(at.mount.fs().type_name())),
+        attributes_mask: MOUNT_ROOT | u64::from(known),
         atime: of.atime.into(),
         btime: of.btime.into(),
         ctime: of.ctime.into(),
