@@ -74,6 +74,11 @@ impl<L: RawMutex> Ext4<L> {
         core.reserved = core.reserved.saturating_sub(reservation.blocks);
     }
 
+    /// Whether blocks were freed that can be used once that is durable.
+    pub fn has_pending_free(&self) -> bool {
+        self.core.lock().pending_free > 0
+    }
+
     /// Fills whole blocks of a file from `logical` on, as a page cache does; what is no data
     /// becomes zero, also behind the end. Truncating the range meanwhile is up to the caller to
     /// prevent.

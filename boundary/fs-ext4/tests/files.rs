@@ -284,7 +284,10 @@ fn extended_attributes_inside_and_outside() {
     let ino = fs.create(fs.root(), b"f", &file()).unwrap();
     fs.set_xattr(ino, b"user.small", b"value", SetMode::Any).unwrap();
     fs.set_xattr(ino, b"user.large", &[3; 2000], SetMode::Create).unwrap();
-    fs.set_xattr(ino, b"system.posix_acl_access", &[1, 0, 0, 0], SetMode::Any).unwrap();
+    // As setxattr(2) has it: version 2, and an owner who may read and write.
+    let acl = [2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255];
+    fs.set_xattr(ino, b"system.posix_acl_access", &acl, SetMode::Any).unwrap();
+    assert_eq!(fs.set_xattr(ino, b"system.posix_acl_access", b"none", SetMode::Any), Err(Error::Invalid));
     fs.set_xattr(ino, b"security.capability", &[5; 20], SetMode::Any).unwrap();
     fs.set_xattr(ino, b"trusted.empty", b"", SetMode::Any).unwrap();
     assert_eq!(fs.set_xattr(ino, b"user.large", b"", SetMode::Create), Err(Error::Exists));
@@ -295,11 +298,34 @@ fn extended_attributes_inside_and_outside() {
     let ino = walk(&fs, "f");
     assert_eq!(fs.xattr(ino, b"user.small").unwrap(), b"value");
     assert_eq!(fs.xattr(ino, b"user.large").unwrap(), [3; 2000]);
+    assert_eq!(fs.xattr(ino, b"system.posix_acl_access").unwrap(), acl);
     assert_eq!(fs.list_xattr(ino).unwrap().split(|byte| *byte == 0).count(), 6);
     fs.remove_xattr(ino, b"user.large").unwrap();
     assert_eq!(fs.xattr(ino, b"user.large"), Err(Error::NoData));
     let fs = again(&disk, fs);
     fs.unlink(fs.root(), b"f").unwrap();
+    again(&disk, fs);
+}
+
+#[test]
+fn inodes_without_names_live_while_they_are_held() {
+    let disk = formatted(64 << 20);
+    let fs = mount(&disk);
+    let names: Vec<Vec<u8>> = (0..300).map(|number| format!("f{number}").into_bytes()).collect();
+    let inos: Vec<u32> = names.iter().map(|name| fs.create(fs.root(), name, &file()).unwrap()).collect();
+    for (ino, name) in inos.iter().zip(&names) {
+        fs.hold(*ino).unwrap();
+        fs.unlink(fs.root(), name).unwrap();
+    }
+    // The list of orphans on the disk links them now.
+    fs.sync().unwrap();
+    assert!(inos.iter().all(|ino| fs.stat(*ino).unwrap().links == 0));
+    for ino in inos.iter().step_by(2) {
+        fs.release(*ino).unwrap();
+    }
+    // The others end with the file system.
+    let fs = again(&disk, fs);
+    assert_eq!(fs.statistics().free_inodes, mount(&formatted(64 << 20)).statistics().free_inodes);
     again(&disk, fs);
 }
 

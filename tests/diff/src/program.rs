@@ -125,7 +125,7 @@ pub struct Program {
 impl Program {
     /// Whether it is run on ext4, too: it uses files, and says nothing that only tmpfs does.
     pub fn uses_disk(&self) -> bool {
-        self.directive.disk && self.source.contains("t_scratch();")
+        self.directive.disk && ["t_scratch();", "f_scratch();"].iter().any(|start| self.source.contains(start))
     }
 }
 

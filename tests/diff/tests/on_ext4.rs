@@ -1,4 +1,5 @@
-//! The programs that use files once more on ext4: natively on a loop device, in the enclave on a disk of its own.
+//! The programs that use files once more on ext4: natively on a loop device, in the enclave on a disk of its own
+//! (or natively again with `RKT_DIFF_NATIVE_ONLY=1`).
 //!
 //! Arguments are words: only programs whose name contains one of them are run.
 
@@ -74,10 +75,15 @@ fn in_enclave(template: &str, executable: &Path, directive: &Directive, scratch:
 }
 
 /// What is wrong, or `None`.
-fn check(program: &Program, compiler: &Compiler, template: &str) -> Result<Option<String>> {
+fn check(program: &Program, compiler: &Compiler, template: Option<&str>) -> Result<Option<String>> {
     let executable = compiler.build(program, Libc::Glibc)?;
     let scratch = tempfile::tempdir()?;
     let native = natively(&executable, &program.directive, scratch.path())?;
+    let Some(template) = template else {
+        let again = tempfile::tempdir()?;
+        let other = natively(&executable, &program.directive, again.path())?;
+        return Ok(native.diff(&other, ("native", "native again")));
+    };
     let enclave = in_enclave(template, &executable, &program.directive, scratch.path())?;
     Ok(native.diff(&enclave, ("native", "enclave")))
 }
@@ -91,7 +97,8 @@ fn main() -> Result<ExitCode> {
         "{}/release/rkt-io run --quiet --net none --cpus {{cpus}} {{env}} --",
         target.parent().unwrap_or(target).display()
     );
-    let template = env::var("RKT_IO_RUN").unwrap_or(default);
+    let native_only = env::var_os("RKT_DIFF_NATIVE_ONLY").is_some_and(|value| value == "1");
+    let template = (!native_only).then(|| env::var("RKT_IO_RUN").unwrap_or(default));
     let filters: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let mut programs = discover(&root)?;
     programs.retain(|program| {
@@ -101,7 +108,8 @@ fn main() -> Result<ExitCode> {
     let compiler = Compiler::new(&target.join("on-ext4"), &root)?;
     let mut failed = 0;
     for program in &programs {
-        let problem = check(program, &compiler, &template).unwrap_or_else(|error| Some(format!("{error:#}\n")));
+        let problem =
+            check(program, &compiler, template.as_deref()).unwrap_or_else(|error| Some(format!("{error:#}\n")));
         if let Some(problem) = problem {
             println!("--- FAILED {} on ext4\n{problem}", program.name);
             failed += 1;

@@ -159,7 +159,11 @@ impl Node {
         if blocks == 0 {
             return Ok(());
         }
-        match fs.reserve(blocks) {
+        let mut reserved = fs.reserve(blocks);
+        if matches!(reserved, Err(Error::NoSpace)) && self.shared.make_room()? {
+            reserved = fs.reserve(blocks);
+        }
+        match reserved {
             Ok(promised) => {
                 content.promised.lock().join(promised);
                 Ok(())

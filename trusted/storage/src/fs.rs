@@ -9,12 +9,13 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hashbrown::HashMap;
-use rkt_ext4::{Disk, Environment, Error, Event, Ext4, MountError, Options, Stat};
-use rkt_linux_abi::Result;
+use rkt_ext4::{Disk, Environment, Error, Event, Ext4, MountError, Options, Stat, State};
+use rkt_linux_abi::general::FS_EXTENT_FL;
+use rkt_linux_abi::{Errno, Result};
 use rkt_platform::SpaceId;
 use rkt_sched::{ParkLock, Thread, WaitQueue};
 use rkt_sync::Mutex;
-use rkt_vfs::{Acl, AclKind, Acls, FileSystem, FsStatistics, Inode, Metadata, new_anonymous_device};
+use rkt_vfs::{Acl, AclKind, Acls, FileExtent, FileSystem, FsStatistics, Inode, Metadata, new_anonymous_device};
 
 /// EXT4_SUPER_MAGIC of linux/magic.h.
 const MAGIC: u64 = 0xef53;
@@ -105,6 +106,38 @@ impl Shared {
         Ok(acls)
     }
 
+    /// Where `[from, to)` of an inode lies on the disk.
+    pub fn extents(&self, ino: u32, from: u64, to: u64, emit: &mut dyn FnMut(&FileExtent) -> bool) -> Result<()> {
+        let block = self.fs.block_size() as u64;
+        // Only files with extents may have blocks behind their end.
+        let stat = result(self.fs.stat(ino))?;
+        let end = if stat.flags & FS_EXTENT_FL != 0 { self.fs.max_size() } else { stat.size };
+        let (mut at, end) = (from / block, to.min(end).div_ceil(block));
+        while at < end {
+            let logical = u32::try_from(at).map_err(|_| Errno::EFBIG)?;
+            let found = result(self.fs.map(ino, logical, u32::try_from(end - at).unwrap_or(u32::MAX)))?;
+            let place = match found.state {
+                State::Hole => None,
+                State::Written(place) => Some((place, false)),
+                State::Unwritten(place) => Some((place, true)),
+            };
+            let len = u64::from(found.len.max(1));
+            if let Some((place, unwritten)) = place {
+                let extent = FileExtent {
+                    logical: at * block,
+                    physical: place.saturating_mul(block),
+                    len: len * block,
+                    unwritten,
+                };
+                if !emit(&extent) {
+                    break;
+                }
+            }
+            at += len;
+        }
+        Ok(())
+    }
+
     /// A node has gone: its inode is released by whoever has time next.
     pub fn let_go(&self, ino: u32) {
         self.gone.lock().push(ino);
@@ -179,6 +212,18 @@ impl Shared {
         for node in unnamed {
             node.discard();
         }
+    }
+
+    /// Makes room on a full disk: what has gone is deleted, and its blocks can be used once that is durable.
+    /// False if there was nothing.
+    pub fn make_room(&self) -> Result<bool> {
+        self.drop_unnamed();
+        self.collect();
+        if !self.fs.has_pending_free() {
+            return Ok(false);
+        }
+        result(self.fs.sync())?;
+        Ok(true)
     }
 
     /// Nodes with content that the disk does not have.

@@ -18,8 +18,8 @@ use rkt_sync::{Mutex, OnceCell, RwLock};
 use rkt_vfs::lock::FileLocks;
 use rkt_vfs::pipe::Pipe;
 use rkt_vfs::{
-    Access, Acl, AclKind, Acls, DirEntry, EntrySink, FileOps, FileType, Inode, LinkTarget, Metadata, NewInode,
-    SetAttributes, TextUse, Time, device_major, device_minor,
+    Access, Acl, AclKind, Acls, DirEntry, EntrySink, FileExtent, FileOps, FileType, Inode, LinkTarget, Metadata,
+    NewInode, SetAttributes, TextUse, Time, device_major, device_minor,
 };
 
 /// The content of a regular file.
@@ -448,6 +448,20 @@ impl Inode for Node {
         result(self.shared.fs.set_flags(self.ino, flags))?;
         self.flags.store(result(self.shared.fs.stat(self.ino))?.flags, Ordering::Release);
         self.refresh()
+    }
+
+    fn extents(&self, from: u64, to: u64, emit: &mut dyn FnMut(&FileExtent) -> bool) -> Result<()> {
+        if !matches!(self.kind, FileType::Regular | FileType::Directory) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if from >= self.shared.fs.max_size() {
+            return Err(Errno::EFBIG);
+        }
+        if from < to {
+            // What waits for the disk lies nowhere yet.
+            self.write_back()?;
+        }
+        self.shared.extents(self.ino, from, to, emit)
     }
 
     fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>> {

@@ -50,6 +50,19 @@ pub struct DirEntry<'a> {
     pub next: u64,
 }
 
+/// A run of a file on its disk; all numbers are bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileExtent {
+    /// Offset in the file.
+    pub logical: u64,
+    /// Offset on the disk.
+    pub physical: u64,
+    /// Length.
+    pub len: u64,
+    /// Reads as zeroes, whatever the disk has there.
+    pub unwritten: bool,
+}
+
 /// Takes directory entries until it returns false: the entry was not taken, nor will be more.
 pub type EntrySink<'a> = &'a mut dyn FnMut(&DirEntry<'_>) -> bool;
 
@@ -237,6 +250,14 @@ pub trait Inode: Any + Send + Sync {
     /// `EOPNOTSUPP` for flags that cannot be set, `ENOTTY`.
     fn set_flags(&self, flags: u32) -> Result<()> {
         Err(Errno::ENOTTY)
+    }
+
+    /// Tells where `[from, to)` of a file lies on its disk, in order, until `emit` returns false.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` if it has no place, `EIO`.
+    fn extents(&self, from: u64, to: u64, emit: &mut dyn FnMut(&FileExtent) -> bool) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
     }
 
     /// An access control list.

@@ -47,7 +47,7 @@ pub use cred::{Credentials, MAY_EXEC, MAY_READ, MAY_WRITE, on_current_credential
 pub use dentry::Dentry;
 pub use file::{CHANGEABLE_FLAGS, FileOps, Mappable, MappedFolio, O_ASYNC, OpenFile, Owner, seek_in};
 pub use inode::{
-    DirEntry, EntrySink, FileSystem, FsStatistics, Inode, LinkTarget, NewInode, new_anonymous_device,
+    DirEntry, EntrySink, FileExtent, FileSystem, FsStatistics, Inode, LinkTarget, NewInode, new_anonymous_device,
     new_anonymous_inode_number,
 };
 pub use inotify::Inotify;

@@ -1,3 +1,4 @@
+// diff: disk=no
 // The ioctls that every file system has: lengths, blocks, shared extents, flags.
 // diff: libc=glibc
 #include "../t.h"

@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::fd::usable;
+use super::fiemap;
 use alloc::sync::Arc;
 use rkt_linux_abi::general::{CAP_SYS_ADMIN, CAP_SYS_RAWIO, O_APPEND, O_NONBLOCK};
 use rkt_linux_abi::ioctl::{
@@ -46,16 +47,15 @@ pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
             let context = call.task.process.fs.lock().clone();
             ops::set_flags(&context, file.path(), flags)?;
         }
-        // No file system tells where its extents lie, or lets itself be frozen.
-        FS_IOC_FIEMAP => return Err(Errno::EOPNOTSUPP),
+        FS_IOC_FIEMAP => fiemap::fiemap(&file, argument)?,
+        // No file system lets itself be frozen.
         FIFREEZE | FITHAW if !may(CAP_SYS_ADMIN) => return Err(Errno::EPERM),
         FIFREEZE | FITHAW => return Err(Errno::EOPNOTSUPP),
         FIBMAP if kind == FileType::Regular => {
             if !may(CAP_SYS_RAWIO) {
                 return Err(Errno::EPERM);
             }
-            UserPtr::<i32>::new(argument).read()?;
-            return Err(Errno::EINVAL);
+            fiemap::fibmap(&file, argument)?;
         }
         _ => return Ok(file.ioctl(command, argument)? as u64),
     }

@@ -14,6 +14,7 @@ pub mod directory;
 pub mod events;
 pub mod exec;
 pub mod fd;
+mod fiemap;
 pub mod futex;
 pub mod handle;
 pub mod identity;
