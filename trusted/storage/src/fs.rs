@@ -226,9 +226,19 @@ impl Shared {
         Ok(true)
     }
 
-    /// Nodes with content that the disk does not have.
-    pub fn dirty_nodes(&self) -> Vec<Arc<Node>> {
-        self.dirty.lock().values().cloned().collect()
+    /// Writes back all that the disk does not have.
+    fn write_back(&self) -> Result<()> {
+        self.dirty_inodes().into_iter().filter_map(|ino| self.dirty_node(ino)).try_for_each(|node| node.write_back())
+    }
+
+    /// Inodes with content that the disk does not have.
+    pub fn dirty_inodes(&self) -> Vec<u32> {
+        self.dirty.lock().keys().copied().collect()
+    }
+
+    /// The node of one of them, if that is still so.
+    pub fn dirty_node(&self, ino: u32) -> Option<Arc<Node>> {
+        self.dirty.lock().get(&ino).cloned()
     }
 
     /// So many bytes of folios were made. If they are too many, clean ones go.
@@ -312,9 +322,7 @@ impl DiskFs {
     /// # Errors
     /// `EIO`.
     pub fn unmount(&self) -> Result<()> {
-        for node in self.shared.dirty_nodes() {
-            node.write_back()?;
-        }
+        self.shared.write_back()?;
         self.shared.collect();
         result(self.shared.fs.unmount())
     }
@@ -347,9 +355,7 @@ impl FileSystem for DiskFs {
     }
 
     fn sync(&self) -> Result<()> {
-        for node in self.shared.dirty_nodes() {
-            node.write_back()?;
-        }
+        self.shared.write_back()?;
         result(self.shared.fs.sync())
     }
 }

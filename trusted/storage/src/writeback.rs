@@ -92,13 +92,14 @@ pub fn run(shared: &Arc<Shared>) {
         if !called {
             due = rkt_platform::now().saturating_add(INTERVAL);
             looks += 1;
-            shared.drop_unnamed();
-            shared.collect();
         }
+        shared.drop_unnamed();
+        shared.collect();
         if called || looks.is_multiple_of(AGE) {
-            for node in shared.dirty_nodes() {
+            // One by one: what is held here cannot be dropped by whoever needs room.
+            for ino in shared.dirty_inodes() {
                 // Errors are kept for those who have the file open.
-                let _ = node.write_back();
+                let _ = shared.dirty_node(ino).map_or(Ok(()), |node| node.write_back());
             }
         }
         // A journal that cannot be written has made the file system read-only.

@@ -1,4 +1,4 @@
-// diff: timeout=30; libc=glibc
+// diff: timeout=30; libc=glibc; disk=no
 // Leases: who may have one, who is told, what ends the wait; signals of files with O_ASYNC.
 #include "files.h"
 #include <poll.h>
