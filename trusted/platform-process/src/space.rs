@@ -70,11 +70,25 @@ fn advise(addr: u64, len: u64, advice: usize) -> Result<(), HostError> {
     unsafe { host::call(nr::MADVISE, [addr as usize, len as usize, advice, 0, 0, 0]) }.map(drop)
 }
 
-/// See [`rkt_platform::move_pages`].
+/// See [`rkt_platform::move_pages`]. The host moves only what it keeps as one mapping; what grew
+/// after it was moved is several for it. Such a range is halved until each part is of one.
 pub fn move_pages(addr: u64, old: u64, new: u64, to: u64) -> Result<(), MapError> {
+    const EFAULT: u16 = 14;
+    const PAGE: u64 = 4096;
+    match move_mapping(addr, old, new, to) {
+        Err(HostError(EFAULT)) if old > PAGE => {
+            let half = (old / 2).next_multiple_of(PAGE);
+            move_pages(addr, half, half, to)?;
+            move_pages(addr + half, old - half, new - half, to + half)
+        }
+        moved => Ok(moved?),
+    }
+}
+
+fn move_mapping(addr: u64, old: u64, new: u64, to: u64) -> Result<(), HostError> {
     let flags = mm::MREMAP_MAYMOVE | mm::MREMAP_FIXED;
     let args = [addr as usize, old as usize, new as usize, flags, to as usize, 0];
     // SAFETY: user ranges on both sides.
     let at = unsafe { host::call(nr::MREMAP, args) }?;
-    if at == to as usize { Ok(()) } else { Err(MapError::Host) }
+    if at == to as usize { Ok(()) } else { Err(HostError(0)) }
 }
