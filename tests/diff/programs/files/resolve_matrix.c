@@ -1,4 +1,4 @@
-// diff: timeout=60; libc=glibc
+// diff: timeout=90; libc=glibc
 // Every call that takes a path, with every odd path: which error comes first.
 #include "files.h"
 #include <sys/inotify.h>
