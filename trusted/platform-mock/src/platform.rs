@@ -321,6 +321,10 @@ impl Platform for Mock {
         enter_user()
     }
 
+    fn own_text(rip: u64) -> u64 {
+        rip
+    }
+
     fn fs_base() -> u64 {
         machine().here().processor.fs_base
     }

@@ -351,6 +351,28 @@ pub fn translate(rip: u64) -> u64 {
     state.moved.iter().find(|moved| moved.space == space && moved.from == rip).map_or(rip, |moved| moved.to)
 }
 
+/// Where in the program's own text a thread is that stands in a trampoline: unwinders know no other.
+pub fn own_text(rip: u64) -> u64 {
+    /// Bytes in front of where the call returns to: the entry, and the `syscall` that restarts it.
+    const ENTRY: i64 = -(entry_len() as i64 + 2);
+    const EPILOGUE: i64 = BEHIND as i64;
+    if !ANY_MOVED.load(Ordering::Acquire) {
+        return rip;
+    }
+    let state = STATE.lock();
+    let space = carrier::me().space;
+    if !state.pages.iter().any(|page| page.space == space && page.user == rip & !(PAGE - 1)) {
+        return rip;
+    }
+    let stands_for = |moved: &Moved| match rip.wrapping_sub(moved.to) as i64 {
+        0 => Some(moved.from),
+        EPILOGUE => Some(moved.from + BEHIND as u64),
+        ENTRY..=-2 => Some(moved.from - SYSCALL.len() as u64),
+        _ => None,
+    };
+    state.moved.iter().filter(|moved| moved.space == space).find_map(stands_for).unwrap_or(rip)
+}
+
 /// A copy of an address space has the same trampolines; it adds new ones on pages of its own.
 pub fn fork(parent: SpaceId, child: SpaceId) {
     let mut state = STATE.lock();

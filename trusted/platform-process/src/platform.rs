@@ -204,6 +204,10 @@ impl Platform for Process {
         unsafe { entry::enter_user() }
     }
 
+    fn own_text(rip: u64) -> u64 {
+        patch::own_text(rip)
+    }
+
     fn fs_base() -> u64 {
         let base: u64;
         // SAFETY: FSGSBASE was checked at boot.

@@ -150,6 +150,9 @@ door! { $
     rkt_door_enter_user = fn enter_user() -> !;
     /// The FS base of the running application.
     rkt_door_fs_base = fn fs_base() -> u64;
+    /// The address in the program's own text that stands for `rip`, if that lies in text which the
+    /// platform added. A thread that is sent there goes on as if it came back to `rip`.
+    rkt_door_own_text = fn own_text(rip: u64) -> u64;
     /// Sets the FS base of the running application.
     rkt_door_set_fs_base = fn set_fs_base(base: u64);
 

@@ -201,6 +201,7 @@ fn push_state(state: &mut UserState, to: u64, size: usize, components: u64) -> R
 
 fn capture(registers: &Registers, delivery: &Delivery<'_>, fpstate: u64) -> Context {
     let (trap, error, cr2) = delivery.trap;
+    let rip = rkt_platform::own_text(registers.rip);
     Context {
         r8: registers.r8,
         r9: registers.r9,
@@ -218,7 +219,7 @@ fn capture(registers: &Registers, delivery: &Delivery<'_>, fpstate: u64) -> Cont
         rax: registers.rax,
         rcx: registers.rcx,
         rsp: registers.rsp,
-        rip: registers.rip,
+        rip,
         rflags: registers.rflags,
         cs: USER_CS,
         ss: USER_SS,
