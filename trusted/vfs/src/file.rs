@@ -17,8 +17,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rkt_heap::Folio;
 use rkt_linux_abi::general::{
     CAP_LEASE, F_RDLCK, F_UNLCK, F_WRLCK, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE,
-    FALLOC_FL_PUNCH_HOLE, FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE, O_ACCMODE, O_APPEND, O_DIRECT, O_NOATIME,
-    O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
+    FALLOC_FL_PUNCH_HOLE, FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE, MS_NOATIME, MS_NODIRATIME, O_ACCMODE,
+    O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_DATA, SEEK_END,
+    SEEK_HOLE, SEEK_SET,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::ParkLock;
@@ -758,6 +759,11 @@ impl FileOps for DirectoryFile {
                 *position = next;
             }
             taken
-        })
+        })?;
+        let untouched = MS_NOATIME | MS_NODIRATIME;
+        if file.flags() & O_NOATIME == 0 && path.mount.flags() & untouched == 0 {
+            path.inode().listed();
+        }
+        Ok(())
     }
 }

@@ -168,6 +168,9 @@ pub trait Inode: Any + Send + Sync {
         None
     }
 
+    /// A directory was listed by somebody who lets its access time tell.
+    fn listed(&self) {}
+
     /// Where a symbolic link leads.
     ///
     /// # Errors

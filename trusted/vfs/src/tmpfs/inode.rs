@@ -484,9 +484,11 @@ impl Inode for TmpInode {
                 break;
             }
         }
-        drop(names);
-        self.touch_read();
         Ok(())
+    }
+
+    fn listed(&self) {
+        self.touch_read();
     }
 
     fn link_target(&self) -> Result<LinkTarget> {
