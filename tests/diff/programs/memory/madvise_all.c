@@ -21,13 +21,14 @@ int main(void) {
     static const int advice[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 99, -1};
     for (unsigned i = 0; i < sizeof advice / sizeof *advice; i++) {
         int a = advice[i];
-        if (a == 24 || a == 25) continue; // DONTNEED_LOCKED and COLLAPSE: new, and depend on huge pages
+        if (a == 25) continue; // COLLAPSE depends on huge pages
         struct { const char *name; char *p; size_t l; } on[] = {{"anon", anon, 4 * PAGE}, {"shared", shared, 2 * PAGE}, {"private", priv, 2 * PAGE}, {"file", sf, 2 * PAGE}, {"ro", ro, PAGE}, {"none", none, PAGE}};
         printf("%d:", a);
         for (int k = 0; k < 6; k++) printf(" %s %s", on[k].name, ad(on[k].p, on[k].l, a) ? t_name(errno) : "ok");
         puts("");
         if (a == 10) for (int k = 0; k < 6; k++) ad(on[k].p, on[k].l, 11);
     }
+    T(mlock(anon, PAGE)); anon[0] = 1; T(ad(anon, PAGE, MADV_DONTNEED)); N(anon[0]); T(ad(anon, PAGE, 24)); N(anon[0]); T(munlock(anon, PAGE));
     T(ad(anon + 1, PAGE, MADV_DONTNEED));
     T(ad(anon, 0, MADV_DONTNEED));
     T(ad(anon + 1, 0, MADV_DONTNEED));

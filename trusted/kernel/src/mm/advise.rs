@@ -7,8 +7,9 @@ use super::space::{Inner, Mm, map_errno};
 use alloc::vec::Vec;
 use rkt_linux_abi::general::{
     FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK,
-    MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
-    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK,
+    MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL,
+    MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED,
+    MADV_WIPEONFORK,
 };
 use rkt_linux_abi::{Errno, Result};
 
@@ -20,6 +21,7 @@ fn is_known(advice: u32) -> bool {
             | MADV_SEQUENTIAL
             | MADV_WILLNEED
             | MADV_DONTNEED
+            | MADV_DONTNEED_LOCKED
             | MADV_FREE
             | MADV_REMOVE
             | MADV_DONTFORK
@@ -77,7 +79,7 @@ impl Mm {
 
     fn advise_part(&self, inner: &mut Inner, part: Area, advice: u32) -> Result<(), Lack> {
         match advice {
-            MADV_DONTNEED | MADV_FREE => self.discard(&part, advice),
+            MADV_DONTNEED | MADV_DONTNEED_LOCKED | MADV_FREE => self.discard(&part, advice),
             MADV_DONTFORK | MADV_DOFORK => {
                 Ok(mark(inner, &part, |area| area.marks.dont_fork = advice == MADV_DONTFORK)?)
             }
@@ -94,7 +96,7 @@ impl Mm {
     }
 
     fn discard(&self, part: &Area, advice: u32) -> Result<(), Lack> {
-        if part.marks.locked {
+        if part.marks.locked && advice != MADV_DONTNEED_LOCKED {
             return Err(Errno::EINVAL.into());
         }
         match &part.backing {
