@@ -137,7 +137,7 @@ fn tell_parent(process: &Arc<Process>, how: Ended) {
             Ended::Signal(signal, true) => (CLD_DUMPED, i32::from(signal)),
             Ended::Signal(signal, false) => (CLD_KILLED, i32::from(signal)),
         };
-        let uid = process.ids.lock().user.real;
+        let uid = process.ids().user.real;
         let info = Info::child(signal, code as i32, process.pid, uid, status);
         if signal == SIGCHLD && parent.signals.reaps_children() {
             collect(&parent, process.pid);

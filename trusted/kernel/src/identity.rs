@@ -1,15 +1,17 @@
-//! User and group ids of a process, and how its capabilities follow them (credentials(7),
+//! User and group ids of tasks, and how their capabilities follow them (credentials(7),
 //! capabilities(7)). What file access is judged by, the file-system ids and the effective
 //! capabilities, lies in the `Credentials` of the file-system context.
 
 use crate::process::Process;
+use crate::task::{self, Task};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 use rkt_linux_abi::general::{
     CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE,
     CAP_MKNOD, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE, S_ISGID, S_ISUID, S_IXGRP,
 };
 use rkt_linux_abi::{Errno, Result};
-use rkt_vfs::{Credentials, OpenFile};
+use rkt_vfs::{Credentials, FsContext, OpenFile};
 
 /// All capabilities that Linux 6 knows (CAP_LAST_CAP = 40).
 pub const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
@@ -37,6 +39,15 @@ pub struct IdSet {
     pub effective: u32,
     /// Whose rights it may take back.
     pub saved: u32,
+}
+
+/// What a task may do.
+#[derive(Clone)]
+pub struct Rights {
+    /// Its ids.
+    pub ids: Ids,
+    /// What file access is judged by.
+    pub credentials: Arc<Credentials>,
 }
 
 /// User ids or group ids.
@@ -176,24 +187,93 @@ impl Process {
         if self.pid == other.pid || other.credentials().capable(CAP_SYS_PTRACE) {
             return true;
         }
-        let (asking, ids) = (*other.ids.lock(), *self.ids.lock());
+        let (asking, ids) = (other.ids(), self.ids());
         let all = |set: IdSet, id| set == IdSet::all(id);
-        let dumpable = self.flags.dumpable.load(core::sync::atomic::Ordering::Relaxed) == 1;
+        let dumpable = self.flags.dumpable.load(Ordering::Relaxed) == 1;
         all(ids.user, asking.user.real) && all(ids.group, asking.group.real) && dumpable
     }
 
-    /// Changes the credentials that file access is judged by.
-    pub fn change_credentials(&self, change: impl FnOnce(&mut Credentials)) {
-        let mut fs = self.fs.lock();
-        let mut credentials = (*fs.credentials).clone();
-        change(&mut credentials);
-        fs.credentials = Arc::new(credentials);
+    /// What `read` sees of the caller's own rights, if the caller is a task of this process and its
+    /// tasks have rights of their own.
+    fn own<R>(&self, read: impl FnOnce(&mut Rights) -> R) -> Option<R> {
+        if !self.divided.load(Ordering::Relaxed) {
+            return None;
+        }
+        let read = |task: &Arc<Task>| {
+            let here = core::ptr::eq(&*task.process, self);
+            here.then(|| task.rights.lock().as_mut().map(read)).flatten()
+        };
+        task::with_current(|task, _| read(task)).flatten()
+    }
+
+    /// User and group ids: the caller's, if it is one of the tasks; else those of the first task.
+    pub fn ids(&self) -> Ids {
+        self.own(|own| own.ids).unwrap_or_else(|| *self.first_ids.lock())
+    }
+
+    /// Credentials, of whom [`Process::ids`] are.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.own(|own| own.credentials.clone()).unwrap_or_else(|| self.fs.lock().credentials.clone())
+    }
+
+    /// Root, working directory, umask, and the credentials.
+    pub fn context(&self) -> FsContext {
+        let mut context = self.fs.lock().clone();
+        if let Some(credentials) = self.own(|own| own.credentials.clone()) {
+            context.credentials = credentials;
+        }
+        context
+    }
+
+    /// The rights of one of the tasks; without one those of the first.
+    pub fn rights_of(&self, task: Option<&Arc<Task>>) -> Rights {
+        let own = task.and_then(|task| task.rights.lock().clone());
+        own.unwrap_or_else(|| Rights { ids: *self.first_ids.lock(), credentials: self.fs.lock().credentials.clone() })
+    }
+
+    /// Changes the rights of the calling task, and of no other one (credentials(7): a thread has
+    /// its own; it is the C library that changes them all).
+    pub fn change_rights<R>(&self, change: impl FnOnce(&mut Ids, &mut Credentials) -> Result<R>) -> Result<R> {
+        self.divide();
+        let (mut ids, mut credentials) = (self.ids(), (*self.credentials()).clone());
+        let result = change(&mut ids, &mut credentials)?;
+        let new = Rights { ids, credentials: Arc::new(credentials) };
+        if self.own(|own| *own = new.clone()).is_none() {
+            self.set_first_rights(new);
+        }
+        Ok(result)
+    }
+
+    fn set_first_rights(&self, rights: Rights) {
+        *self.first_ids.lock() = rights.ids;
+        self.fs.lock().credentials = rights.credentials;
+    }
+
+    /// From now on every task but the first has rights of its own.
+    fn divide(&self) {
+        let tasks = self.tasks.lock();
+        if tasks.len() > 1 {
+            self.divided.store(true, Ordering::Relaxed);
+            tasks.iter().for_each(|task| self.share_rights(task));
+        }
+    }
+
+    /// Gives a task its own copy of the rights, if the tasks have such and it has none yet: those of
+    /// the caller if it is about to start, which nobody else sees yet.
+    pub(crate) fn share_rights(&self, task: &Task) {
+        if !self.divided.load(Ordering::Relaxed) || task.is_leader() || task.rights.lock().is_some() {
+            return;
+        }
+        let new = task.thread().is_none_or(|thread| thread.last_cpu().is_none());
+        let rights =
+            if new { Rights { ids: self.ids(), credentials: self.credentials() } } else { self.rights_of(None) };
+        *task.rights.lock() = Some(rights);
     }
 
     /// The credentials that access(2) judges by: those that a program without set-id bits, started
     /// by the same user, would have.
     pub fn real_credentials(&self) -> Arc<Credentials> {
-        let ids = self.ids.lock();
+        let ids = self.ids();
         let effective = self.credentials();
         let capabilities = if ids.user.real == 0 { ids.permitted } else { 0 };
         Arc::new(Credentials {
@@ -209,49 +289,50 @@ impl Process {
     /// # Errors
     /// `EPERM`, `EINVAL`.
     pub fn change_ids(&self, kind: Kind, change: Change) -> Result<()> {
-        let mut ids = self.ids.lock();
-        let before = ids.get(kind);
-        let privileged = self.credentials().capable(privilege(kind));
-        let after = match change {
-            Change::One(id) => before.set(id, privileged)?,
-            Change::Two(real, effective) => before.set_two(real, effective, privileged)?,
-            Change::Three(three) => before.set_three(three, privileged)?,
-        };
-        match kind {
-            Kind::Group => {
-                ids.group = after;
-                self.change_credentials(|credentials| credentials.gid = after.effective);
-            }
-            Kind::User => {
-                ids.user = after;
-                self.change_credentials(|credentials| {
+        self.change_rights(|ids, credentials| {
+            let before = ids.get(kind);
+            let privileged = credentials.capable(privilege(kind));
+            let after = match change {
+                Change::One(id) => before.set(id, privileged)?,
+                Change::Two(real, effective) => before.set_two(real, effective, privileged)?,
+                Change::Three(three) => before.set_three(three, privileged)?,
+            };
+            match kind {
+                Kind::Group => {
+                    ids.group = after;
+                    credentials.gid = after.effective;
+                }
+                Kind::User => {
+                    ids.user = after;
                     credentials.uid = after.effective;
                     credentials.capabilities = ids.follow_user(before, credentials.capabilities);
-                });
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// setfsuid(2), setfsgid(2); gives the id until now. There are no errors.
     pub fn change_file_id(&self, kind: Kind, id: u32) -> u32 {
-        let ids = self.ids.lock();
-        let credentials = self.credentials();
+        let (ids, credentials) = (self.ids(), self.credentials());
         let before = if kind == Kind::User { credentials.uid } else { credentials.gid };
         let may = ids.get(kind).contains(id) || credentials.capable(privilege(kind));
         if id == KEEP || id == before || !may {
             return before;
         }
-        self.change_credentials(|credentials| match kind {
-            Kind::Group => credentials.gid = id,
-            Kind::User => {
-                credentials.uid = id;
-                if before == 0 {
-                    credentials.capabilities &= !FILE_CAPABILITIES;
-                } else if id == 0 {
-                    credentials.capabilities |= ids.permitted & FILE_CAPABILITIES;
+        let _ = self.change_rights(|ids, credentials| {
+            match kind {
+                Kind::Group => credentials.gid = id,
+                Kind::User => {
+                    credentials.uid = id;
+                    if before == 0 {
+                        credentials.capabilities &= !FILE_CAPABILITIES;
+                    } else if id == 0 {
+                        credentials.capabilities |= ids.permitted & FILE_CAPABILITIES;
+                    }
                 }
             }
+            Ok(())
         });
         before
     }
@@ -259,9 +340,9 @@ impl Process {
     /// What execve does to the ids: set-id bits of the program, and the capabilities of user 0.
     /// Says whether the program runs with more rights than its caller (AT_SECURE).
     pub fn ids_for_exec(&self, program: &OpenFile) -> bool {
-        let mut ids = self.ids.lock();
+        let (mut ids, mut credentials) = (self.ids(), (*self.credentials()).clone());
         let about = program.metadata();
-        if !self.flags.no_new_privs.load(core::sync::atomic::Ordering::Relaxed) {
+        if !self.flags.no_new_privs.load(Ordering::Relaxed) {
             if about.mode & S_ISUID != 0 {
                 ids.user.effective = about.uid;
             }
@@ -280,11 +361,13 @@ impl Process {
         // Files carry no capabilities of their own here.
         ids.permitted = if root { ids.inheritable | ids.bounding } else { ids.ambient };
         let effective = if ids.user.effective == 0 { ids.permitted } else { ids.ambient };
-        self.change_credentials(|credentials| {
-            credentials.uid = ids.user.effective;
-            credentials.gid = ids.group.effective;
-            credentials.capabilities = effective;
-        });
+        credentials.uid = ids.user.effective;
+        credentials.gid = ids.group.effective;
+        credentials.capabilities = effective;
+        // Whoever calls it is the only task, and the first from now on.
+        self.set_first_rights(Rights { ids, credentials: Arc::new(credentials) });
+        self.divided.store(false, Ordering::Relaxed);
+        self.tasks.lock().iter().for_each(|task| *task.rights.lock() = None);
         set_id
     }
 }

@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use rkt_linux_abi::general::{POLLHUP, POLLIN, SIGCHLD};
 use rkt_sched::WaitQueue;
 use rkt_sync::{Mutex, RwLock};
-use rkt_vfs::{Credentials, FsContext, OpenFile, Path};
+use rkt_vfs::{FsContext, OpenFile, Path};
 
 /// How a process ended, in the shape of wait(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Process {
     pub children: Mutex<Vec<Arc<Process>>>,
     /// Those who wait for a child of this process to change.
     pub child_changed: Arc<WaitQueue>,
-    tasks: Mutex<Vec<Arc<Task>>>,
+    pub(crate) tasks: Mutex<Vec<Arc<Task>>>,
     /// The last task, of a zombie: what /proc still shows.
     pub last_task: Mutex<Option<Arc<Task>>>,
     mm: RwLock<Arc<Mm>>,
@@ -57,8 +57,10 @@ pub struct Process {
     pub files: RwLock<Arc<FileTable>>,
     /// Root, working directory, umask and credentials.
     pub fs: Mutex<FsContext>,
-    /// User and group ids. Locked before `fs`.
-    pub ids: Mutex<Ids>,
+    /// User and group ids of its first task; see [`Process::ids`]. Locked before `fs`.
+    pub(crate) first_ids: Mutex<Ids>,
+    /// Whether its tasks have ids of their own.
+    pub(crate) divided: AtomicBool,
     /// Signal actions and signals for the process as a whole.
     pub signals: ProcessSignals,
     /// The program.
@@ -231,7 +233,7 @@ impl Process {
     /// A child with what fork(2) passes on from `maker`.
     pub fn child(maker: &Arc<Process>, birth: Birth) -> Arc<Process> {
         let Birth { pid, parent, mm, files, signals, exit_signal, shares_place } = birth;
-        let fs = maker.fs.lock().clone();
+        let fs = maker.context();
         let child = Self::build(pid, Arc::downgrade(&parent), mm, files, fs, signals);
         let pass = |from: &AtomicI32, to: &AtomicI32| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         pass(&maker.group, &child.group);
@@ -239,7 +241,7 @@ impl Process {
         pass(&maker.flags.oom_score_adj, &child.flags.oom_score_adj);
         child.flags.personality.store(maker.flags.personality.load(Ordering::Relaxed), Ordering::Relaxed);
         child.exit_signal.store(exit_signal, Ordering::Relaxed);
-        *child.ids.lock() = *maker.ids.lock();
+        *child.first_ids.lock() = maker.ids();
         *child.tty.lock() = maker.tty.lock().clone();
         *child.limits.lock() = *maker.limits.lock();
         *child.exe.lock() = maker.exe.lock().clone();
@@ -337,7 +339,8 @@ impl Process {
             last_task: Mutex::new(None),
             mm: RwLock::new(mm),
             files: RwLock::new(files),
-            ids: Mutex::new(Ids::of(&fs.credentials)),
+            first_ids: Mutex::new(Ids::of(&fs.credentials)),
+            divided: AtomicBool::new(false),
             fs: Mutex::new(fs),
             signals,
             exe: Mutex::new(None),
@@ -435,14 +438,12 @@ impl Process {
         self.files.read().get(fd)
     }
 
-    /// Credentials.
-    pub fn credentials(&self) -> Arc<Credentials> {
-        self.fs.lock().credentials.clone()
-    }
-
     /// Adds a task.
     pub fn add_task(&self, task: &Arc<Task>) {
-        self.tasks.lock().push(task.clone());
+        let mut tasks = self.tasks.lock();
+        self.share_rights(task);
+        tasks.push(task.clone());
+        drop(tasks);
         REGISTRY.lock().tasks.insert(task.tid, Arc::downgrade(task));
     }
 

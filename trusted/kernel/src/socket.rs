@@ -187,7 +187,7 @@ impl Registry {
 pub struct NetHooks;
 
 fn context() -> Result<FsContext> {
-    Ok(task::try_current().ok_or(Errno::EPERM)?.process.fs.lock().clone())
+    Ok(task::try_current().ok_or(Errno::EPERM)?.process.context())
 }
 
 impl Hooks for NetHooks {

@@ -1,6 +1,7 @@
 //! Tasks: the threads of a process, as Linux numbers them.
 
 use crate::boot;
+use crate::identity::Rights;
 use crate::process::Process;
 use crate::scheduling::Scheduling;
 use crate::signal::TaskSignals;
@@ -20,6 +21,8 @@ pub struct Task {
     pub process: Arc<Process>,
     /// Kept alive by the task while it lives: a parked thread is on no run queue.
     thread: Mutex<Option<Arc<Thread>>>,
+    /// Ids and credentials of its own; none if it has those of the process.
+    pub(crate) rights: Mutex<Option<Rights>>,
     /// Signals for this task alone, and its mask.
     pub signals: TaskSignals,
     /// Address to clear and wake when the task ends (CLONE_CHILD_CLEARTID); 0 = none.
@@ -61,6 +64,7 @@ impl Task {
             tid,
             process,
             thread: Mutex::new(None),
+            rights: Mutex::new(None),
             signals: TaskSignals::default(),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),

@@ -55,7 +55,7 @@ pub fn path(process: &Process, signal: u32) -> Result<Vec<u8>> {
 }
 
 fn value(process: &Process, signal: u32, what: u8) -> Vec<u8> {
-    let ids = *process.ids.lock();
+    let ids = process.ids();
     let number = |number: u64| number.to_string().into_bytes();
     let flat = |name: &[u8]| name.iter().map(|&byte| if byte == b'/' { SLASH } else { byte }).collect::<Vec<u8>>();
     match what {

@@ -111,7 +111,7 @@ fn relations(process: &Process) -> [i32; 3] {
 
 /// `struct elf_prpsinfo`.
 fn process_info(process: &Process, task: &Task) -> Vec<u8> {
-    let ids = *process.ids.lock();
+    let ids = process.ids();
     let mut bytes = b"\0R\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
     for word in [ids.user.real, ids.group.real] {
         bytes.extend(word.to_le_bytes());

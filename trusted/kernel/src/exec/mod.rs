@@ -89,7 +89,7 @@ fn open_interpreter(process: &Process, path: &[u8]) -> Result<Arc<OpenFile>> {
 }
 
 fn find(process: &Process, base: Option<&Path>, path: &[u8], how: Resolve) -> Result<(FsContext, Path)> {
-    let context = process.fs.lock().clone();
+    let context = process.context();
     let at = context.resolve(base, path, how)?;
     if at.inode().kind() == FileType::Symlink {
         return Err(Errno::ELOOP);

@@ -118,7 +118,7 @@ fn write(at: u64, bytes: &[u8]) -> Result<()> {
 }
 
 fn auxiliary(process: &Process, main: &Mapped, start: &Start, [execfn, platform, random]: [u64; 3]) -> Vec<(u32, u64)> {
-    let ids = *process.ids.lock();
+    let ids = process.ids();
     let xsave = rkt_platform::xsave_size().0 as u64;
     // AT_HWCAP2 hides FSGSBASE: GS is the kernel's.
     let mut auxv = Vec::from([

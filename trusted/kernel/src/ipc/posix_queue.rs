@@ -141,7 +141,7 @@ impl Notification {
         match self.manner {
             Manner::Nothing | Manner::Signal { number: 0, .. } => {}
             Manner::Signal { number, value } => {
-                let info = Info::message(number, sender.pid, sender.ids.lock().user.real, value);
+                let info = Info::message(number, sender.pid, sender.ids().user.real, value);
                 if let Some(process) = self.process.upgrade() {
                     signal::send_to_process(&process, info);
                 }

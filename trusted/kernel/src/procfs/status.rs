@@ -3,7 +3,7 @@
 use super::maps::Sums;
 use super::process::Subject;
 use super::{cpu_list, line};
-use crate::identity::ALL_CAPABILITIES;
+use crate::identity::{ALL_CAPABILITIES, Rights};
 use crate::process::Process;
 use crate::scheduling::Scheduling;
 use crate::signal::SigSet;
@@ -87,15 +87,14 @@ fn identity(text: &mut String, of: &Subject, process: &Process, task: Option<&Ar
     writeln!(text, "State:\t{letter} ({word})")?;
     writeln!(text, "Tgid:\t{}\nNgid:\t0\nPid:\t{id}\nPPid:\t{}", process.pid, process.parent_id())?;
     writeln!(text, "TracerPid:\t0")?;
-    let credentials = process.credentials();
-    let ids = *process.ids.lock();
+    let Rights { ids, credentials } = process.rights_of(task);
     for (name, set, file) in [("Uid", ids.user, credentials.uid), ("Gid", ids.group, credentials.gid)] {
         writeln!(text, "{name}:\t{}\t{}\t{}\t{file}", set.real, set.effective, set.saved)?;
     }
     let descriptors = process.files().numbers().last().map_or(0, |&fd| fd as usize + 1);
     writeln!(text, "FDSize:\t{}", descriptors.next_power_of_two().max(64))?;
-    text.push_str("Groups:\t");
-    credentials.groups.iter().try_for_each(|group| write!(text, "{group} "))?;
+    let groups: Vec<String> = credentials.groups.iter().map(|group| format!("{group}")).collect();
+    write!(text, "Groups:\t{} ", groups.join(" "))?;
     let group = process.group.load(Ordering::Relaxed);
     let session = process.session.load(Ordering::Relaxed);
     writeln!(text, "\nNStgid:\t{}\nNSpid:\t{id}\nNSpgid:\t{group}\nNSsid:\t{session}\nKthread:\t0", process.pid)
@@ -127,13 +126,13 @@ fn memory(text: &mut String, process: &Process) -> core::fmt::Result {
 
 fn rest(text: &mut String, process: &Process, task: Option<&Arc<Task>>) -> core::fmt::Result {
     let [own, shared, blocked, ignored, caught] = signals(process, task);
-    let queued = crate::signal::charged(process.ids.lock().user.real);
+    let Rights { ids, credentials } = process.rights_of(task);
+    let queued = crate::signal::charged(ids.user.real);
     writeln!(text, "Threads:\t{}", process.task_count().max(1))?;
     writeln!(text, "SigQ:\t{queued}/{}", process.limit(11))?; // RLIMIT_SIGPENDING
     writeln!(text, "SigPnd:\t{own:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{blocked:016x}")?;
     writeln!(text, "SigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}")?;
-    let ids = *process.ids.lock();
-    let effective = process.credentials().capabilities & ALL_CAPABILITIES;
+    let effective = credentials.capabilities & ALL_CAPABILITIES;
     writeln!(text, "CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{effective:016x}", ids.inheritable, ids.permitted)?;
     writeln!(text, "CapBnd:\t{:016x}\nCapAmb:\t{:016x}", ids.bounding, ids.ambient)?;
     writeln!(text, "NoNewPrivs:\t{}", u8::from(process.flags.no_new_privs.load(Ordering::Relaxed)))?;

@@ -33,6 +33,6 @@ pub fn tell_owner(owner: Owner, fd: i32, what: Readiness) {
 /// Whether who named the owner may signal the process: as kill(2).
 fn allowed(owner: &Owner, process: &Process) -> bool {
     let (real, effective) = owner.by;
-    let user = process.ids.lock().user;
+    let user = process.ids().user;
     effective == 0 || [user.real, user.saved].iter().any(|&id| id == real || id == effective)
 }

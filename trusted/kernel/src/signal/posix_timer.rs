@@ -221,7 +221,7 @@ impl PosixTimers {
         target: Target,
         signal: Option<(u32, u64)>,
     ) -> Result<i32> {
-        let user = process.ids.lock().user.real;
+        let user = process.ids().user.real;
         let place = charge(user, process.limit(RLIMIT_SIGPENDING)).ok_or(Errno::EAGAIN)?;
         let mut timers = process.signals.timers.timers.lock();
         let id = (0..=i32::MAX).find(|id| !timers.contains_key(id)).ok_or(Errno::EAGAIN)?;

@@ -83,7 +83,7 @@ pub fn queue_to_task(task: &Arc<Task>, info: Info) -> Result<bool> {
 
 /// Who pays for a signal to a process with a place in the queue, and how many places there are.
 fn charged_to(process: &Process) -> (u32, u64) {
-    (process.ids.lock().user.real, process.limit(RLIMIT_SIGPENDING))
+    (process.ids().user.real, process.limit(RLIMIT_SIGPENDING))
 }
 
 fn queue_anyway(task: &Arc<Task>, info: Info) -> Result<bool> {
@@ -146,7 +146,7 @@ pub fn discard(process: &Process, signals: SigSet) {
 pub(super) fn tell_parent(process: &Process, code: i32, signal: u32) {
     let Some(parent) = process.parent() else { return };
     if !parent.signals.action(SIGCHLD).has(SA_NOCLDSTOP) {
-        let uid = process.ids.lock().user.real;
+        let uid = process.ids().user.real;
         send_to_process(&parent, Info::child(SIGCHLD, code, process.pid, uid, signal as i32));
     }
     parent.child_changed.wake_all(0);

@@ -70,7 +70,7 @@ pub fn chmod(call: &mut Call<'_>, path: u64, mode: u32) -> Result<u64> {
 /// fchmod(2).
 pub fn fchmod(call: &mut Call<'_>, fd: i32, mode: u32) -> Result<u64> {
     let file = usable(call, fd)?;
-    let context = call.task.process.fs.lock().clone();
+    let context = call.task.process.context();
     ops::chmod(&context, file.path(), mode)?;
     Ok(0)
 }
@@ -101,7 +101,7 @@ pub fn lchown(call: &mut Call<'_>, path: u64, uid: u32, gid: u32) -> Result<u64>
 /// fchown(2).
 pub fn fchown(call: &mut Call<'_>, fd: i32, uid: u32, gid: u32) -> Result<u64> {
     let file = usable(call, fd)?;
-    let context = call.task.process.fs.lock().clone();
+    let context = call.task.process.context();
     ops::chown(&context, file.path(), id(uid), id(gid))?;
     Ok(0)
 }
@@ -150,7 +150,7 @@ fn set_times(call: &Call<'_>, dirfd: i32, path: u64, to: Result<Times>, flags: u
             return Err(Errno::EINVAL);
         }
         let file = usable(call, dirfd)?;
-        let context = call.task.process.fs.lock().clone();
+        let context = call.task.process.context();
         let (atime, mtime) = to?;
         ops::set_times(&context, file.path(), atime, mtime)?;
         return Ok(0);

@@ -161,7 +161,7 @@ fn check_owner(kind: u32, id: i32) -> Result<()> {
 
 /// The caller, as the one who names an owner.
 fn named_by(process: &Process) -> (u32, u32) {
-    let user = process.ids.lock().user;
+    let user = process.ids().user;
     (user.real, user.effective)
 }
 

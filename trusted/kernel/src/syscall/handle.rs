@@ -106,7 +106,7 @@ pub fn open_by_handle_at(call: &mut Call<'_>, mount: i32, handle: u64, flags: u3
     if len > MAX_LEN || len == 0 || kind < 0 {
         return Err(Errno::EINVAL);
     }
-    let context = call.task.process.fs.lock().clone();
+    let context = call.task.process.context();
     let anchor = match mount {
         AT_FDCWD => context.cwd.clone(),
         fd => call.task.process.file(fd)?.path().clone(),

@@ -33,22 +33,22 @@ pub fn getppid(call: &mut Call<'_>) -> Result<u64> {
 
 /// getuid(2).
 pub fn getuid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.task.process.ids.lock().user.real))
+    Ok(u64::from(call.task.process.ids().user.real))
 }
 
 /// geteuid(2).
 pub fn geteuid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.task.process.ids.lock().user.effective))
+    Ok(u64::from(call.task.process.ids().user.effective))
 }
 
 /// getgid(2).
 pub fn getgid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.task.process.ids.lock().group.real))
+    Ok(u64::from(call.task.process.ids().group.real))
 }
 
 /// getegid(2).
 pub fn getegid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.task.process.ids.lock().group.effective))
+    Ok(u64::from(call.task.process.ids().group.effective))
 }
 
 fn change(call: &Call<'_>, kind: Kind, change: Change) -> Result<u64> {
@@ -104,13 +104,13 @@ fn write_three(ids: IdSet, to: [u64; 3]) -> Result<u64> {
 
 /// getresuid(2).
 pub fn getresuid(call: &mut Call<'_>, real: u64, effective: u64, saved: u64) -> Result<u64> {
-    let ids = call.task.process.ids.lock().user;
+    let ids = call.task.process.ids().user;
     write_three(ids, [real, effective, saved])
 }
 
 /// getresgid(2).
 pub fn getresgid(call: &mut Call<'_>, real: u64, effective: u64, saved: u64) -> Result<u64> {
-    let ids = call.task.process.ids.lock().group;
+    let ids = call.task.process.ids().group;
     write_three(ids, [real, effective, saved])
 }
 
@@ -136,7 +136,10 @@ pub fn setgroups(call: &mut Call<'_>, size: usize, list: u64) -> Result<u64> {
     }
     let mut groups: Vec<u32> = UserPtr::<u32>::new(list).read_array(size)?;
     groups.sort_unstable();
-    call.task.process.change_credentials(|credentials| credentials.groups = groups);
+    call.task.process.change_rights(|_, credentials| {
+        credentials.groups = groups;
+        Ok(())
+    })?;
     Ok(0)
 }
 
@@ -231,7 +234,7 @@ pub fn capget(call: &mut Call<'_>, header: u64, data: u64) -> Result<u64> {
     if data == 0 {
         return Ok(0);
     }
-    let ids = *process.ids.lock();
+    let ids = process.ids();
     let effective = process.credentials().capabilities & ALL_CAPABILITIES;
     for n in 0..words {
         let sets = [effective, ids.permitted, ids.inheritable].map(|set| (set >> (32 * n)) as u32);
@@ -254,17 +257,19 @@ pub fn capset(call: &mut Call<'_>, header: u64, data: u64) -> Result<u64> {
         }
     }
     let [effective, permitted, inheritable] = sets;
-    let mut ids = process.ids.lock();
-    // The permitted set only shrinks, and bounds both others unless CAP_SETPCAP lets the
-    // inheritable one grow to the bounding set.
-    let bound = if process.credentials().capable(CAP_SETPCAP) { ids.bounding } else { ids.permitted };
-    let inherits = inheritable & !(ids.inheritable | bound) == 0;
-    if permitted & !ids.permitted != 0 || effective & !permitted != 0 || !inherits {
-        return Err(Errno::EPERM);
-    }
-    ids.permitted = permitted;
-    ids.inheritable = inheritable;
-    ids.ambient &= permitted & inheritable;
-    process.change_credentials(|credentials| credentials.capabilities = effective);
+    process.change_rights(|ids, credentials| {
+        // The permitted set only shrinks, and bounds both others unless CAP_SETPCAP lets the
+        // inheritable one grow to the bounding set.
+        let bound = if credentials.capable(CAP_SETPCAP) { ids.bounding } else { ids.permitted };
+        let inherits = inheritable & !(ids.inheritable | bound) == 0;
+        if permitted & !ids.permitted != 0 || effective & !permitted != 0 || !inherits {
+            return Err(Errno::EPERM);
+        }
+        ids.permitted = permitted;
+        ids.inheritable = inheritable;
+        ids.ambient &= permitted & inheritable;
+        credentials.capabilities = effective;
+        Ok(())
+    })?;
     Ok(0)
 }

@@ -242,7 +242,7 @@ pub fn umount2(call: &mut Call<'_>, target: u64, flags: u32) -> Result<u64> {
 /// pivot_root(2): as the root is the first file system there is, like Linux' rootfs, it cannot be
 /// put below another one.
 pub fn pivot_root(call: &mut Call<'_>, new_root: u64, put_old: u64) -> Result<u64> {
-    let context = call.task.process.fs.lock().clone();
+    let context = call.task.process.context();
     may_mount(&context)?;
     let directory = Resolve { directory: true, ..Resolve::FOLLOW };
     let resolve = |path: u64| -> Result<Path> {

@@ -64,7 +64,7 @@ impl Place {
         }
         let process = &call.task.process;
         let base = base(process, dirfd, &path)?;
-        Ok(Self { context: process.fs.lock().clone(), base, path })
+        Ok(Self { context: process.context(), base, path })
     }
 
     /// Resolves it to something that exists.
@@ -194,7 +194,7 @@ pub fn fchdir(call: &mut Call<'_>, fd: i32) -> Result<u64> {
     if !at.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    let context = call.task.process.fs.lock().clone();
+    let context = call.task.process.context();
     enter(call, &context, at)
 }
 
@@ -212,7 +212,7 @@ pub fn chroot(call: &mut Call<'_>, path: u64) -> Result<u64> {
 
 /// getcwd(2): gives the length with the NUL.
 pub fn getcwd(call: &mut Call<'_>, buf: u64, size: usize) -> Result<u64> {
-    let FsContext { root, cwd, .. } = call.task.process.fs.lock().clone();
+    let FsContext { root, cwd, .. } = call.task.process.context();
     if cwd.dentry.is_deleted() {
         return Err(Errno::ENOENT);
     }

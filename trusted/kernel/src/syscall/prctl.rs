@@ -49,11 +49,17 @@ pub fn prctl(call: &mut Call<'_>, option: u32, arg2: u64, arg3: u64, arg4: u64, 
             let slack = if arg2 as i64 <= 0 { standard } else { arg2 };
             call.task.timer_slack.now.store(slack, Ordering::Relaxed);
         }
-        PR_GET_KEEPCAPS => return Ok(u64::from(process.ids.lock().keep_capabilities)),
-        PR_SET_KEEPCAPS if arg2 <= 1 => process.ids.lock().keep_capabilities = arg2 == 1,
-        PR_CAPBSET_READ => return Ok(u64::from(process.ids.lock().bounding & capability(arg2)? != 0)),
+        PR_GET_KEEPCAPS => return Ok(u64::from(process.ids().keep_capabilities)),
+        PR_SET_KEEPCAPS if arg2 <= 1 => process.change_rights(|ids, _| {
+            ids.keep_capabilities = arg2 == 1;
+            Ok(())
+        })?,
+        PR_CAPBSET_READ => return Ok(u64::from(process.ids().bounding & capability(arg2)? != 0)),
         PR_CAPBSET_DROP if !process.credentials().capable(CAP_SETPCAP) => return Err(Errno::EPERM),
-        PR_CAPBSET_DROP => process.ids.lock().bounding &= !capability(arg2)?,
+        PR_CAPBSET_DROP => process.change_rights(|ids, _| {
+            ids.bounding &= !capability(arg2)?;
+            Ok(())
+        })?,
         PR_CAP_AMBIENT if arg4 == 0 && arg5 == 0 => return ambient(call, arg2, arg3),
         // The rules of user 0 stay as they are.
         PR_GET_SECUREBITS => return Ok(0),
@@ -101,21 +107,22 @@ fn capability(number: u64) -> Result<u64> {
 /// PR_CAP_AMBIENT: the ambient set lies within those of the permitted and the inheritable ones
 /// (capabilities(7)).
 fn ambient(call: &Call<'_>, operation: u64, number: u64) -> Result<u64> {
-    let mut ids = call.task.process.ids.lock();
-    if operation == u64::from(PR_CAP_AMBIENT_CLEAR_ALL) {
-        if number != 0 {
-            return Err(Errno::EINVAL);
+    call.task.process.change_rights(|ids, _| {
+        if operation == u64::from(PR_CAP_AMBIENT_CLEAR_ALL) {
+            if number != 0 {
+                return Err(Errno::EINVAL);
+            }
+            ids.ambient = 0;
+            return Ok(0);
         }
-        ids.ambient = 0;
-        return Ok(0);
-    }
-    let set = capability(number)?;
-    match u32::try_from(operation) {
-        Ok(PR_CAP_AMBIENT_IS_SET) => return Ok(u64::from(ids.ambient & set != 0)),
-        Ok(PR_CAP_AMBIENT_RAISE) if ids.permitted & ids.inheritable & set == 0 => return Err(Errno::EPERM),
-        Ok(PR_CAP_AMBIENT_RAISE) => ids.ambient |= set,
-        Ok(PR_CAP_AMBIENT_LOWER) => ids.ambient &= !set,
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(0)
+        let set = capability(number)?;
+        match u32::try_from(operation) {
+            Ok(PR_CAP_AMBIENT_IS_SET) => return Ok(u64::from(ids.ambient & set != 0)),
+            Ok(PR_CAP_AMBIENT_RAISE) if ids.permitted & ids.inheritable & set == 0 => return Err(Errno::EPERM),
+            Ok(PR_CAP_AMBIENT_RAISE) => ids.ambient |= set,
+            Ok(PR_CAP_AMBIENT_LOWER) => ids.ambient &= !set,
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(0)
+    })
 }

@@ -30,8 +30,8 @@ fn targets(call: &Call<'_>, which: u32, who: i32) -> Result<Vec<Arc<Task>>> {
         PRIO_PGRP if who == 0 => leaders(me.group.load(Ordering::Relaxed)),
         PRIO_PGRP => leaders(who),
         PRIO_USER => {
-            let user = if who == 0 { me.ids.lock().user.real } else { who as u32 };
-            let of_user = |process: &Arc<Process>| process.ids.lock().user.real == user;
+            let user = if who == 0 { me.ids().user.real } else { who as u32 };
+            let of_user = |process: &Arc<Process>| process.ids().user.real == user;
             process::all().into_iter().filter(of_user).flat_map(|process| process.tasks()).collect()
         }
         _ => return Err(Errno::EINVAL),
@@ -49,11 +49,11 @@ pub fn getpriority(call: &mut Call<'_>, which: u32, who: i32) -> Result<u64> {
 pub fn setpriority(call: &mut Call<'_>, which: u32, who: i32, nice: i32) -> Result<u64> {
     let nice = nice.clamp(-20, 19);
     let me = &call.task.process;
-    let mine = me.ids.lock().user.effective;
+    let mine = me.ids().user.effective;
     let privileged = me.credentials().capable(CAP_SYS_NICE);
     let mut result = Ok(0);
     for task in targets(call, which, who)? {
-        let theirs = task.process.ids.lock().user;
+        let theirs = task.process.ids().user;
         let now = task.scheduling();
         if mine != theirs.real && mine != theirs.effective && !privileged {
             result = Err(Errno::EPERM);
@@ -93,10 +93,10 @@ pub fn ioprio_set(call: &mut Call<'_>, which: u32, who: i32, priority: u32) -> R
         CLASS_NONE if level == 0 => {}
         _ => return Err(Errno::EINVAL),
     }
-    let mine = call.task.process.ids.lock().user;
+    let mine = call.task.process.ids().user;
     let privileged = credentials.capable(CAP_SYS_NICE);
     for task in io_targets(call, which, who)? {
-        let theirs = task.process.ids.lock().user.real;
+        let theirs = task.process.ids().user.real;
         if theirs != mine.effective && theirs != mine.real && !privileged {
             return Err(Errno::EPERM);
         }

@@ -94,7 +94,7 @@ fn may_limit(call: &Call<'_>, process: &Process) -> bool {
     if me.pid == process.pid || me.credentials().capable(CAP_SYS_RESOURCE) {
         return true;
     }
-    let (mine, theirs) = (*me.ids.lock(), *process.ids.lock());
+    let (mine, theirs) = (me.ids(), process.ids());
     let all = |set: IdSet, id| [set.real, set.effective, set.saved] == [id; 3];
     all(theirs.user, mine.user.real) && all(theirs.group, mine.group.real)
 }

@@ -39,8 +39,8 @@ fn all_cpus() -> u64 {
 
 /// Whether the caller's effective user is the real or effective one of the task's.
 fn owns(call: &Call<'_>, task: &Task) -> bool {
-    let mine = call.task.process.ids.lock().user.effective;
-    let theirs = task.process.ids.lock().user;
+    let mine = call.task.process.ids().user.effective;
+    let theirs = task.process.ids().user;
     mine == theirs.real || mine == theirs.effective
 }
 

@@ -124,7 +124,7 @@ pub(super) fn may_signal(call: &Call<'_>, target: &Process, signal: u32) -> Resu
     if target.pid == me.pid {
         return Ok(());
     }
-    let (mine, theirs) = (me.ids.lock().user, target.ids.lock().user);
+    let (mine, theirs) = (me.ids().user, target.ids().user);
     let same = [mine.real, mine.effective].iter().any(|&id| id == theirs.real || id == theirs.saved);
     let session = |process: &Process| process.session.load(Ordering::Relaxed);
     if same || me.credentials().capable(CAP_KILL) || signal == SIGCONT && session(me) == session(target) {

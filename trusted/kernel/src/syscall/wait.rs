@@ -162,7 +162,7 @@ pub fn waitid(call: &mut Call<'_>, kind: u32, id: i32, info: u64, options: u32, 
         None => (0, 0, 0, 0, 0),
         Some((child, report)) => {
             let (code, status) = report.code();
-            (SIGCHLD, code, child.pid as u32, child.ids.lock().user.real, status)
+            (SIGCHLD, code, child.pid as u32, child.ids().user.real, status)
         }
     };
     if info != 0 {

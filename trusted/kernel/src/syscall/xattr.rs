@@ -20,7 +20,7 @@ fn at_path(call: &Call<'_>, path: u64, how: Resolve) -> Result<Object> {
 
 fn at_file(call: &Call<'_>, fd: i32) -> Result<Object> {
     let at = usable(call, fd)?.path().clone();
-    Ok((call.task.process.fs.lock().clone(), at))
+    Ok((call.task.process.context(), at))
 }
 
 fn read_name(address: u64) -> Result<Vec<u8>> {
