@@ -76,6 +76,8 @@ int main(void) {
     T(lock_on(fd, F_SETLKW, F_WRLCK, SEEK_SET, 1, 1));
     lock(F_UNLCK, 0, 1); wait(NULL); // only the child talks now
     T(lock_on(fd, F_SETLKW, F_WRLCK, SEEK_SET, 0, 5)); map_("end");
+    // Any descriptor of the file takes the locks with it, but not one that is only a place.
+    close(open("f", O_PATH)); map_("place closed"); close(open("f", O_RDONLY)); map_("file closed");
     // lockf
     lseek(fd, 0, SEEK_SET); T(lock(F_UNLCK, 0, 0)); T(lockf(fd, F_TLOCK, 5)); map_("lockf"); T(lockf(fd, F_TEST, 5)); T(lockf(fd, F_ULOCK, 2)); map_("unlockf"); T(lockf(fd, 9, 1));
     fflush(stdout);

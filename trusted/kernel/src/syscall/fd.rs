@@ -33,8 +33,11 @@ pub fn usable(call: &Call<'_>, fd: i32) -> Result<Arc<OpenFile>> {
 }
 
 /// A descriptor of the file was closed: the POSIX locks of the process go with it (fcntl(2)), and
-/// its wish to be told of messages (mq_notify(3)).
+/// its wish to be told of messages (mq_notify(3)). What is no more than a place has no part in that.
 pub fn closed(process: &Process, file: &OpenFile) {
+    if file.is_path_only() {
+        return;
+    }
     crate::ipc::posix_queue::closed(process, file);
     file.release_process_locks(process.pid as u64);
 }
