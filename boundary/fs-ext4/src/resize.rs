@@ -115,7 +115,9 @@ impl<L: RawMutex> Ext4<L> {
     pub(crate) fn delete(&self, ino: u32) -> Result<()> {
         loop {
             let done = self.change(4 * STEP, |core| {
-                let wanted = core.inode(ino)?.links == 0 && core.slot(ino)?.holds == 0;
+                // Who is not on the list of orphans has a name, or was deleted already.
+                let orphan = core.orphans.contains_key(&ino);
+                let wanted = orphan && core.inode(ino)?.links == 0 && core.slot(ino)?.holds == 0;
                 if wanted { core.delete_inode(ino) } else { Ok(true) }
             })?;
             if done {
