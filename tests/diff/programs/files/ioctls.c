@@ -1,6 +1,5 @@
-// diff: disk=no
 // The ioctls that every file system has: lengths, blocks, shared extents, flags.
-// diff: libc=glibc
+// diff: disk=no; libc=glibc
 #include "../t.h"
 #include <linux/fiemap.h>
 #include <linux/fs.h>

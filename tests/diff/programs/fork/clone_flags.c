@@ -37,9 +37,9 @@ int main(void) {
     j_wait("set", pid, 0);
     C(*shared == pid);
     // Other signals than SIGCHLD, and none: __WCLONE and __WALL.
+    signal(SIGUSR1, SIG_IGN);
     pid = RAW(SIGUSR1);
     if (pid == 0) _exit(1);
-    signal(SIGUSR1, SIG_IGN);
     j_wait("not SIGCHLD", pid, 0);
     j_wait("__WCLONE", pid, __WCLONE);
     pid = RAW(0);
