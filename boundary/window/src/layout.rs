@@ -50,6 +50,10 @@ pub mod header {
     /// u32: 1 = the host has large pages for those who ask. Without, a fork would copy more entries of the
     /// page table of text in private memory than it saves faults.
     pub const LARGE_PAGES: usize = 108;
+    /// u32: the host changes it when it wants [`super::LIVE`] written anew.
+    pub const LIVE_ASKED: usize = 112;
+    /// u32: 1 = the host wants [`super::CAPTURE`]. It gets it only if the manifest says `debug`.
+    pub const CAPTURE_ASKED: usize = 116;
     /// 36 bytes + pad: `struct termios` of the kernel ABI.
     pub const TERMIOS: usize = 128;
     /// u64 each: host-visible counters for `--stats`, [`super::STATS`] of them.
@@ -190,8 +194,25 @@ pub mod session_state {
     pub const REFUSED: u32 = 4;
 }
 
+/// Ring: enclave → host, a file of packets that only exists with `debug = true` (pcapng).
+pub const CAPTURE: usize = SESSIONS + MAX_SESSIONS * session::LEN;
+/// Data bytes of the capture's ring.
+pub const CAPTURE_CAPACITY: usize = 512 << 10;
+/// What the enclave's network counts, for `--stats` and `top`: text, a line a queue and a line a socket.
+pub const LIVE: usize = CAPTURE + ring(CAPTURE_CAPACITY);
+/// Bytes at [`LIVE`].
+pub const LIVE_LEN: usize = 128 << 10;
+/// What lies there.
+pub mod live {
+    /// u32: the value of [`super::header::LIVE_ASKED`] that this answers, stored last.
+    pub const ANSWERED: usize = 0;
+    /// u32: bytes of text.
+    pub const LEN: usize = 4;
+    /// The text.
+    pub const TEXT: usize = 8;
+}
 /// Start of the area that the enclave's DMA allocator hands to drivers.
-pub const DMA: usize = 4 << 20;
+pub const DMA: usize = 6 << 20;
 
 /// Smallest window: the fixed part and 4 MiB of DMA area.
 pub const MIN_LEN: usize = DMA + (4 << 20);
@@ -202,5 +223,5 @@ const fn ring(capacity: usize) -> usize {
 
 const _: () = assert!(CONSOLE_DOORBELL + Doorbell::SIZE <= MANIFEST);
 const _: () = assert!(KEYS + MAX_DEVICES * KEY_LEN <= STDIN);
-const _: () = assert!(SESSIONS + MAX_SESSIONS * session::LEN <= DMA);
+const _: () = assert!(LIVE + LIVE_LEN <= DMA);
 const _: () = assert!(header::STATS + STATS * 8 <= VCPU_DOORBELLS);

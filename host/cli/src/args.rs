@@ -46,6 +46,8 @@ pub enum Command {
     },
     /// Run a program in an enclave that runs, if it was started with `--allow-exec`: NAME [--] CMD ARGS…
     Exec(Exec),
+    /// Show the counters of an enclave that runs: its calls, its devices, its queues and sockets.
+    Top(Top),
     /// Ask enclaves to end, and kill those that do not.
     Stop {
         /// Their names.
@@ -67,6 +69,19 @@ pub enum Command {
         /// Where the socket lies.
         path: PathBuf,
     },
+}
+
+/// `rkt-io top`.
+#[derive(Args)]
+pub struct Top {
+    /// Its name.
+    pub name: String,
+    /// Show them once, not again and again. So it is where standard output is no terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rkt-io measure`.
@@ -356,7 +371,12 @@ pub struct Options {
     /// Let `rkt-io exec` run programs beside the first one.
     #[arg(long)]
     pub allow_exec: bool,
-    /// Show counters at the end, as a table on standard error or as JSON in FILE.
+    /// Write the frames that the enclave's network cards send and receive to FILE (pcapng). Makes the enclave a
+    /// debuggable one.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Show counters at the end, as a table on standard error or as JSON in FILE. Sockets are
+    /// among them if the enclave is a debuggable one.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     #[serde(deserialize_with = "parsed")]
     pub stats: Option<Destination>,

@@ -51,6 +51,7 @@ impl Options {
             without: list(self.without, file.without),
             tee: self.tee.or(file.tee),
             strace: self.strace.or(file.strace),
+            pcap: self.pcap.or(file.pcap),
             stats: self.stats.or(file.stats),
             debug: self.debug || file.debug,
             allow_exec: self.allow_exec || file.allow_exec,

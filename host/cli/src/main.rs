@@ -19,6 +19,7 @@ mod run;
 mod runs;
 mod start;
 mod stats;
+mod top;
 mod values;
 mod volumes;
 mod wire;
@@ -67,6 +68,7 @@ fn dispatch(command: args::Command, argv: &[OsString], started: Reading) -> Resu
         args::Command::Ps(ps) => runs::ps(&ps).map(|()| 0),
         args::Command::Logs { name, follow } => runs::logs(&name, follow).map(|()| 0),
         args::Command::Exec(exec) => exec::run(exec),
+        args::Command::Top(how) => top::run(&how).map(|()| 0),
         args::Command::Stop { names, time } => runs::stop(&names, time).map(|()| 0),
         args::Command::Bench(command) => bench::run(&command).map(|()| 0),
         args::Command::Doctor => doctor::run(),

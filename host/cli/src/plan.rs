@@ -74,7 +74,7 @@ impl Plan {
                 tty: options.tty,
             },
             signals: Signals::ALL,
-            debug: options.debug || options.strace.is_some(),
+            debug: options.debug || options.strace.is_some() || options.pcap.is_some(),
             allow_exec: options.allow_exec,
             anchor: Anchor::None,
         };

@@ -7,7 +7,8 @@ use crate::plan::{Plan, attached, busy_poll, duplicate, open};
 use crate::root::Root;
 use crate::start;
 use crate::stats;
-use crate::values::{Protection, Target, Tee};
+use crate::top::Teller;
+use crate::values::{Destination, Protection, Target, Tee};
 use crate::volumes;
 use anyhow::{Context, Result};
 use rkt_backend_blk::DiskOptions;
@@ -19,6 +20,7 @@ use rustix::process::Signal;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs a request and returns the status to exit with.
@@ -68,6 +70,7 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
         devices.add_disk(&how, key.as_deref())?;
     }
     let exec = claim.as_ref().filter(|_| options.allow_exec).map(Claim::listen).transpose()?;
+    let control = claim.as_ref().map(Claim::control);
     let detached = claim.take_if(|_| request.supervise).map(Detached::announce).transpose()?;
     let launch = Launch {
         enclave: &enclave,
@@ -86,8 +89,22 @@ pub fn run(request: &Request, started: Reading) -> Result<u8> {
         output: output(options)?,
         exec,
         started,
+        live: options.stats.is_some(),
     };
-    let status = supervisor.run(launch).and_then(|report| finish(options, &devices, &report));
+    let (done, observer, devices) = (AtomicBool::new(false), supervisor.observer(), &devices);
+    let status = std::thread::scope(|scope| {
+        let started = control.map(|path| Teller::start(scope, path, &done, observer, devices)).transpose();
+        // An enclave runs without being looked at, too.
+        let teller = started.unwrap_or_else(|error| {
+            if !options.quiet {
+                eprintln!("rkt-io: `rkt-io top` will not show this run: {error:#}");
+            }
+            None
+        });
+        let report = supervisor.run(launch);
+        drop(teller);
+        report.and_then(|report| finish(options, devices, &report))
+    });
     match detached {
         Some(detached) => detached.end(status),
         None => status,
@@ -165,6 +182,7 @@ fn output(options: &Options) -> Result<Output> {
         stdout: Some(duplicate(stdout())?),
         stderr: Some(duplicate(stderr())?),
         debug: options.strace.as_ref().map(open).transpose()?,
+        capture: options.pcap.as_ref().map(|path| open(&Destination::File(path.clone()))).transpose()?,
         log: if options.quiet { None } else { Some(duplicate(stderr())?) },
         severity: Severity::Warning,
     })

@@ -4,7 +4,7 @@ use crate::plan::open;
 use crate::values::Destination;
 use anyhow::Result;
 use rkt_manifest::{Changes, Disk, DiskFormat, Ipv4, Ipv6, Manifest, RootIdentity, Stream};
-use rkt_supervisor::{DeviceReport, Report};
+use rkt_supervisor::{DeviceReport, DeviceStats, Live, Report, Row, Stats};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -21,8 +21,7 @@ pub fn write(destination: &Destination, report: &Report, devices: &[DeviceReport
     Ok(open(destination)?.write_all(text.as_bytes())?)
 }
 
-fn counters(device: &DeviceReport) -> [(&'static str, u64); 8] {
-    let s = &device.stats;
+fn counters(s: &DeviceStats) -> [(&'static str, u64); 8] {
     [
         ("in_units", s.in_units),
         ("in_bytes", s.in_bytes),
@@ -37,8 +36,13 @@ fn counters(device: &DeviceReport) -> [(&'static str, u64); 8] {
 
 fn table(report: &Report, devices: &[DeviceReport]) -> String {
     let mut text = report.stats.to_string();
+    for row in report.live.queues.iter().chain(&report.live.sockets) {
+        let counters = row.counters.iter().filter(|(_, value)| *value != 0);
+        let counters: Vec<String> = counters.map(|(name, value)| format!("{name}={value}")).collect();
+        let _ = writeln!(text, "{:<40} {}", row.names.join(" "), counters.join(" "));
+    }
     for device in devices {
-        for (name, value) in counters(device).into_iter().filter(|(_, value)| *value != 0) {
+        for (name, value) in counters(&device.stats).into_iter().filter(|(_, value)| *value != 0) {
             let name = format!("{}.{name}", device.name);
             let _ = writeln!(text, "{name:<20} {value:>20}");
         }
@@ -47,16 +51,29 @@ fn table(report: &Report, devices: &[DeviceReport]) -> String {
 }
 
 fn document(report: &Report, devices: &[DeviceReport]) -> Value {
+    let devices: Vec<_> = devices.iter().map(|device| (device.name.clone(), device.stats)).collect();
+    let mut document = now(&report.stats, &report.live, &devices);
+    document["outcome"] = report.outcome.to_string().into();
+    document["exit_code"] = report.outcome.exit_code().into();
+    document
+}
+
+/// The counters of an enclave at one moment.
+pub fn now(stats: &Stats, live: &Live, devices: &[(String, DeviceStats)]) -> Value {
     let object = |pairs: &[(&'static str, u64)]| -> Map<String, Value> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
     };
     let devices: Map<_, _> =
-        devices.iter().map(|device| (device.name.clone(), object(&counters(device)).into())).collect();
+        devices.iter().map(|(name, stats)| (name.clone(), object(&counters(stats)).into())).collect();
+    let rows = |rows: &[Row]| -> Vec<Value> {
+        let counters = |row: &Row| row.counters.iter().cloned().collect::<std::collections::BTreeMap<_, _>>();
+        rows.iter().map(|row| json!({ "names": row.names, "counters": counters(row) })).collect()
+    };
     json!({
-        "outcome": report.outcome.to_string(),
-        "exit_code": report.outcome.exit_code(),
-        "enclave": object(&report.stats.0),
+        "enclave": object(&stats.0),
         "devices": devices,
+        "queues": rows(&live.queues),
+        "sockets": rows(&live.sockets),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::log::LogWriter;
 use crate::record::{Ended, Record};
-use crate::state::{Run, State, open_lock};
+use crate::state::{CONTROL, Run, State, open_lock};
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
@@ -52,6 +52,11 @@ impl Claim {
     /// The name.
     pub fn name(&self) -> &str {
         &self.record.name
+    }
+
+    /// Where who runs it tells its counters.
+    pub fn control(&self) -> PathBuf {
+        self.folder.join(CONTROL)
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -7,6 +7,7 @@
 //!   NAME/lock             held by the supervisor as long as it lives, however it ends (flock(2))
 //!   NAME/record.json      what runs
 //!   NAME/exec             the socket of `rkt-io exec`, if that is allowed
+//!   NAME/control          a socket that tells its counters to who connects
 //!   NAME/log, log.1       its output, if it is detached; the older half is dropped
 //! ```
 //! All of it is the host's, for people: nothing in an enclave believes it.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// Ended detached runs whose records and logs are kept.
 const ENDED_MAX: usize = 16;
+/// The socket on which a supervisor tells counters.
+pub(crate) const CONTROL: &str = "control";
 /// Longest name, bytes.
 const NAME_MAX: usize = 64;
 
@@ -128,6 +130,11 @@ impl State {
 }
 
 impl Run {
+    /// Where its counters are told.
+    pub fn control(&self) -> PathBuf {
+        self.folder.join(CONTROL)
+    }
+
     /// Reads a record. `None`: it is damaged, and its supervisor is dead.
     fn read(folder: &Path) -> Result<Option<Self>> {
         let alive = is_locked(&folder.join("lock"))?;

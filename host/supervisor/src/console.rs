@@ -1,4 +1,4 @@
-//! The thread that empties the enclave's rings: standard output and error, log, debug text.
+//! The thread that empties the enclave's rings: standard output and error, log, debug text, packets.
 
 use crate::bell::Bell;
 use crate::pump::{Outlet, write_all};
@@ -19,6 +19,8 @@ pub struct Output {
     pub stderr: Option<File>,
     /// The text of `--strace`; `None` throws it away.
     pub debug: Option<File>,
+    /// The packets of `--pcap`; `None` throws them away.
+    pub capture: Option<File>,
     /// The enclave's own log, in words; `None` throws it away.
     pub log: Option<File>,
     /// The least severity that goes to `log`. Reasons to give up are no lines of the log: they
@@ -39,7 +41,7 @@ pub(crate) struct Console {
     window: Region,
     bell: Bell,
     vcpu: Bell,
-    outlets: [(Outlet, usize); 3],
+    outlets: [(Outlet, usize); 4],
     log: Log,
     terminal: Option<(Terminal, u32)>,
     ended: Arc<AtomicBool>,
@@ -64,6 +66,7 @@ impl Console {
                 outlet(layout::STDOUT, layout::STDIO_CAPACITY, output.stdout)?,
                 outlet(layout::STDERR, layout::STDIO_CAPACITY, output.stderr)?,
                 outlet(layout::DEBUG, layout::LOG_CAPACITY, output.debug)?,
+                outlet(layout::CAPTURE, layout::CAPTURE_CAPACITY, output.capture)?,
             ],
             log: Log {
                 ring: Outlet::new(ring, None),

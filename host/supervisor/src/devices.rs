@@ -133,6 +133,12 @@ impl Devices {
         self.slots as u32
     }
 
+    /// The counters of the devices, by name.
+    pub fn counters(&self) -> Vec<(String, Stats)> {
+        let running = self.running.iter().map(|(name, device)| (name.clone(), device.stats()));
+        running.chain(self.controllers.iter().map(|(name, disk)| (name.clone(), disk.stats()))).collect()
+    }
+
     /// What the devices have done so far.
     pub fn report(&self) -> Vec<DeviceReport> {
         let report = |(name, device): &(String, RunningDevice)| DeviceReport {

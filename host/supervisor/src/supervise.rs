@@ -3,6 +3,7 @@
 use crate::bell::Bell;
 use crate::clock::Reading;
 use crate::console::{Console, Output, ring};
+use crate::live::{self, Live};
 use crate::outcome::{Death, Outcome};
 use crate::sessions::Sessions;
 use crate::stats::Stats;
@@ -53,6 +54,8 @@ pub struct Launch<'a> {
     pub exec: Option<UnixListener>,
     /// A reading of the clock from when the command started.
     pub started: Reading,
+    /// The report shall tell queues and sockets.
+    pub live: bool,
 }
 
 /// What is known after a run.
@@ -62,6 +65,34 @@ pub struct Report {
     pub outcome: Outcome,
     /// The counters.
     pub stats: Stats,
+    /// Queues and sockets, as the enclave told them last.
+    pub live: Live,
+}
+
+/// Looks at an enclave that runs, from other threads.
+#[derive(Clone, Copy)]
+pub struct Observer {
+    window: Region,
+}
+
+impl Observer {
+    /// The counters now. Queues and sockets are those of a moment ago, if the enclave does not answer.
+    ///
+    /// # Errors
+    /// If the window is none.
+    pub fn look(&self) -> Result<(Stats, Live)> {
+        /// Times that an answer is waited for, and how long each.
+        const PATIENCE: (u32, Duration) = (100, Duration::from_millis(2));
+        live::ask(&self.window)?;
+        Bell::vcpu0(&self.window)?.ring();
+        for _ in 0..PATIENCE.0 {
+            if live::is_answered(&self.window)? {
+                break;
+            }
+            std::thread::sleep(PATIENCE.1);
+        }
+        Ok((Stats::read(&self.window)?, live::read(&self.window)?))
+    }
 }
 
 /// A window and the right to the signals of this process.
@@ -87,6 +118,11 @@ impl Supervisor {
         self.window.region()
     }
 
+    /// Who looks at the enclave while it runs.
+    pub fn observer(&self) -> Observer {
+        Observer { window: self.window.region() }
+    }
+
     /// A descriptor of the window, for devices in other processes.
     ///
     /// # Errors
@@ -108,6 +144,7 @@ impl Supervisor {
             terminal.publish(&window)?;
         }
         self.window.fill(&launch.header, launch.started.finish())?;
+        self.window.region().write_u32(header::CAPTURE_ASKED, launch.output.capture.is_some().into())?;
 
         let (report, enclave) = self.start(launch.enclave, &launch.image)?;
         let mut processes = Processes { enclave, death: None };
@@ -127,7 +164,7 @@ impl Supervisor {
         let sessions = Sessions::new(window, Arc::clone(&ended));
         launch.exec.map_or(Ok(()), |listener| sessions.listen(listener))?;
         let (vcpu, bell) = (Bell::vcpu0(&window)?, Bell::console(&window)?);
-        let mut heart = Heart { window, next: Instant::now() };
+        let mut heart = Heart { window, next: Instant::now(), live: launch.live };
         let death = loop {
             heart.beat()?;
             let signal = sys::wait_for_signal(&HANDLED, heart.next.saturating_duration_since(Instant::now()));
@@ -135,7 +172,8 @@ impl Supervisor {
                 // When the program is gone, whoever ends us does not read its last words.
                 let ends = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP].contains(&signal);
                 if signal == libc::SIGQUIT || ends && processes.death.is_some() {
-                    return Ok(Report { outcome: Outcome::Signalled(signal as u8), stats: Stats::read(&window)? });
+                    let outcome = Outcome::Signalled(signal as u8);
+                    return Ok(Report { outcome, stats: Stats::read(&window)?, live: live::read(&window)? });
                 }
                 forward(&window, signal, terminal.as_ref())?;
                 vcpu.ring();
@@ -157,7 +195,7 @@ impl Supervisor {
             failure,
             exec_error(report),
         );
-        Ok(Report { outcome, stats: Stats::read(&window)? })
+        Ok(Report { outcome, stats: Stats::read(&window)?, live: live::read(&window)? })
     }
 
     fn start(&self, enclave: &Path, image: &OwnedFd) -> Result<(PipeReader, Enclave)> {
@@ -215,6 +253,8 @@ fn feeder(window: &Region, stdin: Option<File>) -> Result<Option<std::thread::Th
 struct Heart {
     window: Region,
     next: Instant,
+    /// The enclave is asked for its counters at each beat.
+    live: bool,
 }
 
 impl Heart {
@@ -223,6 +263,9 @@ impl Heart {
         if now >= self.next {
             self.window.atomic_u64(header::HEARTBEAT)?.fetch_add(1, Ordering::Relaxed);
             self.next = now + HEARTBEAT;
+            if self.live {
+                live::ask(&self.window)?;
+            }
         }
         Ok(())
     }

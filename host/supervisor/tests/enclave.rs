@@ -101,7 +101,8 @@ fn start_with(
         terminals: 0,
         manifest: behaviour.as_bytes(),
     };
-    let launch = Launch { enclave, image, header, stdin, terminal, output, exec: None, started: Reading::now() };
+    let launch =
+        Launch { enclave, image, header, stdin, terminal, output, exec: None, started: Reading::now(), live: false };
     supervisor.run(launch).unwrap()
 }
 
@@ -113,6 +114,7 @@ fn run_with(behaviour: &str, stdin: Option<File>) -> Run {
         stdout: writer(stdout_writer),
         stderr: None,
         debug: None,
+        capture: None,
         log: writer(log_writer),
         severity: Severity::Warning,
     };
@@ -185,7 +187,8 @@ fn warnings_go_to_the_log() {
 fn a_reader_that_leaves_closes_the_ring() {
     let (reader, to) = std::io::pipe().unwrap();
     drop(reader);
-    let output = Output { stdout: writer(to), stderr: None, debug: None, log: None, severity: Severity::Warning };
+    let output =
+        Output { stdout: writer(to), stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     let report = start("until-closed", &std::env::current_exe().unwrap(), None, output);
     assert_eq!(report.outcome, Outcome::Exited(0));
 }
@@ -232,7 +235,8 @@ fn signals_are_passed_on() {
 
 fn quit_ends_what_does_not_react() {
     send_to_ourselves(Signal::QUIT);
-    let output = Output { stdout: None, stderr: None, debug: None, log: None, severity: Severity::Warning };
+    let output =
+        Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     let report = start("until-killed", &std::env::current_exe().unwrap(), None, output);
     assert_eq!(report.outcome, Outcome::Signalled(3));
 }
@@ -242,7 +246,8 @@ fn the_heart_beats() {
 }
 
 fn a_missing_binary_is_told() {
-    let output = Output { stdout: None, stderr: None, debug: None, log: None, severity: Severity::Warning };
+    let output =
+        Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     let report = start("hello", Path::new("/nonexistent/rkt-enclave"), None, output);
     assert_eq!(report.outcome, Outcome::NotStarted(2));
     assert!(report.outcome.message().unwrap().contains("No such file"));
@@ -271,7 +276,8 @@ fn terminal_settings_are_applied_and_restored() {
         drop(to);
     });
     let own = std::env::current_exe().unwrap();
-    let output = || Output { stdout: None, stderr: None, debug: None, log: None, severity: Severity::Warning };
+    let output =
+        || Output { stdout: None, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     let null = || File::open("/dev/null").unwrap().into();
     let report = start_with("no-echo", &own, writer(stdin), output(), Some(open()), null());
     watcher.join().unwrap();
@@ -289,7 +295,7 @@ fn terminal_settings_are_applied_and_restored() {
 fn supervise_until_killed() {
     let image = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
     let stdout = writer(std::io::stdout().as_fd().try_clone_to_owned().unwrap());
-    let output = Output { stdout, stderr: None, debug: None, log: None, severity: Severity::Warning };
+    let output = Output { stdout, stderr: None, debug: None, capture: None, log: None, severity: Severity::Warning };
     start_with("until-killed", &std::env::current_exe().unwrap(), None, output, None, image);
 }
 

@@ -1,9 +1,10 @@
-//! The tools by which people look at a network, in an enclave.
+//! The tools by which people look at a network, in an enclave, and the capture of its frames outside.
 
-use rkt_tests_e2e::{INSIDE, Namespace, finish, image_of, until};
+use rkt_tests_e2e::{INSIDE, Namespace, OUTSIDE, finish, image_of, rkt_io, until};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// An image with a shell and these programs.
@@ -97,4 +98,32 @@ fn tcpdump_sees_and_filters() {
     assert_eq!(lines.len(), 4, "{lines:?}");
     assert!(lines[0].contains("10.0.3.1 > 10.0.3.2: ICMP echo request"), "{lines:?}");
     assert!(lines[1].contains("10.0.3.2 > 10.0.3.1: ICMP echo reply"), "{lines:?}");
+}
+
+#[test]
+fn a_capture_has_what_the_driver_saw() {
+    let (namespace, folder) = (Namespace::new(), tempfile::tempdir().unwrap());
+    fs::write(folder.path().join("page"), "captured\n").unwrap();
+    let path = folder.path().to_str().unwrap();
+    let _server = namespace.server(namespace.outside(&["python3", "-m", "http.server", "8000", "-d", path]));
+    namespace.ask(&["curl", "-sSf", "http://127.0.0.1:8000/page"], b"");
+    let file = folder.path().join("frames.pcapng");
+    let url = format!("http://{OUTSIDE}:8000/page");
+    let mut client = namespace.inside(&["--pcap", file.to_str().unwrap()], &["--", "curl", "-sS", &url]);
+    assert_eq!(finish(&mut client, b"").succeeded(), "captured\n");
+    let fields = |filter: &str, field: &str| {
+        let mut tshark = Command::new("tshark");
+        tshark.arg("-r").arg(&file).args(["-Y", filter, "-T", "fields", "-e", field]);
+        finish(&mut tshark, b"").succeeded()
+    };
+    assert_eq!(fields("http.request", "http.request.uri"), "/page\n");
+    assert_eq!(fields("http.response", "http.response.code"), "200\n");
+    assert_eq!(fields("tcp.flags.syn == 1 && tcp.flags.ack == 0", "ip.src"), format!("{INSIDE}\n"));
+    assert!(fields("arp", "frame.interface_name").starts_with("eth0\n"));
+    assert_eq!(fields("_ws.malformed", "frame.number"), "");
+    // It is measured: nobody captures without the manifest's saying so.
+    let digest = |options: &[&str]| {
+        finish(Command::new(rkt_io()).arg("measure").args(options).args(["--", "curl"]), b"").succeeded()
+    };
+    assert_ne!(digest(&[]), digest(&["--pcap", "/tmp/x"]));
 }

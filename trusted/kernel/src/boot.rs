@@ -303,11 +303,16 @@ pub fn poll() -> bool {
     let streams = console::poll();
     let devices = crate::devices::poll();
     let sessions = crate::session::poll();
-    timers | host | streams | devices | sessions
+    let live = crate::live::poll();
+    timers | host | streams | devices | sessions | live
 }
 
 fn has_work() -> bool {
-    crate::host_signals::pending() || console::has_work() || crate::devices::has_work() || crate::session::has_work()
+    crate::host_signals::pending()
+        || console::has_work()
+        || crate::devices::has_work()
+        || crate::session::has_work()
+        || crate::live::pending()
 }
 
 /// Publishes what devices count.

@@ -54,7 +54,7 @@ pub fn start(manifest: &Manifest) -> Result<(), Refusal> {
     for (slot, interface) in manifest.network.iter().enumerate() {
         cards.push(start_card(interface, &manifest.hostname, slot, &mut arena)?);
     }
-    let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks)));
+    let _ = NET.set(NetStack::new(cards, Arc::new(crate::socket::NetHooks), crate::capture::start(manifest)));
     for (nth, disk) in manifest.disks.iter().enumerate() {
         crate::disks::add(crate::disk_formats::start(nth, disk, manifest, &mut arena)?);
     }

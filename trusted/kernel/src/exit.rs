@@ -88,6 +88,7 @@ const PARTING: u64 = 5_000_000_000;
 
 /// The first process has ended, and the whole program with it.
 fn end_program(how: Ended) -> ! {
+    crate::live::finish();
     if let Some(net) = crate::devices::net() {
         net.close_all(rkt_platform::now().saturating_add(PARTING));
     }

@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod aio;
 pub mod boot;
+mod capture;
 pub mod core_dump;
 pub mod cpu_clock;
 pub mod devices;
@@ -24,6 +25,7 @@ pub mod host_signals;
 pub mod identity;
 pub mod ipc;
 pub mod jobs;
+mod live;
 pub mod log;
 pub mod mm;
 pub mod pidfd;

@@ -61,6 +61,8 @@ pub struct Interface {
     pub loopback: bool,
     /// What its card counts. What goes over the loopback are no packets, and is not counted.
     pub counters: NetStats,
+    /// And what each pair of its queues does.
+    pub queues: Vec<NetStats>,
 }
 
 impl Assigned {
@@ -115,6 +117,7 @@ impl Interface {
             up: true,
             loopback: true,
             counters,
+            queues: Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::packet::{PacketSocket, Taps};
 use crate::ports::PortTable;
 use crate::raw::{RawSocket, RawTable};
 use crate::socket::{Hooks, Socket};
-use crate::stack::{Configuration, Stack};
+use crate::stack::{Configuration, FrameSink, Stack};
 use crate::tcp::{Listener, TcpSocket};
 use crate::udp::{UdpPorts, UdpSocket};
 use crate::unix::{self, Names};
@@ -77,10 +77,10 @@ impl Notify for Watcher {
 }
 
 impl NetStack {
-    /// The network over these cards; with none of them the loopback alone.
-    pub fn new(cards: Vec<Card>, hooks: Arc<dyn Hooks>) -> Arc<Self> {
+    /// The network over these cards, whose frames `capture` sees; with none of them the loopback alone.
+    pub fn new(cards: Vec<Card>, hooks: Arc<dyn Hooks>, capture: Option<Arc<dyn FrameSink>>) -> Arc<Self> {
         let raw = Arc::new(RawTable::default());
-        let taps = Arc::new(Taps::default());
+        let taps = Arc::new(Taps::new(capture));
         let engine = |cards| Engine::new(cards, raw.clone(), taps.clone(), hooks.memory()) as Arc<dyn Stack>;
         let stack = (!cards.is_empty()).then(|| engine(cards));
         let net = Arc::new(Self {

@@ -79,5 +79,6 @@ pub(super) fn describe(link: &Link) -> Interface {
         up: link.is_up(),
         loopback: false,
         counters: link.counters(),
+        queues: link.queues(),
     }
 }

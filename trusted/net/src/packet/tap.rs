@@ -192,9 +192,15 @@ pub(crate) struct Taps {
     taps: Mutex<Vec<Weak<Tap>>>,
     /// Whether any of them wants frames, so that nothing is asked where none does.
     listening: AtomicBool,
+    /// Who sees them all.
+    capture: Option<Arc<dyn FrameSink>>,
 }
 
 impl Taps {
+    pub fn new(capture: Option<Arc<dyn FrameSink>>) -> Self {
+        Self { capture, ..Self::default() }
+    }
+
     pub(super) fn add(&self, cooked: bool, protocol: u16, limit: usize) -> Arc<Tap> {
         /// 0 is nobody's.
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -241,10 +247,13 @@ impl Taps {
 
 impl FrameSink for Taps {
     fn listens(&self) -> bool {
-        self.listening.load(Ordering::Relaxed)
+        self.capture.is_some() || self.listening.load(Ordering::Relaxed)
     }
 
     fn frame(&self, frame: &Frame<'_>) {
+        if let Some(capture) = &self.capture {
+            capture.frame(frame);
+        }
         self.all().iter().for_each(|tap| tap.frame(frame));
     }
 }

@@ -236,7 +236,7 @@ impl Hooks for Kernel {
 
 /// The network without a card.
 pub fn loopback() -> Arc<NetStack> {
-    NetStack::new(Vec::new(), Arc::new(Kernel::default()))
+    NetStack::new(Vec::new(), Arc::new(Kernel::default()), None)
 }
 
 /// Two networks joined by a wire: 10.0.0.1 and 10.0.0.2.
@@ -274,7 +274,7 @@ pub fn joined(wire: Wire) -> Joined {
         let card = Card { device, name: "eth0".into(), addresses, gateways, dhcp, slaac, host_name };
         let memory = AtomicUsize::new(if wire.memory == 0 { MEMORY } else { wire.memory });
         let kernel = Kernel { root: AtomicBool::new(wire.privileged), memory, ..Kernel::default() };
-        NetStack::new(vec![card], Arc::new(kernel))
+        NetStack::new(vec![card], Arc::new(kernel), None)
     };
     let a = stack(1, &ab, &ba, broken.clone());
     let b = stack(2, &ba, &ab, Arc::new(AtomicBool::new(false)));
