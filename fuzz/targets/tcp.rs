@@ -95,7 +95,8 @@ fn call(script: &mut Script<'_>, tcb: &mut Tcb, now: u64) {
                 len
             });
         }
-        5..=7 => drop(tcb.receive(now, low & 1 != 0, &mut |bytes| bytes.len().min(number.into()))),
+        5 => drop(tcb.peek(number.into(), &mut |bytes| bytes.len())),
+        6..=7 => drop(tcb.receive(now, &mut |bytes| bytes.len().min(number.into()))),
         8 => drop(tcb.on_mtu(number)),
         9 => drop(tcb.shutdown_send()),
         10 => drop(tcb.close(now)),

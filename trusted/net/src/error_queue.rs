@@ -1,4 +1,5 @@
-//! Errors that wait for recvmsg(2) with MSG_ERRQUEUE (ip(7), IP_RECVERR).
+//! What waits for recvmsg(2) with MSG_ERRQUEUE: errors (ip(7), IP_RECVERR), and that buffers of MSG_ZEROCOPY are the
+//! program's again (Documentation/networking/msg_zerocopy.rst of Linux).
 
 use crate::address::Address;
 use crate::socket::{Control, Received};
@@ -16,29 +17,57 @@ const MAX_ERRORS: usize = 256;
 const ORIGIN_LOCAL: u8 = 1;
 const ORIGIN_ICMP: u8 = 2;
 const ORIGIN_ICMP6: u8 = 3;
+const ORIGIN_ZEROCOPY: u8 = 5;
+/// SO_EE_CODE_ZEROCOPY_COPIED: the bytes were copied after all.
+const COPIED: u8 = 1;
+
+enum Entry {
+    Error(Undelivered),
+    /// The buffers of these sends, counted from the socket's first, are no longer used.
+    Done {
+        first: u32,
+        last: u32,
+    },
+}
 
 /// The queue.
 #[derive(Default)]
 pub(crate) struct ErrorQueue {
-    errors: VecDeque<Undelivered>,
+    entries: VecDeque<Entry>,
+    /// Sends with MSG_ZEROCOPY so far.
+    sends: u32,
 }
 
 impl ErrorQueue {
     /// Adds an error.
     pub fn push(&mut self, error: Undelivered) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push_back(error);
+        self.add(Entry::Error(error));
+    }
+
+    fn add(&mut self, entry: Entry) {
+        if self.entries.len() < MAX_ERRORS {
+            self.entries.push_back(entry);
+        }
+    }
+
+    /// A send with MSG_ZEROCOPY was copied, and is done with its buffer.
+    pub fn push_copied(&mut self) {
+        let send = self.sends;
+        self.sends = send.wrapping_add(1);
+        match self.entries.back_mut() {
+            Some(Entry::Done { last, .. }) if last.wrapping_add(1) == send => *last = send,
+            _ => self.add(Entry::Done { first: send, last: send }),
         }
     }
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.errors.is_empty()
+        self.entries.is_empty()
     }
 
-    /// Drops all.
+    /// Drops all errors.
     pub fn clear(&mut self) {
-        self.errors.clear();
+        self.entries.retain(|entry| !matches!(entry, Entry::Error(_)));
     }
 
     /// Takes the first error, for a socket of IPv6 or of IPv4; gives also the number of the next one from the network.
@@ -46,7 +75,10 @@ impl ErrorQueue {
     /// # Errors
     /// `EAGAIN` if none waits; `EFAULT`.
     pub fn receive(&mut self, sink: &mut IoSink<'_>, v6: bool) -> Result<(Received, Option<Errno>)> {
-        let error = self.errors.pop_front().ok_or(Errno::EAGAIN)?;
+        let error = match self.entries.pop_front().ok_or(Errno::EAGAIN)? {
+            Entry::Error(error) => error,
+            Entry::Done { first, last } => return Ok((done(first, last, v6), self.next())),
+        };
         let stored = if sink.is_full() || error.payload.is_empty() { 0 } else { sink.put(&error.payload)? };
         let truncated = if stored < error.payload.len() { MSG_TRUNC } else { 0 };
         let received = Received {
@@ -56,9 +88,28 @@ impl ErrorQueue {
             controls: Vec::from([control(&error)]),
             ..Received::default()
         };
-        let next = self.errors.front().filter(|next| next.reporter.is_some()).map(|next| next.errno);
-        Ok((received, next))
+        Ok((received, self.next()))
     }
+
+    /// The number of the first error, if it is from the network.
+    fn next(&self) -> Option<Errno> {
+        match self.entries.front() {
+            Some(Entry::Error(next)) if next.reporter.is_some() => Some(next.errno),
+            _ => None,
+        }
+    }
+}
+
+/// That the buffers of these sends are no longer used.
+fn done(first: u32, last: u32, v6: bool) -> Received {
+    let mut data = [0; 4].to_vec();
+    data.extend_from_slice(&[ORIGIN_ZEROCOPY, 0, COPIED, 0]);
+    data.extend_from_slice(&first.to_ne_bytes());
+    data.extend_from_slice(&last.to_ne_bytes());
+    data.resize(data.len() + if v6 { 28 } else { 16 }, 0);
+    let (level, kind) = if v6 { (SOL_IPV6, IPV6_RECVERR) } else { (SOL_IP, IP_RECVERR) };
+    let controls = Vec::from([Control { level, kind, data }]);
+    Received { flags: MSG_ERRQUEUE, controls, ..Received::default() }
 }
 
 /// `struct sock_extended_err` and the address of who reports.

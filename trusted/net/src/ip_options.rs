@@ -148,6 +148,7 @@ pub(crate) struct Asked {
     pub interface: Option<u32>,
     pub ttl: Option<u8>,
     pub tos: Option<u8>,
+    /// Of the row; 0: it is none.
     pub segment: Option<u16>,
 }
 
@@ -340,7 +341,7 @@ impl Asked {
                 (SOL_IPV6, IPV6_TCLASS) if v6 => asked.tos = Some(ranged(&control.data, 0)?),
                 (SOL_UDP, UDP_SEGMENT) => {
                     let bytes = <[u8; 2]>::try_from(control.data.as_slice()).map_err(|_| Errno::EINVAL)?;
-                    asked.segment = Some(u16::from_ne_bytes(bytes)).filter(|segment| *segment != 0);
+                    asked.segment = Some(u16::from_ne_bytes(bytes));
                 }
                 (SOL_IP | SOL_IPV6 | SOL_UDP, _) => return Err(Errno::EINVAL),
                 _ => {}

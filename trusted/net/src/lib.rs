@@ -37,6 +37,7 @@ mod ring;
 mod socket;
 mod socket_level;
 mod stack;
+mod stamps;
 mod tcp;
 mod udp;
 mod unix;

@@ -191,7 +191,7 @@ fn deliver_udp(net: &NetStack, addresses: Addresses, bytes: &[u8], manner: &Mann
         return;
     }
     // Nobody listens: the sender, a packet socket, wants no error.
-    let _heard = net.udp_ports.give(&Incoming {
+    let _unheard = net.udp_ports.give(Incoming {
         local: (addresses.destination(), header.destination_port).into(),
         from: (addresses.source(), header.source_port).into(),
         payload: payload.to_vec(),
@@ -199,5 +199,7 @@ fn deliver_udp(net: &NetStack, addresses: Addresses, bytes: &[u8], manner: &Mann
         ttl: manner.ttl.unwrap_or(TTL),
         tos: manner.tos,
         to_all: false,
+        segment: None,
+        coverage: None,
     });
 }

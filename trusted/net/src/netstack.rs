@@ -12,7 +12,7 @@ use crate::raw::{RawSocket, RawTable};
 use crate::socket::{Hooks, Socket};
 use crate::stack::{Configuration, FrameSink, Stack};
 use crate::tcp::{Listener, TcpSocket};
-use crate::udp::{UdpPorts, UdpSocket};
+use crate::udp::{Transports, UdpPorts, UdpSocket};
 use crate::unix::{self, Names};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -58,6 +58,7 @@ pub struct NetStack {
     pub(crate) taps: Arc<Taps>,
     pub(crate) tcp_ports: Arc<PortTable<Listener>>,
     pub(crate) udp_ports: Arc<UdpPorts>,
+    pub(crate) lite_ports: Arc<UdpPorts>,
     pub(crate) names: Arc<Names>,
     pub(crate) census: Census,
     pub(crate) monitor: Monitor,
@@ -81,7 +82,9 @@ impl NetStack {
     pub fn new(cards: Vec<Card>, hooks: Arc<dyn Hooks>, capture: Option<Arc<dyn FrameSink>>) -> Arc<Self> {
         let raw = Arc::new(RawTable::default());
         let taps = Arc::new(Taps::new(capture));
-        let engine = |cards| Engine::new(cards, raw.clone(), taps.clone(), hooks.memory()) as Arc<dyn Stack>;
+        let lite_ports = UdpPorts::new();
+        let transports = Arc::new(Transports { raw: raw.clone(), lite: lite_ports.clone() });
+        let engine = |cards| Engine::new(cards, transports, taps.clone(), hooks.memory()) as Arc<dyn Stack>;
         let stack = (!cards.is_empty()).then(|| engine(cards));
         let net = Arc::new(Self {
             stack,
@@ -90,6 +93,7 @@ impl NetStack {
             taps,
             tcp_ports: PortTable::new(true),
             udp_ports: UdpPorts::new(),
+            lite_ports,
             names: Names::new(),
             census: Census::default(),
             monitor: Monitor::default(),
@@ -122,7 +126,9 @@ impl NetStack {
             (AF_UNIX, _, 0 | 1) => Ok(unix::socket(self.clone(), unix_kind(kind)?)),
             (AF_UNIX, ..) => Err(Errno::EPROTONOSUPPORT),
             (AF_INET | AF_INET6, 1, 0 | TCP) => Ok(TcpSocket::new(self.clone(), family == AF_INET6)),
-            (AF_INET | AF_INET6, 2, 0 | UDP) => Ok(UdpSocket::new(self.clone(), family == AF_INET6)),
+            (AF_INET | AF_INET6, 2, 0 | UDP | SOL_UDPLITE) => {
+                Ok(UdpSocket::new(self.clone(), family == AF_INET6, protocol == SOL_UDPLITE))
+            }
             (AF_INET | AF_INET6, _, END..) => Err(Errno::EINVAL),
             (AF_INET, 2, ICMP) => Ok(RawSocket::new(self.clone(), false, ICMP as u8, true)),
             (AF_INET6, 2, ICMPV6) => Ok(RawSocket::new(self.clone(), true, ICMPV6 as u8, true)),

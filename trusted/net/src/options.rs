@@ -1,7 +1,8 @@
 //! Options of the socket level (socket(7)), the same for all families.
 
 use crate::address::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX};
-use crate::socket::{Control, Credentials};
+use crate::socket::Credentials;
+use crate::stamps::Stamps;
 use alloc::vec::Vec;
 use rkt_linux_abi::net::*;
 use rkt_linux_abi::{Errno, Result};
@@ -18,6 +19,8 @@ const MIN_SEND_BUFFER: usize = 4608;
 /// SOCK_MIN_RCVBUF of Linux on x86-64.
 const MIN_RECEIVE_BUFFER: usize = 2304;
 const NS_PER_S: u64 = 1_000_000_000;
+/// CONFIG_HZ of Debian's kernels.
+const TICKS_PER_S: i64 = 250;
 /// Flags of SO_TXTIME (linux/net_tstamp.h).
 const TXTIME_FLAGS: i32 = 3;
 
@@ -48,11 +51,14 @@ pub(crate) struct Options {
     pub send_timeout: u64,
     /// Nanoseconds, 0: none.
     pub receive_timeout: u64,
-    /// SO_LINGER in seconds.
-    pub linger: Option<u32>,
+    /// SO_LINGER: whether, and seconds.
+    lingers: bool,
+    linger_time: i32,
     pub receive_low: usize,
-    /// SO_TIMESTAMP and SO_TIMESTAMPNS: the name by which it was set; 0: none.
-    pub timestamps: u32,
+    /// SO_TIMESTAMP and its like.
+    pub stamps: Stamps,
+    /// SO_PEEK_OFF; negative: MSG_PEEK starts at the front, and that does not move.
+    peek_offset: i32,
     /// SO_BINDTOIFINDEX and SO_BINDTODEVICE.
     pub device: Option<u32>,
     /// SO_MAX_PACING_RATE: nothing is paced, whatever the limit.
@@ -132,9 +138,11 @@ impl Options {
             buffers_chosen: (false, false),
             send_timeout: 0,
             receive_timeout: 0,
-            linger: None,
+            lingers: false,
+            linger_time: 0,
             receive_low: 1,
-            timestamps: 0,
+            stamps: Stamps::default(),
+            peek_offset: -1,
             device: None,
             pacing: u64::MAX,
             departure: [0; 8],
@@ -158,6 +166,21 @@ impl Options {
         self.buffers_chosen.1.then_some(self.receive_buffer)
     }
 
+    /// Whether close(2) resets a connection (socket(7), SO_LINGER with no time).
+    pub fn resets(&self) -> bool {
+        self.lingers && self.linger_time == 0
+    }
+
+    /// IP_TOS was set, which SO_PRIORITY follows (Linux's `rt_tos2priority`).
+    pub fn follow_class(&mut self, class: u8) {
+        /// Bits of the type of service (RFC 1349) that say so, and what each of its quarters is worth.
+        const TYPE: u8 = 0x1e;
+        const PRIORITIES: [i32; 4] = [0, 2, 6, 4];
+        let priority = PRIORITIES.get(usize::from((class & TYPE) >> 3)).copied().unwrap_or(0);
+        // Any value will do.
+        let _ = self.keep(SO_PRIORITY, priority);
+    }
+
     /// SO_OOBINLINE.
     pub fn urgent_inline(&self) -> bool {
         self.kept(SO_OOBINLINE) != 0
@@ -176,6 +199,7 @@ impl Options {
         let good = match name {
             SO_PASSCRED | SO_PASSSEC => matches!(self.family, AF_UNIX | AF_NETLINK),
             SO_ZEROCOPY => internet && self.kind != Kind::Raw,
+            SO_PEEK_OFF => self.family == AF_UNIX || internet && self.kind != Kind::Raw,
             SO_REUSEPORT => internet,
             _ => true,
         };
@@ -192,25 +216,31 @@ impl Options {
         self.buffers_chosen = from.buffers_chosen;
         self.send_timeout = from.send_timeout;
         self.receive_timeout = from.receive_timeout;
-        self.linger = from.linger;
+        (self.lingers, self.linger_time) = (from.lingers, from.linger_time);
         self.receive_low = from.receive_low;
         self.broadcast = from.broadcast;
-        self.timestamps = from.timestamps;
+        self.stamps = from.stamps;
+        self.peek_offset = from.peek_offset;
         self.device = from.device;
         self.pacing = from.pacing;
         // The priority is that of each connection.
         self.kept = from.kept.iter().copied().filter(|kept| kept.0 != SO_PRIORITY).collect();
     }
 
-    /// What a receiver is told of when something came, in nanoseconds since 1970.
-    pub fn timestamp(&self, at: u64) -> Option<Control> {
-        let fraction = match self.timestamps {
-            0 => return None,
-            SO_TIMESTAMPNS | SO_TIMESTAMPNS_NEW => at % NS_PER_S,
-            _ => at % NS_PER_S / 1000,
-        };
-        let data = [(at / NS_PER_S).to_ne_bytes(), fraction.to_ne_bytes()].concat();
-        Some(Control { level: SOL_SOCKET, kind: self.timestamps, data })
+    /// Where a look with MSG_PEEK starts (SO_PEEK_OFF).
+    pub fn peek_start(&self) -> usize {
+        self.peek_offset.max(0) as usize
+    }
+
+    /// So many bytes were looked at, or taken.
+    pub fn advance(&mut self, peek: bool, len: usize) {
+        let len = i32::try_from(len).unwrap_or(i32::MAX);
+        if self.peek_offset >= 0 {
+            self.peek_offset = match peek {
+                true => self.peek_offset.saturating_add(len),
+                false => self.peek_offset.saturating_sub(len).max(0),
+            };
+        }
     }
 
     /// setsockopt(2) at SOL_SOCKET.
@@ -224,7 +254,9 @@ impl Options {
             SO_LINGER => {
                 let on = int(value)?;
                 let seconds = int(value.get(4..).unwrap_or(&[]))?;
-                self.linger = (on != 0).then_some(seconds.max(0) as u32);
+                self.lingers = on != 0;
+                // Switched off, it keeps the time.
+                self.linger_time = if on != 0 { seconds } else { self.linger_time };
             }
             SO_MAX_PACING_RATE => {
                 let rate = value.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes));
@@ -257,15 +289,14 @@ impl Options {
             SO_BROADCAST => self.broadcast = on,
             SO_PASSCRED => self.pass_credentials = on,
             // socket(7): the kernel doubles the value for its own bookkeeping.
-            SO_SNDBUF | SO_SNDBUFFORCE => {
-                (self.send_buffer, self.buffers_chosen.0) = (doubled(value, MIN_SEND_BUFFER), true);
+            SO_SNDBUF => (self.send_buffer, self.buffers_chosen.0) = (limited(value, MIN_SEND_BUFFER), true),
+            SO_RCVBUF => (self.receive_buffer, self.buffers_chosen.1) = (limited(value, MIN_RECEIVE_BUFFER), true),
+            SO_SNDBUFFORCE => (self.send_buffer, self.buffers_chosen.0) = (forced(value, MIN_SEND_BUFFER), true),
+            SO_RCVBUFFORCE => {
+                (self.receive_buffer, self.buffers_chosen.1) = (forced(value, MIN_RECEIVE_BUFFER), true);
             }
-            SO_RCVBUF | SO_RCVBUFFORCE => {
-                (self.receive_buffer, self.buffers_chosen.1) = (doubled(value, MIN_RECEIVE_BUFFER), true);
-            }
-            SO_TIMESTAMP | SO_TIMESTAMPNS | SO_TIMESTAMP_NEW | SO_TIMESTAMPNS_NEW => {
-                self.timestamps = if on { name } else { 0 };
-            }
+            SO_PEEK_OFF => self.peek_offset = value,
+            _ if Stamps::has(name) => self.stamps.set(name, value)?,
             SO_RCVLOWAT => self.receive_low = if value < 0 { i32::MAX as usize } else { value.max(1) as usize },
             // A number alone: whether there is such an interface is seen when something is sent.
             SO_BINDTOIFINDEX if value < 0 => return Err(Errno::EINVAL),
@@ -310,16 +341,20 @@ impl Options {
             SO_RCVBUF => from_int(self.receive_buffer),
             SO_RCVLOWAT => from_int(self.receive_low),
             SO_SNDLOWAT => from_int(1),
-            SO_TIMESTAMP | SO_TIMESTAMPNS | SO_TIMESTAMP_NEW | SO_TIMESTAMPNS_NEW => from_int(self.timestamps == name),
+            _ if Stamps::has(name) => self.stamps.get(name),
+            SO_PEEK_OFF => {
+                self.check_family(name)?;
+                from_int(self.peek_offset)
+            }
             SO_BINDTOIFINDEX => from_int(self.device.unwrap_or(0)),
             SO_MAX_PACING_RATE => self.pacing.to_ne_bytes().to_vec(),
             SO_TXTIME => self.departure.to_vec(),
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => from_timeout(self.receive_timeout),
             SO_SNDTIMEO | SO_SNDTIMEO_NEW => from_timeout(self.send_timeout),
             SO_LINGER => {
-                let mut out = from_int(self.linger.is_some());
-                out.extend_from_slice(&from_int(self.linger.unwrap_or(0)));
-                out
+                // More than can be waited for is for ever, in ticks.
+                let time = if self.linger_time < 0 { (i64::MAX / TICKS_PER_S) as i32 } else { self.linger_time };
+                [from_int(self.lingers), from_int(time)].concat()
             }
             // What nobody is connected to.
             SO_PEERCRED => Credentials::NONE.encode().to_vec(),
@@ -361,9 +396,15 @@ fn is_number(name: u32) -> bool {
     !matches!(name, IP_MULTICAST_IF | IP_OPTIONS | IP_MSFILTER | MCAST_MSFILTER | IP_PKTOPTIONS)
 }
 
-fn doubled(value: i32, min: usize) -> usize {
-    // A negative value counts as huge, as in Linux.
-    let value = if value < 0 { MAX_BUFFER } else { (value as usize).min(MAX_BUFFER) };
+/// A size that the system limits, doubled. A negative one counts as huge, as in Linux.
+fn limited(value: i32, min: usize) -> usize {
+    let value = usize::try_from(value).unwrap_or(MAX_BUFFER).min(MAX_BUFFER);
+    (value * 2).max(min)
+}
+
+/// A size that only the type of the value limits, doubled. A negative one counts as none.
+fn forced(value: i32, min: usize) -> usize {
+    let value = usize::try_from(value).unwrap_or(0).min(i32::MAX as usize / 2);
     (value * 2).max(min)
 }
 
@@ -381,7 +422,9 @@ fn timeout(value: &[u8]) -> Result<u64> {
         // Over before it begins, while 0 means for ever.
         return Ok(1);
     }
-    Ok((seconds as u64).saturating_mul(NS_PER_S).saturating_add(micros as u64 * 1000))
+    // Counted in ticks.
+    let part = (micros as u64 * 1000).next_multiple_of(NS_PER_S / TICKS_PER_S as u64);
+    Ok((seconds as u64).saturating_mul(NS_PER_S).saturating_add(part))
 }
 
 fn from_timeout(ns: u64) -> Vec<u8> {

@@ -139,6 +139,11 @@ impl<T> PortTable<T> {
         Ok(Binding { table: self.clone(), id, address: (ip, port).into(), sharing })
     }
 
+    /// Whether any port is taken.
+    pub fn is_used(&self) -> bool {
+        !self.inner.lock().ports.is_empty()
+    }
+
     fn shares(&self, entry: &Entry<T>, sharing: Sharing) -> bool {
         (entry.sharing.reuse_address && sharing.reuse_address && (!self.exclusive || !entry.is_owned()))
             || (entry.sharing.reuse_port && sharing.reuse_port)

@@ -8,6 +8,10 @@ use rkt_linux_abi::{Errno, Result};
 use rkt_sched::WaitQueue;
 use rkt_user::{IoSink, IoSource};
 
+/// Flags of linux/socket.h.
+pub(crate) const MSG_ZEROCOPY: u32 = 0x400_0000;
+pub(crate) const MSG_FASTOPEN: u32 = 0x2000_0000;
+
 /// Who a process is (`struct ucred`, unix(7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Credentials {

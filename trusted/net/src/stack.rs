@@ -60,11 +60,12 @@ pub trait Connection: Send + Sync {
     fn peer(&self) -> SocketAddr;
     /// Who waits for changes.
     fn queue(&self) -> &Arc<WaitQueue>;
-    /// Takes received bytes; with `peek` they stay. 0 if there are none, or no room in the sink.
+    /// Takes received bytes; with `peek` they stay, and the first so many are not given. 0 if there are none, or no
+    /// room in the sink.
     ///
     /// # Errors
     /// `EFAULT` if not one byte could be stored.
-    fn receive(&self, sink: &mut IoSink<'_>, peek: bool) -> Result<usize>;
+    fn receive(&self, sink: &mut IoSink<'_>, peek: Option<usize>) -> Result<usize>;
     /// Sends as much as there is room for. 0 if there is no room.
     ///
     /// # Errors
@@ -170,6 +171,10 @@ pub struct Incoming {
     pub tos: u8,
     /// It was sent to everyone on a network.
     pub to_all: bool,
+    /// It is a row of datagrams of so many bytes, the last of which may be shorter (UDP_SEGMENT).
+    pub segment: Option<u16>,
+    /// How many bytes, with the header, its checksum covers, if not all (RFC 3828).
+    pub coverage: Option<u16>,
 }
 
 /// A packet of the Internet that came, put together from its fragments.

@@ -74,22 +74,24 @@ impl Tcb {
         Ok(taken)
     }
 
-    /// Gives received data to `drain`, which says how much it took; less than a piece ends the call. With
-    /// `peek` the data stays. Returns how much was taken: zero if there is nothing, which is the end of the
-    /// stream if [`Tcb::is_finished`]. Does not read across the urgent mark. May make a window update due
-    /// ([`Tcb::transmit`]).
-    pub fn receive(&mut self, now: u64, peek: bool, drain: &mut dyn FnMut(&[u8]) -> usize) -> usize {
-        if !peek {
-            self.skip_urgent();
-        }
+    /// Gives received data to `drain`, which says how much it took; less than a piece ends the call. Returns how much
+    /// was taken: zero if there is nothing, which is the end of the stream if [`Tcb::is_finished`]. Does not read across
+    /// the urgent mark. May make a window update due ([`Tcb::transmit`]).
+    pub fn receive(&mut self, now: u64, drain: &mut dyn FnMut(&[u8]) -> usize) -> usize {
+        self.skip_urgent();
+        let taken = self.peek(0, drain);
+        self.consume(now, taken);
+        taken
+    }
+
+    /// As [`Tcb::receive`], but the data stays, and the first `skipped` bytes are not given.
+    pub fn peek(&self, skipped: usize, drain: &mut dyn FnMut(&[u8]) -> usize) -> usize {
         let gap = usize::from(self.at_urgent_gap());
-        let (first, second) = self.recv.ring.slices(gap, self.readable());
+        let skipped = skipped.min(self.readable());
+        let (first, second) = self.recv.ring.slices(gap + skipped, self.readable() - skipped);
         let mut taken = if first.is_empty() { 0 } else { drain(first).min(first.len()) };
         if taken == first.len() && !second.is_empty() {
             taken += drain(second).min(second.len());
-        }
-        if !peek {
-            self.consume(now, taken);
         }
         taken
     }

@@ -31,7 +31,7 @@
 //! let data = client.transmit(now, 0).unwrap();
 //! let mut payload = client.payload(&data).0;
 //! assert_eq!(server.on_segment(now, &data.segment, &mut payload), Changes::READABLE | Changes::OUTPUT);
-//! server.receive(now, false, &mut |bytes| { assert_eq!(bytes, b"hello"); bytes.len() });
+//! server.receive(now, &mut |bytes| { assert_eq!(bytes, b"hello"); bytes.len() });
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]

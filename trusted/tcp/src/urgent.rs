@@ -126,7 +126,7 @@ mod tests {
 
     fn read(tcb: &mut Tcb) -> Vec<u8> {
         let mut text = Vec::new();
-        tcb.receive(0, false, &mut |bytes| {
+        tcb.receive(0, &mut |bytes| {
             text.extend_from_slice(bytes);
             bytes.len()
         });

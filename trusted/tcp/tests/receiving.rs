@@ -259,7 +259,7 @@ fn a_reader_opens_a_closed_window() {
     }
     let small = peer.tcb.info(peer.now).rcv_wnd;
     assert!(small < 10_000);
-    peer.tcb.receive(peer.now, false, &mut |bytes| bytes.len());
+    peer.tcb.receive(peer.now, &mut |bytes| bytes.len());
     assert!(peer.one().window > 30_000, "a window update");
 }
 

@@ -292,7 +292,7 @@ fn urgent_data_is_pointed_at() {
     theirs.urgent = 5;
     assert!(peer.give(&theirs).contains(Changes::URGENT));
     assert_eq!(peer.tcb.urgent(false), Ok(0));
-    assert_eq!(peer.tcb.receive(peer.now, false, &mut |bytes| bytes.len()), 4);
+    assert_eq!(peer.tcb.receive(peer.now, &mut |bytes| bytes.len()), 4);
 }
 
 #[test]

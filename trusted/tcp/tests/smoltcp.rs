@@ -211,7 +211,7 @@ impl Life {
         }
         if chance.per_mille(500) {
             let (mut left, received) = (most, &mut self.received);
-            tcb.receive(now, false, &mut |bytes| {
+            tcb.receive(now, &mut |bytes| {
                 let len = bytes.len().min(left);
                 let wrong = bytes[..len].iter().zip(*received..).find(|(byte, at)| **byte != pattern(*at));
                 assert_eq!(wrong, None, "a byte changed");

@@ -64,6 +64,7 @@ impl IoVec {
 enum Memory<'a, K> {
     Kernel(K, core::marker::PhantomData<&'a ()>),
     User(IoVec),
+    Nowhere,
 }
 
 /// Receives the bytes of a read.
@@ -163,6 +164,11 @@ impl<'a> IoSink<'a> {
         Self { remaining: into.len(), memory: Memory::Kernel(into, core::marker::PhantomData), done: 0 }
     }
 
+    /// From now on bytes are counted and thrown away (tcp(7), MSG_TRUNC).
+    pub fn discard(&mut self) {
+        self.memory = Memory::Nowhere;
+    }
+
     /// Takes as many of these bytes as there is room for; gives how many.
     ///
     /// # Errors
@@ -198,6 +204,7 @@ impl<'a> IoSink<'a> {
                 len
             }
             Memory::User(vec) => Self::each_range(vec, len, |slice, _| slice.clear()),
+            Memory::Nowhere => len,
         };
         self.advance(n);
         if n == 0 && len > 0 { Err(Errno::EFAULT) } else { Ok(n) }
@@ -220,6 +227,7 @@ impl<'a> IoSink<'a> {
                 let at = unsafe { from.add(moved) };
                 slice.len() - rkt_platform::copy_to_user(slice.addr(), at, slice.len())
             }),
+            Memory::Nowhere => len,
         };
         self.advance(n);
         if n == 0 && len > 0 { Err(Errno::EFAULT) } else { Ok(n) }
@@ -279,6 +287,8 @@ impl<'a> IoSource<'a> {
                 let at = unsafe { into.add(moved) };
                 slice.len() - rkt_platform::copy_from_user(at, slice.addr(), slice.len())
             }),
+            // A source of nothing.
+            Memory::Nowhere => 0,
         };
         self.advance(n);
         if n == 0 && len > 0 { Err(Errno::EFAULT) } else { Ok(n) }

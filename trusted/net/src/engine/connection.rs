@@ -168,16 +168,21 @@ impl Connection for Handle {
         &self.flow.queue
     }
 
-    fn receive(&self, sink: &mut IoSink<'_>, peek: bool) -> Result<usize> {
+    fn receive(&self, sink: &mut IoSink<'_>, peek: Option<usize>) -> Result<usize> {
         let mut failure = None;
         let taken = self.engine.with_tcb(&self.flow, 0, |tcb, now| {
-            let taken = tcb.receive(now, peek, &mut |bytes| {
+            let mut drain = |bytes: &[u8]| {
                 sink.put(bytes).unwrap_or_else(|error| {
                     failure = Some(error);
                     0
                 })
-            });
-            let update = if taken > 0 && !peek && tcb.wants_output() { Changes::OUTPUT } else { Changes::empty() };
+            };
+            let taken = match peek {
+                Some(skipped) => tcb.peek(skipped, &mut drain),
+                None => tcb.receive(now, &mut drain),
+            };
+            let update =
+                if taken > 0 && peek.is_none() && tcb.wants_output() { Changes::OUTPUT } else { Changes::empty() };
             (taken, update)
         });
         match failure {

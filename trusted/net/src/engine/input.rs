@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 use core::sync::atomic::Ordering;
-use rkt_netdev::{ETHERNET_HEADER_LEN, RxFrame};
+use rkt_netdev::{ETHERNET_HEADER_LEN, RxFrame, TrustedFrame};
 use rkt_tcp::{Changes, Payload, Segment, Verdict, reply_to_closed};
 use rkt_wire::ethernet::ethertype;
 use rkt_wire::ip::protocol;
@@ -25,9 +25,18 @@ impl Engine {
         if !link.enabled.load(Ordering::Relaxed) {
             return;
         }
-        if link.tap.sink.listens() {
-            link.tap.show(frame);
+        if !link.tap.sink.listens() {
+            return self.look(nth, link, frame, round);
         }
+        // What is behind the head can be had once: all see the same copy.
+        let mut bytes = vec![0; frame.meta().len];
+        if frame.copy(0, &mut bytes) {
+            link.tap.show(frame.meta(), &bytes);
+            self.look(nth, link, &mut TrustedFrame::new(*frame.meta(), &bytes), round);
+        }
+    }
+
+    fn look(&self, nth: usize, link: &Link, frame: &mut dyn RxFrame, round: &mut Round) {
         match Content::of(frame.head(), frame.meta().len) {
             Content::Transport(arrival) => self.arrive(nth, link, &arrival, frame, round),
             Content::Rare(ethertype::ARP) => self.arp(link, frame, round),
@@ -45,9 +54,19 @@ impl Engine {
         frame: &mut dyn RxFrame,
         round: &mut Round,
     ) {
-        if self.raw.wants(arrival.addresses.source().is_ipv4(), arrival.protocol) {
-            self.copy_raw(link, arrival, frame, round);
+        if !self.raw.wants(arrival.addresses.source().is_ipv4(), arrival.protocol) {
+            return self.transport(nth, link, arrival, frame, round);
         }
+        // As above.
+        let mut bytes = vec![0; frame.meta().len];
+        if frame.copy(0, &mut bytes) {
+            let mut copy = TrustedFrame::new(*frame.meta(), &bytes);
+            self.copy_raw(link, arrival, &mut copy, round);
+            self.transport(nth, link, arrival, &mut copy, round);
+        }
+    }
+
+    fn transport(&self, nth: usize, link: &Link, arrival: &Arrival, frame: &mut dyn RxFrame, round: &mut Round) {
         match arrival.protocol {
             protocol::TCP => self.tcp(nth, link, arrival, frame, round),
             protocol::UDP => self.udp(link, arrival, frame, round),
@@ -193,7 +212,10 @@ impl Engine {
             let (interface, ttl, tos) = (link.interface.0, arrival.ttl, arrival.tos);
             let to_all = matches!(local.ip(), IpAddr::V4(ip) if link.is_broadcast(ip));
             let from = scoped(from, interface);
-            round.deliver(sink, Incoming { local, from, payload, interface, ttl, tos, to_all });
+            round.deliver(
+                sink,
+                Incoming { local, from, payload, interface, ttl, tos, to_all, segment: None, coverage: None },
+            );
         }
     }
 

@@ -5,9 +5,8 @@ use crate::stack::{Frame, FrameKind, FrameSink};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
-use rkt_netdev::{NetQueue, RxFrame, TxError, TxMeta};
+use rkt_netdev::{NetQueue, RxFrame, RxMeta, TxError, TxMeta};
 
 /// Who sees frames beside the protocols, and how they are to know the port's interface.
 #[derive(Clone)]
@@ -37,19 +36,15 @@ impl Tap {
     }
 
     /// Shows a frame that came.
-    pub fn show(&self, frame: &mut dyn RxFrame) {
-        let mut bytes = vec![0; frame.meta().len];
-        if !self.sink.listens() || !frame.copy(0, &mut bytes) {
-            return;
-        }
+    pub fn show(&self, meta: &RxMeta, bytes: &[u8]) {
         let kind = match bytes.first_chunk::<6>() {
             Some(to) if *to == self.mac => FrameKind::Host,
             Some([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]) => FrameKind::Broadcast,
             Some([first, ..]) if first & 1 == 1 => FrameKind::Group,
             _ => FrameKind::Other,
         };
-        let (interface, checksum) = (self.interface, frame.meta().checksum);
-        self.sink.frame(&Frame { interface, hardware: ARPHRD_ETHER, kind, bytes: &bytes, checksum, sender: 0 });
+        let (interface, checksum) = (self.interface, meta.checksum);
+        self.sink.frame(&Frame { interface, hardware: ARPHRD_ETHER, kind, bytes, checksum, sender: 0 });
     }
 }
 

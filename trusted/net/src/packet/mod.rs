@@ -196,7 +196,7 @@ impl Socket for PacketSocket {
             let waiting = self.tap.take(flags & MSG_PEEK != 0)?;
             let whole = waiting.bytes.len();
             let stored = if sink.is_full() || whole == 0 { 0 } else { sink.put(&waiting.bytes)? };
-            let mut controls: Vec<_> = self.options.lock().timestamp(waiting.at).into_iter().collect();
+            let mut controls = self.options.lock().stamps.controls(waiting.at);
             if self.tap.inner.lock().auxiliary {
                 controls.push(self.auxiliary(&waiting));
             }

@@ -292,7 +292,7 @@ impl Socket for RawSocket {
             };
             let whole = waiting.bytes.len();
             let stored = if sink.is_full() || whole == 0 { 0 } else { sink.put(&waiting.bytes)? };
-            let mut controls: Vec<_> = self.options.lock().timestamp(waiting.at).into_iter().collect();
+            let mut controls = self.options.lock().stamps.controls(waiting.at);
             controls.extend(self.queue.inner.lock().ip.controls(&waiting.facts, v6));
             Ok(Received {
                 len: if flags & MSG_TRUNC != 0 { whole } else { stored },

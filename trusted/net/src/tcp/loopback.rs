@@ -205,10 +205,11 @@ impl Connection for End {
         if self.accepted { server } else { client }
     }
 
-    fn receive(&self, sink: &mut IoSink<'_>, peek: bool) -> Result<usize> {
+    fn receive(&self, sink: &mut IoSink<'_>, peek: Option<usize>) -> Result<usize> {
         self.with(|me, _| {
-            if peek {
-                return (me.incoming.copy(sink, me.at_gap().into(), me.readable()), 0);
+            if let Some(skipped) = peek {
+                let start = skipped.saturating_add(me.at_gap().into());
+                return (me.incoming.copy(sink, start, me.readable().saturating_sub(skipped)), 0);
             }
             let before = me.incoming.room();
             me.pass_gap();

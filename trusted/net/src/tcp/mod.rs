@@ -10,10 +10,11 @@ pub(crate) use listener::Listener;
 use crate::address::{Address, destination};
 use crate::bind::Binder;
 use crate::census::{Description, Names, state};
+use crate::error_queue::ErrorQueue;
 use crate::options::{Kind, Options, from_int};
 use crate::patience::Patience;
 use crate::ports::{Binding, Sharing, random};
-use crate::socket::{Control, Outgoing, Received, Shutdown, Socket};
+use crate::socket::{Control, MSG_FASTOPEN, MSG_ZEROCOPY, Outgoing, Received, Shutdown, Socket};
 use crate::stack::{Connection, Guard, Manner, Phase};
 use crate::{NetStack, address};
 use alloc::boxed::Box;
@@ -67,6 +68,7 @@ pub(crate) struct TcpSocket {
     options: Mutex<Options>,
     tcp: Mutex<TcpOptions>,
     state: Mutex<State>,
+    errors: Mutex<ErrorQueue>,
 }
 
 impl TcpSocket {
@@ -100,6 +102,7 @@ impl TcpSocket {
             options: Mutex::new(Options::stream(family, IPPROTO_TCP as u32)),
             tcp: Mutex::new(TcpOptions::new(v6)),
             state: Mutex::new(state),
+            errors: Mutex::default(),
         })
     }
 
@@ -279,7 +282,7 @@ impl TcpSocket {
         if status.urgent {
             events |= POLLPRI;
         }
-        if status.failed {
+        if status.failed || !self.errors.lock().is_empty() {
             events |= POLLERR;
         }
         events
@@ -287,6 +290,17 @@ impl TcpSocket {
 }
 
 impl TcpSocket {
+    /// sendmsg(2) with MSG_FASTOPEN: connects first. There is never a cookie by which the data could go with the SYN
+    /// (RFC 7413 §4.1.3), as if each peer were met for the first time.
+    fn open_fast(&self, message: &Outgoing<'_>) -> Result<()> {
+        match message.to {
+            None if !matches!(self.state.lock().role, Role::Idle) => Err(Errno::EISCONN),
+            Some(Address::Unspecified { .. }) => Err(Errno::EOPNOTSUPP),
+            Some(to) => self.connect(to, message.nonblocking || message.flags & MSG_DONTWAIT != 0),
+            None => Err(Errno::EINVAL),
+        }
+    }
+
     /// What TCP_INFO is about.
     fn subject(&self) -> info::Subject {
         if let Role::Listening(listener, _) = &self.state.lock().role {
@@ -317,8 +331,22 @@ impl TcpSocket {
 
     fn change_tcp(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
         self.net.check_privilege(level, name, value)?;
+        let in_time = match (level, name, &self.state.lock().role) {
+            (SOL_TCP, TCP_FASTOPEN | TCP_FASTOPEN_NO_COOKIE, role) => matches!(role, Role::Idle | Role::Listening(..)),
+            (SOL_TCP, TCP_FASTOPEN_CONNECT, role) => matches!(role, Role::Idle),
+            _ => true,
+        };
+        if !in_time {
+            return Err(Errno::EINVAL);
+        }
         let interfaces = self.net.interfaces_for(level, name);
-        self.tcp.lock().set(level, name, value, &interfaces)
+        let mut tcp = self.tcp.lock();
+        let before = tcp.class();
+        tcp.set(level, name, value, &interfaces)?;
+        if tcp.class() != before {
+            self.options.lock().follow_class(tcp.class());
+        }
+        Ok(())
     }
 
     /// IP_MTU and IPV6_MTU: of the path to the peer.
@@ -475,6 +503,9 @@ impl Socket for TcpSocket {
     }
 
     fn send(&self, source: &mut IoSource<'_>, message: &mut Outgoing<'_>) -> Result<usize> {
+        if message.flags & MSG_FASTOPEN != 0 {
+            self.open_fast(message)?;
+        }
         let connection = match &*self.state.lock() {
             State { write_shut: true, .. } => return Err(Errno::EPIPE),
             State { role: Role::Connecting(connection) | Role::Connected(connection), .. } => connection.clone(),
@@ -498,6 +529,9 @@ impl Socket for TcpSocket {
                 }
             }
         });
+        if message.flags & MSG_ZEROCOPY != 0 && source.done() > 0 && self.options.lock().kept(SO_ZEROCOPY) != 0 {
+            self.errors.lock().push_copied();
+        }
         match outcome {
             Err(error) if source.done() == 0 => Err(error),
             _ => Ok(source.done()),
@@ -506,8 +540,8 @@ impl Socket for TcpSocket {
 
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
         if flags & MSG_ERRQUEUE != 0 {
-            // Errors of a connection are told by the calls themselves: none waits.
-            return Err(Errno::EAGAIN);
+            // Errors of a connection are told by the calls themselves; what waits is about MSG_ZEROCOPY.
+            return self.errors.lock().receive(sink, self.v6).map(|(received, _)| received);
         }
         let (connection, read_shut) = match &*self.state.lock() {
             State { role: Role::Connecting(connection) | Role::Connected(connection), read_shut, .. } => {
@@ -520,20 +554,27 @@ impl Socket for TcpSocket {
         if flags & MSG_OOB != 0 {
             return receive_urgent(&*connection, sink, flags);
         }
-        let peek = flags & MSG_PEEK != 0;
-        let all = flags & MSG_WAITALL != 0 && !peek;
-        let timeout = self.options.lock().receive_timeout;
+        if flags & MSG_TRUNC != 0 {
+            sink.discard();
+        }
+        let (timeout, start) = {
+            let options = self.options.lock();
+            (options.receive_timeout, options.peek_start())
+        };
+        let peek = (flags & MSG_PEEK != 0).then_some(start);
+        let all = flags & MSG_WAITALL != 0 && peek.is_none();
         let outcome = Patience::new(nonblocking, flags, timeout).until(&self.queue, || {
             loop {
                 if connection.receive(sink, peek)? > 0 && (!all || sink.is_full()) {
                     return Ok(());
                 }
                 let status = connection.status();
-                if status.readable > 0 && sink.is_full() {
+                let readable = status.readable.saturating_sub(peek.unwrap_or(0));
+                if readable > 0 && sink.is_full() {
                     // Who asks for no bytes waits for some.
                     return Ok(());
                 }
-                if status.readable > 0 {
+                if readable > 0 {
                     continue; // came between the two looks
                 }
                 if sink.done() > 0 && (status.failed || status.finished || status.phase == Phase::Closed) {
@@ -549,7 +590,15 @@ impl Socket for TcpSocket {
         });
         match outcome {
             Err(error) if sink.done() == 0 => Err(error),
-            _ => Ok(Received { len: sink.done(), controls: self.left(&*connection), ..Received::default() }),
+            _ => {
+                let mut options = self.options.lock();
+                options.advance(peek.is_some(), sink.done());
+                // Bytes are not stamped when they come: the time is that of now.
+                let mut controls = options.stamps.controls(0);
+                drop(options);
+                controls.extend(self.left(&*connection));
+                Ok(Received { len: sink.done(), controls, ..Received::default() })
+            }
         }
     }
 
@@ -715,7 +764,7 @@ impl Socket for TcpSocket {
 impl Drop for TcpSocket {
     fn drop(&mut self) {
         // SO_LINGER with 0 seconds resets (socket(7)).
-        let reset = self.options.lock().linger == Some(0);
+        let reset = self.options.lock().resets();
         let state = self.state.get_mut();
         match &state.role {
             Role::Listening(listener, _) => listener.close(),

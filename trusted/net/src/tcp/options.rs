@@ -40,6 +40,9 @@ pub(super) struct TcpOptions {
     /// Seconds; 0: off.
     defer_accept: u32,
     fast_open: i32,
+    /// TCP_FASTOPEN_CONNECT and TCP_FASTOPEN_NO_COOKIE.
+    fast_connect: bool,
+    no_cookie: bool,
     syn_count: u8,
     /// Seconds in FIN-WAIT-2; negative: none.
     linger: i32,
@@ -69,6 +72,8 @@ impl TcpOptions {
             quick_ack: true,
             defer_accept: 0,
             fast_open: 0,
+            fast_connect: false,
+            no_cookie: false,
             syn_count: 6,
             linger: LINGER,
             segment: None,
@@ -134,6 +139,11 @@ impl TcpOptions {
     /// TCP_QUICKACK.
     pub fn quick_ack(&self) -> bool {
         self.quick_ack
+    }
+
+    /// IP_TOS.
+    pub fn class(&self) -> u8 {
+        self.ip.number(SOL_IP, IP_TOS) as u8
     }
 
     /// Whether any address may be bound to.
@@ -218,6 +228,8 @@ impl TcpOptions {
             TCP_QUICKACK => self.quick_ack = value != 0,
             TCP_DEFER_ACCEPT => self.defer_accept = rounded(value),
             TCP_FASTOPEN => self.fast_open = within(value, 0..=i32::MAX)?,
+            TCP_FASTOPEN_CONNECT => self.fast_connect = within(value, 0..=1)? != 0,
+            TCP_FASTOPEN_NO_COOKIE => self.no_cookie = within(value, 0..=1)? != 0,
             TCP_SYNCNT => self.syn_count = within(value, 1..=MAX_SYN_COUNT)? as u8,
             TCP_LINGER2 if value < 0 => self.linger = -1,
             // 0 stands for the system's.
@@ -258,6 +270,8 @@ impl TcpOptions {
             TCP_QUICKACK => from_int(self.quick_ack),
             TCP_DEFER_ACCEPT => from_int(self.defer_accept),
             TCP_FASTOPEN => from_int(self.fast_open),
+            TCP_FASTOPEN_CONNECT => from_int(self.fast_connect),
+            TCP_FASTOPEN_NO_COOKIE => from_int(self.no_cookie),
             TCP_SYNCNT => from_int(self.syn_count),
             TCP_LINGER2 => from_int(self.linger),
             TCP_WINDOW_CLAMP => from_int(self.window_clamp),

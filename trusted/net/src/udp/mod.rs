@@ -1,9 +1,11 @@
-//! UDP sockets (udp(7)). Datagrams between two sockets of the enclave do not touch the stack.
+//! UDP sockets (udp(7)), and those of UDP-Lite (udplite(7)). Datagrams between two sockets of the enclave do not touch the stack.
 
 mod cork;
+mod lite;
 mod options;
 mod queue;
 
+pub(crate) use lite::Transports;
 pub(crate) use queue::UdpPorts;
 
 use crate::NetStack;
@@ -11,13 +13,12 @@ use crate::address::{self, Address, destination};
 use crate::bind::Binder;
 use crate::census::{Description, Names, state};
 use crate::ip_options::Asked;
-use crate::options::{Kind, Options};
+use crate::options::{Kind, Options, from_int};
 use crate::patience::Patience;
 use crate::ports::{Binding, Sharing};
-use crate::socket::{Control, Outgoing, Received, Shutdown, Socket};
+use crate::socket::{Control, MSG_ZEROCOPY, Outgoing, Received, Shutdown, Socket};
 use crate::stack::{Guard, Incoming, Manner, Undelivered};
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,7 +28,7 @@ use rkt_linux_abi::{Errno, Result, general::*, net::*};
 use rkt_sched::WaitQueue;
 use rkt_sync::Mutex;
 use rkt_user::{IoSink, IoSource};
-use rkt_wire::{icmpv4, icmpv6};
+use rkt_wire::{icmpv4, icmpv6, udp};
 
 /// Most payload bytes (ip(7): 65,535 less the headers).
 const MAX_PAYLOAD: usize = 65_507;
@@ -56,12 +57,16 @@ struct State {
     /// UDP_SEGMENT and UDP_GRO.
     segment: u16,
     gro: bool,
+    /// UDPLITE_SEND_CSCOV: 0 for all.
+    send_coverage: u16,
 }
 
 /// A UDP socket.
 pub(crate) struct UdpSocket {
     net: Arc<NetStack>,
     v6: bool,
+    /// It is of UDP-Lite.
+    lite: bool,
     queue: Arc<Queue>,
     options: Mutex<Options>,
     state: Mutex<State>,
@@ -75,9 +80,10 @@ struct Route {
 
 impl UdpSocket {
     /// A fresh socket of AF_INET or AF_INET6.
-    pub fn new(net: Arc<NetStack>, v6: bool) -> Arc<Self> {
+    pub fn new(net: Arc<NetStack>, v6: bool, lite: bool) -> Arc<Self> {
         let family = if v6 { address::AF_INET6 } else { address::AF_INET };
-        let options = Options::new(family, Kind::Datagram, IPPROTO_UDP as u32);
+        let protocol = if lite { SOL_UDPLITE } else { SOL_UDP };
+        let options = Options::new(family, Kind::Datagram, protocol);
         let queue = Queue::new(options.receive_buffer, v6);
         let state = State {
             binding: None,
@@ -92,8 +98,13 @@ impl UdpSocket {
             pending: None,
             segment: 0,
             gro: false,
+            send_coverage: 0,
         };
-        Arc::new(Self { net, v6, queue, options: Mutex::new(options), state: Mutex::new(state) })
+        Arc::new(Self { net, v6, lite, queue, options: Mutex::new(options), state: Mutex::new(state) })
+    }
+
+    fn ports(&self) -> &Arc<UdpPorts> {
+        if self.lite { &self.net.lite_ports } else { &self.net.udp_ports }
     }
 
     fn wildcard(&self) -> IpAddr {
@@ -110,10 +121,11 @@ impl UdpSocket {
             Sharing { reuse_address: options.reuse_address, reuse_port: options.reuse_port, v6_only: state.v6_only }
         };
         self.queue.inner.lock().reuse_port = sharing.reuse_port;
-        let binding = self.net.udp_ports.table.bind(to, sharing)?;
+        let binding = self.ports().table.bind(to, sharing)?;
         binding.own(&self.queue, false)?;
         let address = binding.address();
-        let outside = !address.ip().is_loopback();
+        // What the stack does not know of comes to UDP-Lite as to raw sockets.
+        let outside = !address.ip().is_loopback() && !self.lite;
         if outside && let Some(stack) = self.net.stack() {
             state.guard = Some(stack.open_port(address.port(), self.net.udp_ports.clone())?);
         }
@@ -194,42 +206,49 @@ impl UdpSocket {
     /// Sends a datagram to wherever it goes: here, away, or both.
     fn deliver(&self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>, manner: &Manner) -> Result<()> {
         let many = to.ip().is_multicast() || self.net.is_broadcast(to.ip());
-        let tos = manner.tos;
-        let ttl = manner.ttl.unwrap_or(LOCAL_TTL);
-        let incoming = |payload: &[u8], interface: u32| Incoming {
+        let incoming = |payload: Vec<u8>, interface: u32| Incoming {
             local: to,
             from,
-            payload: payload.to_vec(),
+            coverage: self.coverage(payload.len()),
+            payload,
             interface,
-            ttl,
-            tos,
+            ttl: manner.ttl.unwrap_or(LOCAL_TTL),
+            tos: manner.tos,
             to_all: many,
-        };
-        let segments = |payload: &[u8]| -> Vec<Vec<u8>> {
-            let size = manner.segment.map_or(payload.len(), usize::from).max(1);
-            if payload.is_empty() { vec![Vec::new()] } else { payload.chunks(size).map(<[u8]>::to_vec).collect() }
+            segment: manner.segment,
         };
         if many {
             let interface = manner.interface.or_else(|| self.outlet(to.ip())).unwrap_or(LOOPBACK);
             let loops = !to.ip().is_multicast() || self.queue.inner.lock().ip.loops(to.is_ipv4());
             if loops {
-                segments(&payload).iter().for_each(|one| self.net.udp_ports.give_all(&incoming(one, interface)));
+                self.ports().give_all(&incoming(payload.clone(), interface));
             }
             if interface == LOOPBACK {
                 return Ok(());
             }
         } else if self.net.is_local(to.ip()) {
-            let give = |one: &Vec<u8>| {
-                crate::loopback::show_udp(&self.net, from, to, one, manner);
-                self.net.udp_ports.give(&incoming(one, LOOPBACK))
-            };
-            let heard = segments(&payload).iter().all(give);
-            if !heard {
-                self.refused(from, to, payload);
+            if !self.lite {
+                crate::loopback::show_udp(&self.net, from, to, &payload, manner);
+            }
+            if let Err(unheard) = self.ports().give(incoming(payload, LOOPBACK)) {
+                self.refused(from, to, unheard.payload);
             }
             return Ok(());
         }
-        self.net.stack().ok_or(Errno::ENETUNREACH)?.send_datagram(from, to, &payload, manner)
+        let stack = self.net.stack().ok_or(Errno::ENETUNREACH)?;
+        if self.lite {
+            return lite::send(&**stack, from, to, &payload, self.coverage(payload.len()), manner);
+        }
+        stack.send_datagram(from, to, &payload, manner)
+    }
+
+    /// How much of a datagram its checksum covers, if not all of it.
+    fn coverage(&self, payload: usize) -> Option<u16> {
+        if !self.lite {
+            return None;
+        }
+        let wanted = self.state.lock().send_coverage;
+        (wanted != 0 && usize::from(wanted) < payload.saturating_add(udp::HEADER_LEN)).then_some(wanted)
     }
 
     /// The interface that packets to a group or to everyone leave by.
@@ -274,10 +293,13 @@ impl UdpSocket {
     /// What a receiver gets of a datagram.
     fn received(&self, datagram: &Datagram, stored: usize, flags: u32) -> Received {
         let whole = datagram.payload.len();
-        let mut controls: Vec<_> = self.options.lock().timestamp(datagram.at).into_iter().collect();
+        let mut controls = self.options.lock().stamps.controls(datagram.at);
         if datagram.lost > 0 && self.options.lock().kept(SO_RXQ_OVFL) != 0 {
             let data = datagram.lost.to_ne_bytes().to_vec();
             controls.push(Control { level: SOL_SOCKET, kind: SO_RXQ_OVFL, data });
+        }
+        if let Some(segment) = datagram.segment.filter(|_| self.state.lock().gro) {
+            controls.push(Control { level: SOL_UDP, kind: options::UDP_GRO, data: from_int(segment) });
         }
         controls.extend(self.queue.inner.lock().ip.controls(&datagram.facts, self.v6));
         Received {
@@ -399,10 +421,13 @@ impl Socket for UdpSocket {
             return Err(Errno::EACCES);
         }
         let mut asked = Asked::from_controls(&message.controls, self.v6)?;
-        let own_segment = Some(self.state.lock().segment).filter(|segment| *segment != 0);
-        asked.segment = asked.segment.or(own_segment);
+        let segment = asked.segment.unwrap_or(self.state.lock().segment);
+        asked.segment = Some(segment).filter(|segment| *segment != 0);
         if asked.segment.is_some_and(|segment| len > usize::from(segment).saturating_mul(MAX_SEGMENTS)) {
             return Err(Errno::EINVAL);
+        }
+        if asked.segment.is_some() && self.lite {
+            return Err(Errno::EIO);
         }
         let Route { from, manner } = self.route(to, &asked)?;
         let from = {
@@ -419,7 +444,11 @@ impl Socket for UdpSocket {
             self.state.lock().pending = Some(pending);
             return Ok(len);
         }
-        self.dispatch(pending).map(|()| len)
+        self.dispatch(pending)?;
+        if message.flags & MSG_ZEROCOPY != 0 && len > 0 && self.options.lock().kept(SO_ZEROCOPY) != 0 {
+            self.queue.inner.lock().errors.push_copied();
+        }
+        Ok(len)
     }
 
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
@@ -430,27 +459,31 @@ impl Socket for UdpSocket {
         let peek = flags & MSG_PEEK != 0;
         let patience = Patience::new(nonblocking, flags, timeout);
         patience.until(&self.queue.waiters, || {
-            let datagram = {
+            let start = if peek { self.options.lock().peek_start() } else { 0 };
+            let (datagram, skipped) = {
                 let mut inner = self.queue.inner.lock();
                 if let Some(error) = inner.error.take() {
                     return Err(error);
                 }
-                let Some(first) = inner.datagrams.front() else {
+                let Some((first, skipped)) = inner.at(start) else {
                     drop(inner);
                     // Only who would wait is told that nothing will come (`__skb_wait_for_more_packets`).
                     let ended = patience.waits() && self.state.lock().read_shut;
                     return if ended { Ok(Received::default()) } else { Err(Errno::EAGAIN) };
                 };
                 if peek {
-                    first.clone()
+                    (first.clone(), skipped)
                 } else {
                     let cost = first.cost();
                     inner.used = inner.used.saturating_sub(cost);
-                    inner.datagrams.pop_front().ok_or(Errno::EAGAIN)?
+                    (inner.datagrams.pop_front().ok_or(Errno::EAGAIN)?, 0)
                 }
             };
-            let stored = if datagram.payload.is_empty() { 0 } else { sink_put(sink, &datagram.payload)? };
-            Ok(self.received(&datagram, stored, flags))
+            let payload = datagram.payload.get(skipped..).unwrap_or(&[]);
+            let stored = if payload.is_empty() { 0 } else { sink_put(sink, payload)? };
+            let received = self.received(&datagram, stored, flags);
+            self.options.lock().advance(peek, received.len);
+            Ok(received)
         })
     }
 
@@ -506,7 +539,7 @@ impl Socket for UdpSocket {
         Some(Description {
             family: if self.v6 { address::AF_INET6 } else { address::AF_INET },
             kind: Kind::Datagram as u8,
-            protocol: IPPROTO_UDP as u16,
+            protocol: if self.lite { SOL_UDPLITE as u16 } else { IPPROTO_UDP as u16 },
             state: if inner.peer.is_some() { state::ESTABLISHED } else { state::CLOSE },
             receive_queue: inner.used as u32,
             send_queue: 0,

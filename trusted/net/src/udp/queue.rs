@@ -32,6 +32,8 @@ pub(super) struct Datagram {
     pub at: u64,
     /// How many were lost before it.
     pub lost: u32,
+    /// It is a row of datagrams of so many bytes.
+    pub segment: Option<u16>,
 }
 
 impl Datagram {
@@ -59,6 +61,24 @@ pub(super) struct Inner {
     pub lost: u32,
     pub reuse_port: bool,
     pub socket_filter: Filter,
+    /// UDP_GRO: rows come as they are.
+    pub rows: bool,
+    /// UDPLITE_RECV_CSCOV: the least coverage, 0 for all; nothing: any will do.
+    pub coverage: Option<u16>,
+}
+
+impl Inner {
+    /// The datagram in which this place lies, counted over all that wait, and where in it.
+    pub fn at(&self, mut place: usize) -> Option<(&Datagram, usize)> {
+        for datagram in &self.datagrams {
+            let len = datagram.payload.len();
+            if place == 0 || place < len {
+                return Some((datagram, place));
+            }
+            place -= len;
+        }
+        None
+    }
 }
 
 /// The receiving side, known to the port table.
@@ -83,32 +103,46 @@ impl Queue {
             lost: 0,
             reuse_port: false,
             socket_filter: Filter::default(),
+            rows: false,
+            coverage: None,
         };
         Arc::new(Self { waiters: Arc::new(WaitQueue::new()), inner: Mutex::new(inner) })
     }
 
-    /// Adds a datagram if there is room, else drops it.
-    fn push(&self, what: &Incoming) {
-        {
-            let mut inner = self.inner.lock();
-            if inner.used >= inner.limit {
-                inner.lost = inner.lost.wrapping_add(1);
-                return;
+    /// Adds a datagram, or those of a row.
+    fn push(&self, mut what: Incoming) {
+        let payload = core::mem::take(&mut what.payload);
+        match what.segment.map(usize::from).filter(|size| (1..payload.len()).contains(size)) {
+            Some(size) if !self.inner.lock().rows => {
+                payload.chunks(size).for_each(|piece| self.add(&what, piece.to_vec(), None));
             }
-            let Incoming { local, from, interface, ttl, tos, .. } = *what;
-            let facts = Facts { local: local.ip(), port: local.port(), interface, ttl, tos };
-            let mut payload = what.payload.clone();
-            if inner.socket_filter.is_set() {
-                // What it lets through of the header stays, whatever it says (sk_filter_trim_cap of Linux).
-                let Some(len) = inner.socket_filter.pass_plain(&with_header(what)) else { return };
-                payload.truncate(len.saturating_sub(udp::HEADER_LEN));
-            }
-            let at = if inner.stamps { rkt_platform::wall() } else { 0 };
-            let datagram = Datagram { from, payload, facts, at, lost: inner.lost };
-            inner.used += datagram.cost();
-            inner.datagrams.push_back(datagram);
+            Some(_) => self.add(&what, payload, what.segment),
+            None => self.add(&what, payload, None),
         }
         self.waiters.wake_all(POLLIN | POLLRDNORM);
+    }
+
+    /// Adds a payload that came so, if there is room, else drops it.
+    fn add(&self, what: &Incoming, mut payload: Vec<u8>, segment: Option<u16>) {
+        let mut inner = self.inner.lock();
+        if !covers(inner.coverage, what.coverage) {
+            return;
+        }
+        if inner.used >= inner.limit {
+            inner.lost = inner.lost.wrapping_add(1);
+            return;
+        }
+        let Incoming { local, from, interface, ttl, tos, .. } = *what;
+        let facts = Facts { local: local.ip(), port: local.port(), interface, ttl, tos };
+        if inner.socket_filter.is_set() {
+            // What it lets through of the header stays, whatever it says (sk_filter_trim_cap of Linux).
+            let Some(len) = inner.socket_filter.pass_plain(&with_header(what, &payload)) else { return };
+            payload.truncate(len.saturating_sub(udp::HEADER_LEN));
+        }
+        let at = if inner.stamps { rkt_platform::wall() } else { 0 };
+        let datagram = Datagram { from, payload, facts, at, lost: inner.lost, segment };
+        inner.used += datagram.cost();
+        inner.datagrams.push_back(datagram);
     }
 
     /// How well the socket fits a datagram for one address: not at all, or the more the higher.
@@ -154,6 +188,14 @@ impl Queue {
     }
 }
 
+/// Whether a partial coverage is enough for a socket (RFC 3828 §3.1).
+fn covers(least: Option<u16>, partial: Option<u16>) -> bool {
+    match (least, partial) {
+        (Some(least), Some(partial)) => least != 0 && partial >= least,
+        _ => true,
+    }
+}
+
 /// Whether both are the same address, be it with the name of its link or without.
 fn same(a: SocketAddr, b: SocketAddr) -> bool {
     (a.ip(), a.port()) == (b.ip(), b.port())
@@ -169,24 +211,29 @@ impl UdpPorts {
         Arc::new(Self { table: PortTable::new(false) })
     }
 
-    /// Gives a datagram to the socket that it fits best; false if there is none.
-    pub fn give(&self, what: &Incoming) -> bool {
+    /// Gives a datagram to the socket that it fits best.
+    ///
+    /// # Errors
+    /// The datagram, if there is none.
+    pub fn give(&self, what: Incoming) -> core::result::Result<(), Incoming> {
         let owners = self.table.owners(what.local);
-        let Some(best) = owners.iter().filter_map(|queue| queue.fits(what)).max() else { return false };
-        let fitting: Vec<_> = owners.iter().filter(|queue| queue.fits(what) == Some(best)).collect();
+        let fits: Vec<_> = owners.iter().map(|queue| queue.fits(&what)).collect();
+        let Some(best) = fits.iter().flatten().max() else { return Err(what) };
+        let fitting = owners.iter().zip(&fits).filter(|(_, fit)| fit.as_ref() == Some(best));
+        let fitting: Vec<_> = fitting.map(|(queue, _)| queue).collect();
         // Sockets that share a port by SO_REUSEPORT share its senders; else the last one counts, as in Linux.
         let sharing = fitting.last().is_some_and(|queue| queue.inner.lock().reuse_port);
-        let nth = if sharing { spread(what).checked_rem(fitting.len()).unwrap_or(0) } else { fitting.len() - 1 };
+        let nth = if sharing { spread(&what).checked_rem(fitting.len()).unwrap_or(0) } else { fitting.len() - 1 };
         if let Some(queue) = fitting.get(nth) {
             queue.push(what);
         }
-        true
+        Ok(())
     }
 
     /// Gives a datagram to all sockets that hear its group.
     pub(super) fn give_all(&self, what: &Incoming) {
         let listeners = self.table.listeners(what.local);
-        listeners.iter().filter(|queue| queue.hears(what)).for_each(|queue| queue.push(what));
+        listeners.iter().filter(|queue| queue.hears(what)).for_each(|queue| queue.push(what.clone()));
     }
 
     /// Whether a datagram for this address is for more than one.
@@ -196,12 +243,12 @@ impl UdpPorts {
 }
 
 /// A datagram with its header, as filters see it (they cannot tell the checksum).
-fn with_header(what: &Incoming) -> Vec<u8> {
+fn with_header(what: &Incoming, payload: &[u8]) -> Vec<u8> {
     let header = udp::Header { source_port: what.from.port(), destination_port: what.local.port(), checksum: 0 };
     let mut bytes = vec![0; udp::HEADER_LEN];
     // Nothing is longer than a packet takes.
-    let _ = header.emit(what.payload.len(), &mut bytes);
-    bytes.extend_from_slice(&what.payload);
+    let _ = header.emit(payload.len(), &mut bytes);
+    bytes.extend_from_slice(payload);
     bytes
 }
 
@@ -229,7 +276,8 @@ impl DatagramSink for UdpPorts {
         if Self::is_for_many(datagram.local.ip()) || datagram.to_all {
             self.give_all(&datagram);
         } else {
-            self.give(&datagram);
+            // The stack answers for a port that nobody has opened.
+            let _ = self.give(datagram);
         }
     }
 

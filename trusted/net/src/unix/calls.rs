@@ -144,7 +144,8 @@ impl UnixSocket {
             from: named.then_some(Address::Unix(part.from)),
             flags: if part.stored < part.whole { MSG_TRUNC } else { 0 },
             ancillary,
-            ..Received::default()
+            // Nothing is stamped when it comes: the time is that of now, as Linux's is.
+            controls: self.options.lock().stamps.controls(0),
         }
     }
 
@@ -315,17 +316,21 @@ impl Socket for UnixSocket {
         }
         let peek = flags & MSG_PEEK != 0;
         let all = flags & MSG_WAITALL != 0 && self.kind == Kind::Stream && !peek;
-        let timeout = self.options.lock().receive_timeout;
+        let (timeout, start) = {
+            let options = self.options.lock();
+            (options.receive_timeout, options.peek_start())
+        };
+        let place = peek.then_some(start);
         let mut sum: Option<Part> = None;
         let patience = Patience::new(nonblocking, flags, timeout);
         // Goes on while there is progress: who waits must have seen nothing left and no end.
         let outcome = patience.until(&self.queue, || {
             loop {
-                let part = match self.inbox.read(sink, peek) {
+                let part = match self.inbox.read(sink, place) {
                     // Came between the two looks.
-                    Err(Errno::EAGAIN) if self.inbox.state().has_any => continue,
+                    Err(Errno::EAGAIN) if self.inbox.state().has_behind(place.unwrap_or(0)) => continue,
                     Err(Errno::EAGAIN) => match self.nothing_to_read(patience.waits()) {
-                        Ok(_) if self.inbox.state().has_any => continue,
+                        Ok(_) if self.inbox.state().has_behind(place.unwrap_or(0)) => continue,
                         other => other?,
                     },
                     other => other?,
@@ -345,10 +350,13 @@ impl Socket for UnixSocket {
             }
         });
         match (outcome, sum) {
-            (_, Some(part)) if part.stored > 0 => Ok(self.received(part, flags)),
-            (Ok(()), Some(part)) => Ok(self.received(part, flags)),
+            (outcome, Some(part)) if part.stored > 0 || outcome.is_ok() => {
+                let len = if peek || self.kind == Kind::Stream { part.stored } else { part.whole };
+                self.options.lock().advance(peek, len);
+                Ok(self.received(part, flags))
+            }
             (Err(error), _) => Err(error),
-            (Ok(()), None) => Ok(Received::default()),
+            (Ok(()), _) => Ok(Received::default()),
         }
     }
 

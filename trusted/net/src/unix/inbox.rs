@@ -88,6 +88,13 @@ pub(super) struct State {
     pub crowded: bool,
 }
 
+impl State {
+    /// Whether there is anything behind the first so many bytes.
+    pub fn has_behind(&self, place: usize) -> bool {
+        if place == 0 { self.has_any } else { self.queued > place }
+    }
+}
+
 impl Inbox {
     /// An empty one whose reader waits at `reader`.
     pub fn new(kind: Kind, limit: usize, reader: Arc<WaitQueue>) -> Arc<Self> {
@@ -181,11 +188,11 @@ impl Inbox {
         Ok(())
     }
 
-    /// Takes bytes or a message; with `peek` they stay.
+    /// Takes bytes or a message; with `peek` they stay, and it starts behind so many bytes.
     ///
     /// # Errors
     /// `EAGAIN` if there are none, `EFAULT`.
-    pub fn read(&self, sink: &mut IoSink<'_>, peek: bool) -> Result<Part> {
+    pub fn read(&self, sink: &mut IoSink<'_>, peek: Option<usize>) -> Result<Part> {
         let (part, senders) = {
             let mut inner = self.inner.lock();
             let part = match &mut inner.content {
@@ -198,7 +205,7 @@ impl Inbox {
                 }
                 Content::Messages { queue, used, .. } => read_message(queue, used, sink, peek)?,
             };
-            let senders = if peek { Vec::new() } else { Self::senders(&inner) };
+            let senders = if peek.is_some() { Vec::new() } else { Self::senders(&inner) };
             (part, senders)
         };
         for sender in senders {
@@ -281,29 +288,33 @@ fn read_bytes(
     at: &mut u64,
     marks: &mut VecDeque<Mark>,
     sink: &mut IoSink<'_>,
-    peek: bool,
+    peek: Option<usize>,
 ) -> Result<Part> {
-    if ring.is_empty() {
+    let skipped = peek.unwrap_or(0);
+    if ring.len() <= skipped {
         return Err(Errno::EAGAIN);
     }
-    // Up to the next edge of a stretch with control data.
-    let (inside, edge) = match marks.front() {
-        Some(mark) if mark.start > *at => (false, mark.start),
-        Some(mark) => (true, mark.end),
-        None => (false, u64::MAX),
+    let place = at.saturating_add(skipped as u64);
+    // Up to the next sender, and not beyond the next rights.
+    let mark = marks.iter_mut().find(|mark| mark.end > place);
+    let (start, edge) = match &mark {
+        Some(mark) if mark.start > place && mark.ancillary.credentials.is_some() => (u64::MAX, mark.start),
+        Some(mark) => (mark.start, mark.end),
+        None => (u64::MAX, u64::MAX),
     };
-    let most = usize::try_from(edge - *at).unwrap_or(usize::MAX);
-    let stored = if peek { ring.copy(sink, 0, most)? } else { ring.drain(sink, most)? };
-    let ancillary = match marks.front_mut() {
-        Some(mark) if inside && peek => mark.ancillary.clone(),
+    let most = usize::try_from(edge - place).unwrap_or(usize::MAX);
+    let stored = if peek.is_some() { ring.copy(sink, skipped, most)? } else { ring.drain(sink, most)? };
+    let inside = place.saturating_add(stored as u64) > start;
+    let ancillary = match mark {
+        Some(mark) if inside && peek.is_some() => mark.ancillary.clone(),
         // Rights go with the first byte, the sender's name with all of them.
-        Some(mark) if inside && stored > 0 => {
+        Some(mark) if inside => {
             let rights = core::mem::take(&mut mark.ancillary.rights);
             Ancillary { rights, ..mark.ancillary.clone() }
         }
         _ => Ancillary::default(),
     };
-    if !peek {
+    if peek.is_none() {
         *at += stored as u64;
         if inside && *at >= edge {
             marks.pop_front();
@@ -312,11 +323,29 @@ fn read_bytes(
     Ok(Part { stored, whole: stored, from: UnixAddress::Unnamed, ancillary })
 }
 
-fn read_message(queue: &mut VecDeque<Message>, used: &mut usize, sink: &mut IoSink<'_>, peek: bool) -> Result<Part> {
-    let message = queue.front().ok_or(Errno::EAGAIN)?;
-    let whole = message.payload.len();
-    let stored = if whole == 0 || sink.is_full() { 0 } else { sink.put(&message.payload)? };
-    if peek {
+/// The message in which a place lies, counted over all that wait, and where in it.
+fn message_at(queue: &VecDeque<Message>, mut place: usize) -> Option<(&Message, usize)> {
+    for message in queue {
+        let len = message.payload.len();
+        if place == 0 || place < len {
+            return Some((message, place));
+        }
+        place -= len;
+    }
+    None
+}
+
+fn read_message(
+    queue: &mut VecDeque<Message>,
+    used: &mut usize,
+    sink: &mut IoSink<'_>,
+    peek: Option<usize>,
+) -> Result<Part> {
+    let (message, skipped) = message_at(queue, peek.unwrap_or(0)).ok_or(Errno::EAGAIN)?;
+    let payload = message.payload.get(skipped..).unwrap_or(&[]);
+    let whole = payload.len();
+    let stored = if whole == 0 || sink.is_full() { 0 } else { sink.put(payload)? };
+    if peek.is_some() {
         let (from, ancillary) = (message.from.get(), message.ancillary.clone());
         return Ok(Part { stored, whole, from, ancillary });
     }

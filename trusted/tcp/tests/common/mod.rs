@@ -311,7 +311,7 @@ impl World {
         let Some(tcb) = &mut end.tcb else { return };
         let received = &mut end.received;
         let mut left = most;
-        tcb.receive(self.now, false, &mut |bytes| {
+        tcb.receive(self.now, &mut |bytes| {
             let taken = bytes.len().min(left);
             left -= taken;
             received.extend_from_slice(&bytes[..taken]);

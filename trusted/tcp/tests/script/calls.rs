@@ -129,13 +129,15 @@ fn read(connection: &mut Connection, now: u64, len: usize, peek: bool) -> Return
     let (mut left, mut seq, mut intact) = (len, connection.read, true);
     // The stream goes on behind an urgent byte, whose place it leaves.
     seq += u32::from(connection.tcb.at_mark() && connection.tcb.readable() > 0 && !connection.inline);
-    let taken = connection.tcb.receive(now, peek, &mut |bytes| {
+    let mut take = |bytes: &[u8]| {
         let taken = bytes.len().min(left);
         intact &= bytes[..taken].iter().zip(seq..).all(|(byte, seq)| *byte == byte_at(seq));
         seq += taken as u32;
         left -= taken;
         taken
-    });
+    };
+    let tcb = &mut connection.tcb;
+    let taken = if peek { tcb.peek(0, &mut take) } else { tcb.receive(now, &mut take) };
     if !intact {
         return Err("the stream is not what was sent".into());
     }
