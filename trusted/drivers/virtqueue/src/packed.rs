@@ -299,13 +299,13 @@ impl PackedQueue {
         }
         fence(Ordering::Acquire);
         let id = self.ring.region.read_u16(at.saturating_add(packed::DESC_ID_AT))?;
-        // Without WRITE the length means nothing (§2.8.4).
-        let written = flags & desc_flags::WRITE != 0;
-        let len = if written { self.ring.region.read_u32(at.saturating_add(packed::DESC_LEN_AT))? } else { 0 };
         let chain = self.shadow.chains.get(usize::from(id)).copied().flatten().filter(|chain| chain.published);
         let Some(chain) = chain else {
             return Err(self.poison(DeviceError::UsedId { id: id.into() }.into()));
         };
+        // A device says by WRITE whether the length means anything (§2.8.4), but QEMU never does.
+        let written = flags & desc_flags::WRITE != 0 || chain.writable > 0;
+        let len = if written { self.ring.region.read_u32(at.saturating_add(packed::DESC_LEN_AT))? } else { 0 };
         if len > chain.writable {
             return Err(self.poison(DeviceError::UsedLength { id: id.into(), len, writable: chain.writable }.into()));
         }
