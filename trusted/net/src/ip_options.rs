@@ -55,7 +55,7 @@ use Owners::{All, NoStreams, Raw};
 type Number = (u32, u32, i32, Values, Least, Owners);
 
 /// Options that are numbers.
-const NUMBERS: [Number; 42] = [
+const NUMBERS: [Number; 43] = [
     (SOL_IP, IP_TOS, 0, Class, Least::None, All),
     (SOL_IP, IP_TTL, 64, Range(-1, 255), Value, All),
     (SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT as i32, Range(0, 5), Least::None, All),
@@ -102,6 +102,7 @@ const NUMBERS: [Number; 42] = [
     (SOL_IPV6, IPV6_MULTICAST_LOOP, 1, Boolean, Value, All),
     (SOL_IPV6, IPV6_MULTICAST_ALL, 1, Flag, Value, All),
     (SOL_IPV6, IPV6_UNICAST_IF, 0, Interface, Exact, All),
+    (SOL_IPV6, IPV6_MINHOPCOUNT, 0, Range(0, 255), Value, All),
 ];
 /// The lowest bits of the type of service (RFC 3168 §5).
 const CONGESTION_BITS: i32 = 3;

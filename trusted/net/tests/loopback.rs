@@ -314,7 +314,7 @@ fn options() {
         assert_eq!(socket.set_option(SOL_SOCKET, SO_REUSEADDR, &[1]), Err(Errno::EINVAL));
         let mut time = [0; 16];
         time[0] = 2;
-        time[8..10].copy_from_slice(&500u16.to_le_bytes());
+        time[8..10].copy_from_slice(&8000u16.to_le_bytes());
         socket.set_option(SOL_SOCKET, SO_RCVTIMEO, &time).unwrap();
         assert_eq!(socket.option(SOL_SOCKET, SO_RCVTIMEO).unwrap(), time);
         time[8..12].copy_from_slice(&1_000_000u32.to_le_bytes());

@@ -22,7 +22,8 @@ static void show(const char *what, int s, int flags) {
         printf("\n");
     }
 }
-static void set(int s, int name, int value) { T(setsockopt(s, SOL_SOCKET, name, &value, sizeof value)); }
+// Linux begins to stamp a moment after it is asked to.
+static void set(int s, int name, int value) { T(setsockopt(s, SOL_SOCKET, name, &value, sizeof value)); t_sleep_ms(20); }
 #define RX (SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE)
 int main(void) {
     int s[2];
