@@ -141,7 +141,7 @@ mod tests {
             dropped: 0,
         });
         let words: Vec<u32> = block.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
-        assert_eq!(words[..8], [6, 52, 2, 1, 2, 2, 60, 0xbbaa]);
-        assert_eq!(words[8..], [0x4_0002, 2, 0, 52]);
+        assert_eq!(words[..8], [6, 48, 2, 1, 2, 2, 60, 0xbbaa]);
+        assert_eq!(words[8..], [0x4_0002, 2, 0, 48]);
     }
 }
