@@ -42,6 +42,16 @@ pub fn manifest() -> &'static Manifest {
     }
 }
 
+/// Bytes of memory that the manifest grants; without one, as in tests of parts of the kernel, any number.
+pub fn memory() -> u64 {
+    MANIFEST.get().map_or(u64::MAX, |manifest| manifest.memory)
+}
+
+/// Whether the host may have a second program started.
+pub fn allows_exec() -> bool {
+    MANIFEST.get().is_some_and(|manifest| manifest.allow_exec)
+}
+
 /// Whether a debugger of the host may be told where things lie.
 pub fn allows_debugging() -> bool {
     MANIFEST.get().is_some_and(|manifest| manifest.debug)

@@ -360,6 +360,10 @@ impl Inode for Node {
         self.refresh()
     }
 
+    fn listed(&self) {
+        self.touch_read();
+    }
+
     fn read_dir(&self, from: u64, emit: EntrySink<'_>) -> Result<()> {
         // Taken out first: whoever is told may fault, and the file system is locked meanwhile.
         const PORTION: usize = 128;
@@ -373,7 +377,6 @@ impl Inode for Node {
                 }
                 room
             }))?;
-            self.touch_read();
             let whole = portion.len() < PORTION;
             for (name, ino, kind, next) in portion {
                 let kind = entry_kind(kind).map_or_else(|| self.kind_of(ino), Ok)?;

@@ -40,7 +40,7 @@ pub fn dump(task: &Arc<Task>, thread: &CurrentThread, registers: &Registers, inf
     let process = &task.process;
     let limit = process.limit(RLIMIT_CORE);
     let dumpable = process.flags.dumpable.load(Ordering::Relaxed) == 1;
-    if !crate::boot::manifest().debug {
+    if !crate::boot::allows_debugging() {
         return limit > 0 && dumpable;
     }
     if limit < PAGE_SIZE as u64 || !dumpable {

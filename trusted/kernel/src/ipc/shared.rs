@@ -100,7 +100,7 @@ pub fn get(process: &Process, key: i32, size: u64, flags: u32) -> Result<i32> {
         if size == 0 || size > i64::MAX as u64 - PAGE {
             return Err(Errno::EINVAL);
         }
-        if size > crate::boot::manifest().memory {
+        if size > crate::boot::memory() {
             return Err(Errno::ENOMEM);
         }
         let file = tmpfs::memfd(format!("SYSV{key:08x}").as_bytes(), 0, credentials.clone())?;

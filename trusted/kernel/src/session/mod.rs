@@ -63,7 +63,7 @@ fn answer(number: usize, state: u32, status: u32) {
 
 /// Starts what the host asks for, and serves what runs. Called by the poller.
 pub fn poll() -> bool {
-    boot::manifest().allow_exec
+    boot::allows_exec()
         && PLACES.iter().enumerate().fold(false, |any, (number, own)| {
             let running = {
                 let mut own = own.lock();
@@ -88,7 +88,7 @@ pub fn poll() -> bool {
 
 /// Whether `poll` would do anything.
 pub fn has_work() -> bool {
-    boot::manifest().allow_exec
+    boot::allows_exec()
         && PLACES.iter().enumerate().any(|(number, own)| match &*own.lock() {
             Place::Free => place(number).is_some_and(|place| is_asked(&place)),
             Place::Starting => false,

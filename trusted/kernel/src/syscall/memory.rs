@@ -122,7 +122,7 @@ pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd:
     };
     // As Linux with vm.overcommit_memory = 0: what could never be there is refused.
     let writable = prot & PROT_WRITE != 0 && file.is_none();
-    if writable && flags & MAP_NORESERVE == 0 && len > crate::boot::manifest().memory {
+    if writable && flags & MAP_NORESERVE == 0 && len > crate::boot::memory() {
         return Err(Errno::ENOMEM);
     }
     let mm = call.task.process.mm();

@@ -162,7 +162,7 @@ struct TmpfsOptions {
 
 impl TmpfsOptions {
     fn parse(options: &[u8]) -> Result<Self> {
-        let memory = crate::boot::manifest().memory;
+        let memory = crate::boot::memory();
         let mut wanted =
             Self { bytes: tmpfs::default_limit(memory), inodes: u64::MAX, mode: 0o1777, uid: None, gid: None };
         let text = core::str::from_utf8(options).map_err(|_| Errno::EINVAL)?;
