@@ -13,6 +13,8 @@ PermitRootLogin yes
 PidFile none
 END
 /usr/sbin/sshd -f /etc/ssh/sshd_config -E /tmp/log
+# It goes to the background before it listens.
+until (exec 3<>/dev/tcp/127.0.0.1/2222) 2>/dev/null; do :; done
 ask() { ssh -p 2222 -o StrictHostKeyChecking=no -o LogLevel=ERROR "$@"; }
 ask 127.0.0.1 'echo in a session; exit 7' || echo "status $?"
 echo piped | ask 127.0.0.1 cat
