@@ -155,13 +155,19 @@ fn whoever_does_not_ask_is_not_kicked() {
             card.stats().kicks - before
         };
         let word = |sent: u16| if features == PACKED { Cursor::START.advance(sent, 256).to_word() } else { sent };
+        // An event that a packed device did not move on may be one that it asked for too late: it is told again.
+        let again = u64::from(features == PACKED);
         device.ask(TX, word(0), event_flags::DESC);
         assert_eq!(kicks(&mut device, 1), 1, "for the first");
-        assert_eq!(kicks(&mut device, 5), 0, "none was asked for");
+        assert_eq!(kicks(&mut device, 5), again, "none was asked for");
         device.ask(TX, word(7), event_flags::DESC);
         assert_eq!((kicks(&mut device, 1), kicks(&mut device, 3)), (0, 1), "for the eighth");
         device.ask(TX, word(3), event_flags::DESC);
-        assert_eq!(kicks(&mut device, 50), 0, "that one is long past");
+        assert_eq!(kicks(&mut device, 50), again, "that one is long past");
+        if features == PACKED {
+            device.ask(TX, 0, event_flags::DISABLE);
+            assert_eq!(kicks(&mut device, 50), 0, "it wants none");
+        }
     }
 }
 

@@ -19,7 +19,7 @@ const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x57];
 const PEER: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x58];
 /// Looks at the device in a step of the handshake, [`wait`] between them.
 const POLLS: u32 = 20_000;
-/// Each way.
+/// Each way, in each of the kinds of queues.
 const FRAMES: u64 = 100_000;
 
 fn wait() {
@@ -80,9 +80,9 @@ impl Wire {
 }
 
 /// Frames both ways at the same time; each is compared, none is missing, and they keep their order.
-fn exchange(without: u64) {
+fn exchange(device: &str, without: u64) {
     let wire = Wire::new();
-    let mut guest = start(&wire.netdev(), "", without);
+    let mut guest = start(&wire.netdev(), device, without);
     let (there, back) = (Traffic::new(PEER, MAC, 1), Traffic::new(MAC, PEER, 2));
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -114,12 +114,17 @@ fn exchange(without: u64) {
 
 #[test]
 fn a_hundred_thousand_frames_each_way_through_split_queues() {
-    exchange(RING_PACKED);
+    exchange("", RING_PACKED);
+}
+
+#[test]
+fn a_hundred_thousand_frames_each_way_through_packed_queues() {
+    exchange(",packed=on", 0);
 }
 
 #[test]
 fn a_hundred_thousand_frames_each_way_without_mergeable_buffers_and_event_indices() {
-    exchange(RING_PACKED | MRG_RXBUF | EVENT_IDX);
+    exchange("", RING_PACKED | MRG_RXBUF | EVENT_IDX);
 }
 
 #[test]
