@@ -100,3 +100,47 @@ impl<F: Keyed> Table<F> {
         self.shards.iter().flat_map(|shard| shard.lock().iter().cloned().collect::<Vec<_>>()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    static COMPARED: AtomicUsize = AtomicUsize::new(0);
+
+    struct Counted(Pair, u64);
+
+    impl Keyed for Counted {
+        fn pair(&self) -> &Pair {
+            COMPARED.fetch_add(1, Ordering::Relaxed);
+            &self.0
+        }
+
+        fn hash(&self) -> u64 {
+            self.1
+        }
+    }
+
+    fn flow(port: u16) -> Arc<Counted> {
+        let local = (Ipv4Addr::new(10, 0, 0, 1), 80).into();
+        let pair = Pair { local, peer: (Ipv4Addr::new(10, 0, 0, 2), port).into() };
+        Arc::new(Counted(pair, pair.hash([1, 2])))
+    }
+
+    #[test]
+    fn a_look_compares_one_flow_however_many_there_are() {
+        const FLOWS: u16 = 50_000;
+        let table = Table::new();
+        assert!((0..FLOWS).all(|port| table.insert(flow(port))));
+        assert!(!table.insert(flow(7)), "it is there");
+        let looked_for: Vec<_> = (0..=u16::MAX).map(flow).collect();
+        COMPARED.store(0, Ordering::Relaxed);
+        for (port, Counted(pair, hash)) in (0..=u16::MAX).zip(looked_for.iter().map(|flow| &**flow)) {
+            assert_eq!(table.find(pair, *hash).is_some(), port < FLOWS);
+        }
+        // One for each that is there; now and then one more, where seven bits of two hashes agree.
+        let compared = COMPARED.load(Ordering::Relaxed);
+        assert!(compared < usize::from(FLOWS) * 5 / 4, "{compared}");
+    }
+}
