@@ -1,6 +1,7 @@
 //! DPDK's vhost-user back end under our front end and our driver: testpmd sends every frame back.
 
-use rkt_backend_net::{VhostUser, VhostUserOptions};
+use rkt_backend_net::vhost_user_card;
+use rkt_backend_vhost_user::VhostUser;
 use rkt_tests_hostile::Card;
 use rkt_tests_qemu::{Driver, Traffic};
 use rkt_tests_virtio::{Rig, wait};
@@ -62,10 +63,7 @@ fn until<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
 }
 
 fn connect(rig: &Rig, socket: &Path, without: u64) -> (Relay, Card) {
-    let connect = || {
-        let options = VhostUserOptions { path: socket.into(), mac: MAC, mtu: 1500 };
-        VhostUser::connect(options, rig.memfd(), rig.window.len()).ok()
-    };
+    let connect = || VhostUser::connect(socket, vhost_user_card(MAC, 1500), rig.memfd(), rig.window.len()).ok();
     let relay = Relay::spawn(Box::new(until(connect)), SLOT, &rig.window).expect("a relay");
     (relay, rig.card(SLOT, 1, without))
 }

@@ -1,9 +1,10 @@
 //! The virtio disk driver on a disk of QEMU's storage daemon, which reaches the DMA window and nothing else.
 
-use rkt_backend_vhost_user::VhostUserDisk;
+use rkt_backend_vhost_user::{Model, VhostUser};
 use rkt_blockdev::{BlockDevice, BlockError, Request, SubmitError, Token};
 use rkt_tests_virtio::{POLLS, Random, Rig, wait};
 use rkt_virtio_blk::VirtioBlk;
+use rkt_virtio_device::Relay;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -82,13 +83,14 @@ fn await_daemon(folder: &TempDir) {
 struct Guest {
     rig: Rig,
     disk: VirtioBlk,
-    _device: VhostUserDisk,
+    _device: Relay,
 }
 
 impl Guest {
     fn start(daemon: &Daemon) -> Self {
         let rig = Rig::new();
-        let device = VhostUserDisk::spawn(&daemon.socket(), &rig.window, rig.memfd(), 3).expect("a device");
+        let served = VhostUser::connect(&daemon.socket(), Model::disk(), rig.memfd(), rig.window.len());
+        let device = Relay::spawn(Box::new(served.expect("the daemon")), 3, &rig.window).expect("a device");
         let disk = VirtioBlk::new(rig.regs(3), &mut rig.arena(), 0, POLLS, &mut wait).expect("a disk");
         Self { rig, disk, _device: device }
     }

@@ -3,7 +3,8 @@
 //! [`NetDevice`] is the virtio device; what carries its frames is a [`FrameSource`]. With a
 //! TAP, ports of the host reach the guest through a [`Forwarder`]; passt forwards them itself.
 //! A [`Wire`] leads to a switch, which serves the devices of several enclaves and copies frames
-//! from one window to another. A [`VhostUser`] leads to a process that reads and writes the window's queues itself.
+//! from one window to another. A [`vhost_user_card`] is played by a process that reads and writes the window's queues
+//! itself.
 #![deny(unsafe_code)]
 
 mod control;
@@ -26,4 +27,4 @@ pub use publish::{Protocol, Publish, PublishSyntax};
 pub use source::{FrameSource, Received, Sent};
 pub use switch::{StartSwitch, Wire, WireError, WireOptions, serve_switch};
 pub use tap::{Tap, TapError, TapOptions};
-pub use vhost_user::{VhostUser, VhostUserOptions};
+pub use vhost_user::vhost_user_card;

@@ -13,6 +13,7 @@ pub enum Request {
     SetVringNum = 8,
     SetVringAddr = 9,
     SetVringBase = 10,
+    GetVringBase = 11,
     SetVringKick = 12,
     SetVringCall = 13,
     GetProtocolFeatures = 15,
@@ -39,6 +40,7 @@ pub struct Header {
 
 /// Flags of a header: the version, that it is an answer, and that one is wanted.
 pub const VERSION: u32 = 1;
+pub const VERSION_MASK: u32 = 3;
 pub const REPLY: u32 = 1 << 2;
 pub const NEED_REPLY: u32 = 1 << 3;
 

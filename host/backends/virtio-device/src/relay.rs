@@ -171,13 +171,15 @@ impl Service {
         if asked == self.acted {
             return Ok(false);
         }
-        let fresh = asked.epoch != self.acted.epoch || asked.status == 0;
-        self.acted = asked;
-        if fresh {
+        if asked.epoch != self.acted.epoch || asked.status == 0 {
             self.vcpus.clear();
             self.agreed = false;
-            self.remote.reset()?;
+            if self.remote.reset().is_err() {
+                // The driver gets no answer before the device is there again: the next look tries once more.
+                return Ok(false);
+            }
         }
+        self.acted = asked;
         let mut answer = asked;
         if asked.status & status::FEATURES_OK != 0 && !self.agreed {
             let features = self.regs.driver_features().map_err(io::Error::other)?;
