@@ -60,6 +60,7 @@ fn end_process(process: &Arc<Process>) {
             crate::syscall::fd::closed(process, &file);
         }
     }
+    leave_places(process);
     *process.real_timer.lock() = None;
     crate::ipc::semaphore::undo_all(process);
     leave_memory(process);
@@ -69,6 +70,20 @@ fn end_process(process: &Arc<Process>) {
     process.zombie.store(true, Ordering::SeqCst);
     tell_parent(process, how);
     process.changed.wake_all(POLLIN);
+}
+
+/// A zombie holds no file (proc(5): its `cwd` and `exe` lead nowhere). To let go of one that has no name any
+/// more can mean to wait for its disk, which whoever drops the last reference to a process may not be able to:
+/// often that is the idle loop, with the process's last thread.
+fn leave_places(process: &Process) {
+    let exe = process.exe.lock().take();
+    process.unshare_place();
+    let everywhere = process::find(crate::boot::FIRST_PID).map(|first| first.fs.lock().root.clone());
+    let places = everywhere.map(|root| {
+        let mut fs = process.fs.lock();
+        (core::mem::replace(&mut fs.root, root.clone()), core::mem::replace(&mut fs.cwd, root))
+    });
+    drop((exe, places));
 }
 
 /// The memory goes with the last process in it, and its address space with it; the running thread
