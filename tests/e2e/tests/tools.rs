@@ -84,6 +84,26 @@ fn ss_lists_sockets() {
 }
 
 #[test]
+fn nstat_shows_what_the_protocols_counted() {
+    let (namespace, (_folder, image)) = (Namespace::new(), image(&["nstat", "ping", "nc"]));
+    let all = script(
+        &namespace,
+        &image,
+        "ping -c 3 -i 0.2 10.0.3.1 >/dev/null; nc -w 1 10.0.3.1 5999 </dev/null || true
+         nc -u -w 1 10.0.3.1 5998 </dev/null || true; nstat -asz",
+    );
+    let value = |name: &str| {
+        let line = all.lines().find(|line| line.split_whitespace().next() == Some(name));
+        line.and_then(|line| line.split_whitespace().nth(1)).and_then(|value| value.parse::<u64>().ok())
+    };
+    assert_eq!((value("IcmpOutEchos"), value("IcmpInEchoReps")), (Some(3), Some(3)), "{all}");
+    assert_eq!((value("TcpActiveOpens"), value("TcpAttemptFails")), (Some(1), Some(1)), "{all}");
+    assert_eq!((value("TcpInSegs"), value("TcpOutSegs")), (Some(1), Some(1)), "a SYN and its reset: {all}");
+    assert!(value("IpInReceives") >= Some(4) && value("IpExtInOctets") >= Some(4 * 40), "{all}");
+    assert!(value("Ip6InReceives").is_some(), "{all}");
+}
+
+#[test]
 fn tcpdump_sees_and_filters() {
     let namespace = Namespace::new();
     let program = ["tcpdump", "-n", "-l", "-i", "eth0", "-c", "4", "icmp and host 10.0.3.1"];

@@ -38,6 +38,7 @@ mod socket;
 mod socket_level;
 mod stack;
 mod stamps;
+mod statistics;
 mod tcp;
 mod udp;
 mod unix;
@@ -54,4 +55,5 @@ pub use stack::{
     Acceptor, Configuration, Connection, DatagramSink, Fragmentation, Frame, FrameKind, FrameSink, Incoming, Insertion,
     LinkChange, Manner, NeighborChange, Packet, PacketSink, Phase, Stack, Status, Undelivered,
 };
+pub use statistics::{Count, Family, Statistics};
 pub use unix::UnixNode;

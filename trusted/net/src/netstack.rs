@@ -11,6 +11,7 @@ use crate::ports::PortTable;
 use crate::raw::{RawSocket, RawTable};
 use crate::socket::{Hooks, Socket};
 use crate::stack::{Configuration, FrameSink, Stack};
+use crate::statistics::Statistics;
 use crate::tcp::{Listener, TcpSocket};
 use crate::udp::{Transports, UdpPorts, UdpSocket};
 use crate::unix::{self, Names};
@@ -60,6 +61,7 @@ pub struct NetStack {
     pub(crate) udp_ports: Arc<UdpPorts>,
     pub(crate) lite_ports: Arc<UdpPorts>,
     pub(crate) names: Arc<Names>,
+    pub(crate) statistics: Arc<Statistics>,
     pub(crate) census: Census,
     pub(crate) monitor: Monitor,
     /// Has the monitor look when servers and routers change something.
@@ -84,7 +86,9 @@ impl NetStack {
         let taps = Arc::new(Taps::new(capture));
         let lite_ports = UdpPorts::new();
         let transports = Arc::new(Transports { raw: raw.clone(), lite: lite_ports.clone() });
-        let engine = |cards| Engine::new(cards, transports, taps.clone(), hooks.memory()) as Arc<dyn Stack>;
+        let statistics = Arc::new(Statistics::default());
+        let counted = statistics.clone();
+        let engine = |cards| Engine::new(cards, transports, taps.clone(), counted, hooks.memory()) as Arc<dyn Stack>;
         let stack = (!cards.is_empty()).then(|| engine(cards));
         let net = Arc::new(Self {
             stack,
@@ -95,6 +99,7 @@ impl NetStack {
             udp_ports: UdpPorts::new(),
             lite_ports,
             names: Names::new(),
+            statistics,
             census: Census::default(),
             monitor: Monitor::default(),
             watch: Mutex::new(None),
@@ -104,6 +109,11 @@ impl NetStack {
             *net.watch.lock() = Some(stack.changes().register(watcher, false));
         }
         net
+    }
+
+    /// What the protocols have counted.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
     }
 
     /// socket(2). The flags SOCK_NONBLOCK and SOCK_CLOEXEC are ignored here.

@@ -86,6 +86,8 @@ pub trait Connection: Send + Sync {
     fn take_error(&self) -> Option<Errno>;
     /// Changes a setting.
     fn set(&self, setting: Setting);
+    /// How its packets leave from now on, where there are any.
+    fn set_manner(&self, _manner: &Manner) {}
     /// What can be seen of the protocol (TCP_INFO); none if there is no protocol.
     fn info(&self) -> Option<TcpInfo>;
 }

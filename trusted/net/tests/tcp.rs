@@ -451,3 +451,30 @@ fn a_program_that_ends_does_not_wait_for_a_dead_peer_for_ever() {
         assert!(rkt_platform::now() >= deadline);
     });
 }
+
+#[test]
+fn type_of_service_and_time_to_live_change_in_mid_flow() {
+    use common::stranger::STRANGER;
+    run(|| {
+        let net = joined(Wire::default());
+        let listening = listener(&net, 16);
+        net.stranger.introduce(STRANGER);
+        net.settle();
+        set(&*listening, SOL_IP, IP_TOS, 0x10).unwrap();
+        net.stranger.open(&mut || net.settle(), 7, PORT, 65535).unwrap();
+        let (server, _) = listening.accept(true).unwrap();
+        set(&*server, SOL_TCP, TCP_NODELAY, 1).unwrap();
+        let next = |bytes: &[u8]| {
+            send(&*server, bytes).unwrap();
+            net.settle();
+            let packets = net.stranger.packets();
+            packets.last().map(|header| (header.tos, header.ttl))
+        };
+        assert_eq!(next(b"as the listener's"), Some((0x10, 64)));
+        set(&*server, SOL_IP, IP_TOS, 0x20).unwrap();
+        set(&*server, SOL_IP, IP_TTL, 9).unwrap();
+        assert_eq!(next(b"as it asks"), Some((0x20, 9)));
+        set(&*server, SOL_IP, IP_TTL, -1).unwrap();
+        assert_eq!(next(b"as usual"), Some((0x20, 64)));
+    });
+}

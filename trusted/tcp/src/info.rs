@@ -22,6 +22,15 @@ pub(crate) struct Counters {
     pub(crate) last_ack_in: u64,
 }
 
+/// What a connection did to repair losses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Segments that were sent again.
+    pub resent: u32,
+    /// Expiries of the retransmission timer.
+    pub expiries: u32,
+}
+
 /// Linux's `enum tcp_ca_state`, with its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -135,6 +144,11 @@ pub struct TcpInfo {
 }
 
 impl Tcb {
+    /// What was done to repair losses so far.
+    pub fn repairs(&self) -> Repairs {
+        Repairs { resent: self.counters.resent, expiries: self.counters.expiries }
+    }
+
     /// `TCP_INFO`.
     pub fn info(&self, now: u64) -> TcpInfo {
         let counters = &self.counters;

@@ -69,7 +69,7 @@ mod tuning;
 mod urgent;
 
 pub use config::{Algorithm, BufferSize, Config, KeepAlive, Setting};
-pub use info::{RecoveryState, TcpInfo};
+pub use info::{RecoveryState, Repairs, TcpInfo};
 pub use isn::{initial_sequence, timestamp_offset};
 pub use listen::{Accepted, Answer, Listen, ListenConfig, Origin, Secret};
 pub use segment::{Flags, Outgoing, Payload, SackBlocks, Segment, Timestamps, reply_to_closed};

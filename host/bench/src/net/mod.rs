@@ -1,5 +1,6 @@
 //! `rkt-io bench net`: the network, beside Linux over a veth pair.
 
+mod crowd;
 mod inside;
 mod iperf;
 mod keyvalue;
@@ -44,6 +45,8 @@ pub enum Part {
     Web,
     /// Redis, with TLS and without (figures 7d and 7e).
     Redis,
+    /// Redis alone and beside 10,000 idle connections.
+    Crowd,
 }
 
 impl Options {
@@ -69,6 +72,7 @@ pub fn run(options: &Options, places: &Places, report: &mut Report) {
             Part::Wire => ("iperf3 between enclaves", iperf::between_enclaves(options, places, report)),
             Part::Web => ("nginx", web::run(options, places, report)),
             Part::Redis => ("Redis", keyvalue::run(options, places, report)),
+            Part::Crowd => ("Redis beside idle connections", crowd::run(options, places, report)),
         };
         if let Err(error) = result {
             report.not_measured(name, &error);

@@ -1,6 +1,7 @@
 //! /proc and /sys (proc(5), sysfs(5)): what programs ask about themselves and the system, in
 //! Linux's formats.
 
+mod counters;
 mod cpu;
 mod descriptors;
 mod ipc;

@@ -171,6 +171,7 @@ pub(super) fn fill(root: &Arc<PseudoDir>) -> Result<()> {
     root.add_text("net/arp", arp)?;
     root.add_text("net/if_inet6", if_inet6)?;
     super::sockets::fill(root)?;
+    super::counters::fill(root)?;
     for (name, value) in SETTINGS {
         root.add_text(&format!("sys/net/{name}"), move || Ok(format!("{value}\n").into_bytes()))?;
     }

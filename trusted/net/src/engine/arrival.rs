@@ -100,6 +100,8 @@ pub(super) struct Text<'a> {
     /// The sum up to `summed` bytes, if it has to be checked.
     sum: Option<Sum>,
     summed: usize,
+    /// Its checksum is wrong.
+    damaged: bool,
 }
 
 /// Bytes that are summed at a time where nobody wants them.
@@ -116,7 +118,12 @@ impl<'a> Text<'a> {
             let header = frame.head().get(arrival.start..start).unwrap_or(&[]);
             arrival.addresses.pseudo(arrival.protocol, arrival.len) + Sum::of(header)
         });
-        Self { frame, start, len, sum, summed: 0 }
+        Self { frame, start, len, sum, summed: 0, damaged: false }
+    }
+
+    /// Whether its checksum was found to be wrong.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged
     }
 
     fn read(&mut self, offset: usize, into: &mut [u8]) -> bool {
@@ -162,7 +169,9 @@ impl Payload for Text<'_> {
     }
 
     fn verify(&mut self) -> bool {
-        self.pass(if self.sum.is_some() { self.len } else { 0 }) && self.sum.is_none_or(|sum| sum.is_valid())
+        let whole = self.pass(if self.sum.is_some() { self.len } else { 0 });
+        self.damaged = !whole || self.sum.is_some_and(|sum| !sum.is_valid());
+        !self.damaged
     }
 }
 

@@ -5,6 +5,7 @@ use super::round::Round;
 use super::table::{Keyed, Pair};
 use super::{Engine, Way};
 use crate::stack::{Connection, Manner, Phase, Status};
+use crate::statistics::Count;
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 use rkt_linux_abi::{Errno, Result};
@@ -60,6 +61,7 @@ impl Engine {
         if !self.flows.insert(flow.clone()) {
             return Err(Errno::EADDRNOTAVAIL);
         }
+        self.count_tcp(Count::TcpActiveOpens, 1);
         self.flush(&flow, &mut round);
         round.tell();
         Ok(Handle::new(me, flow))
@@ -240,6 +242,14 @@ impl Connection for Handle {
 
     fn set(&self, setting: Setting) {
         self.engine.with_tcb(&self.flow, (), |tcb, now| ((), tcb.set(now, setting)));
+    }
+
+    fn set_manner(&self, manner: &Manner) {
+        let (link, peer) = (self.flow.link, self.flow.pair().peer.ip());
+        let usual = self.engine.links.get(link).map_or(super::DEFAULT_TTL, |link| link.ttl(peer.is_ipv4()));
+        let mut inner = self.flow.inner.lock();
+        inner.ttl = manner.ttl.unwrap_or(usual);
+        inner.tos = manner.tos;
     }
 
     fn info(&self) -> Option<TcpInfo> {

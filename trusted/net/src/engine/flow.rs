@@ -2,6 +2,7 @@
 
 use super::Way;
 use super::budget::{Budget, Charge};
+use super::counting::Standing;
 use super::table::{Keyed, Pair};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -11,7 +12,7 @@ use rkt_linux_abi::Errno;
 use rkt_linux_abi::general::*;
 use rkt_sched::WaitQueue;
 use rkt_sync::Mutex;
-use rkt_tcp::{Changes, Error, Tcb, TimeWait};
+use rkt_tcp::{Changes, Error, Repairs, Tcb, TimeWait};
 use rkt_wire::ethernet::Address;
 
 /// The hardware address behind which the peer is, as long as it is believed.
@@ -40,6 +41,9 @@ pub(super) struct Inner {
     pub tos: u8,
     /// Time to live (IP_TTL, IPV6_UNICAST_HOPS).
     pub ttl: u8,
+    /// What was counted of it last.
+    pub standing: Standing,
+    pub repairs: Repairs,
 }
 
 /// A connection.
@@ -80,7 +84,8 @@ impl Flow {
     ) -> Arc<Self> {
         let charge = Charge::new(budget);
         let (tcb, packet_id) = (Some(Box::new(tcb)), hash as u16);
-        let inner = Inner { tcb, charge, time_wait: None, hop: None, packet_id, tos, ttl };
+        let (standing, repairs) = (Standing::Opening, Repairs::default());
+        let inner = Inner { tcb, charge, time_wait: None, hop: None, packet_id, tos, ttl, standing, repairs };
         Arc::new(Self {
             pair,
             hash,

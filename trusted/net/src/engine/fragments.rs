@@ -7,6 +7,7 @@ use super::link::Link;
 use super::output::Departure;
 use super::port::Port;
 use super::round::Round;
+use crate::statistics::Count;
 use alloc::vec::Vec;
 use rkt_inet::fragment::pieces;
 use rkt_netdev::{ETHERNET_HEADER_LEN, TxMeta};
@@ -82,11 +83,13 @@ impl Engine {
         let mac = self.neighbor(link, what.next_hop, round.now);
         let envelope = Envelope { to: mac.unwrap_or(Address::BROADCAST), ..what.envelope };
         let id = crate::ports::random();
+        self.count(what.next_hop, Count::FragOks);
         for piece in pieces(payload.len(), room) {
             let mut headers = [0; HEADERS_MAX];
             let place = Place { id, offset: piece.range.start, len: piece.range.len(), more: piece.more };
             let Ok(len) = emit(&envelope, what.protocol, &place, &mut headers) else { return };
             let parts = [headers.get(..len).unwrap_or(&[]), payload.get(piece.range).unwrap_or(&[])];
+            self.count(what.next_hop, Count::FragCreates);
             match mac {
                 Some(_) => port.send(&TxMeta::default(), &parts),
                 None => self.ask(link, port, what.next_hop, TxMeta::default(), parts.concat(), round),

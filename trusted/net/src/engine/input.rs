@@ -9,6 +9,7 @@ use super::round::{Raw, Round};
 use super::setup::turn;
 use super::table::Pair;
 use crate::stack::{Incoming, Packet};
+use crate::statistics::{Count, Family};
 use alloc::sync::Arc;
 use alloc::vec;
 use core::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -38,10 +39,17 @@ impl Engine {
 
     fn look(&self, nth: usize, link: &Link, frame: &mut dyn RxFrame, round: &mut Round) {
         match Content::of(frame.head(), frame.meta().len) {
-            Content::Transport(arrival) => self.arrive(nth, link, &arrival, frame, round),
+            Content::Transport(arrival) => {
+                self.count_received(Family::of(arrival.addresses.source()), frame.meta().len);
+                self.arrive(nth, link, &arrival, frame, round);
+            }
             Content::Rare(ethertype::ARP) => self.arp(link, frame, round),
-            Content::Rare(kind) => self.rare(nth, link, kind, frame, round),
-            Content::Nothing => {}
+            Content::Rare(kind) => {
+                let family = if kind == ethertype::IPV4 { Family::V4 } else { Family::V6 };
+                self.count_received(family, frame.meta().len);
+                self.rare(nth, link, kind, frame, round);
+            }
+            Content::Nothing => self.count_damaged(frame),
         }
     }
 
@@ -104,7 +112,8 @@ impl Engine {
         let end = arrival.start.saturating_add(arrival.len);
         let head = frame.head();
         let Some(bytes) = head.get(arrival.start..end.min(head.len())) else { return };
-        let Ok(parsed) = tcp::Segment::parse(bytes) else { return };
+        let row = frame.meta().gso.map_or(1, |gso| arrival.len.div_ceil(usize::from(gso.segment).max(1)));
+        let Ok(parsed) = tcp::Segment::parse(bytes) else { return self.count_tcp(Count::TcpInErrs, 1) };
         let header_len = tcp::HEADER_LEN + parsed.options.len();
         let Some(text_len) = arrival.len.checked_sub(header_len) else { return };
         let segment = headers::from_wire(&parsed.header, parsed.options, text_len);
@@ -112,13 +121,22 @@ impl Engine {
         let pair = Pair { local, peer };
         let hash = pair.hash(self.key);
         let mut text = Text::new(frame, arrival, header_len);
-        if let Some(flow) = self.flows.find(&pair, hash)
-            && self.segment(&flow, &segment, &mut text, round)
-        {
-            return;
+        if let Some(flow) = self.flows.find(&pair, hash) {
+            self.count(local.ip(), Count::InDelivers);
+            self.count_tcp(Count::TcpInSegs, row as u64);
+            if self.segment(&flow, &segment, &mut text, round) {
+                return self.count_damaged_segment(text.is_damaged());
+            }
+        } else if link.owns(local.ip()) {
+            self.count(local.ip(), Count::InDelivers);
+            self.count_tcp(Count::TcpInSegs, row as u64);
+        } else {
+            return self.count(local.ip(), Count::InAddrErrors);
         }
         // Nobody is connected to the sender: it may want to be.
-        if text.verify() && self.is_station(&pair) && link.owns(local.ip()) {
+        if !text.verify() {
+            self.count_damaged_segment(true);
+        } else if self.is_station(&pair) && link.owns(local.ip()) {
             self.stranger(nth, pair, hash, &segment, &mut text, round);
         }
     }
@@ -179,14 +197,15 @@ impl Engine {
     /// A UDP datagram (RFC 768).
     fn udp(&self, link: &Link, arrival: &Arrival, frame: &mut dyn RxFrame, round: &mut Round) {
         let head = frame.head().get(arrival.start..).unwrap_or(&[]);
-        let Ok(header) = udp::Header::parse_quote(head) else { return };
+        let to = arrival.addresses.destination();
+        let Ok(header) = udp::Header::parse_quote(head) else { return self.count(to, Count::UdpInErrors) };
         // The length field may say less than the packet has (RFC 768 does not forbid it).
         let claimed = match head {
             [_, _, _, _, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])),
             _ => return,
         };
         if !(udp::HEADER_LEN..=arrival.len).contains(&claimed) {
-            return;
+            return self.count(to, Count::UdpInErrors);
         }
         let arrival = Arrival { len: claimed, ..*arrival };
         let (local, from) = arrival.ends(header.source_port, header.destination_port);
@@ -197,13 +216,15 @@ impl Engine {
         }
         // Who is offered an address is spoken to by it before it is theirs (RFC 2131 §4.1).
         if !for_client && !self.takes(link, local.ip()) {
-            return;
+            return self.count(to, Count::InAddrErrors);
         }
+        self.count(to, Count::InDelivers);
         let mut payload = vec![0; claimed - udp::HEADER_LEN];
         let unchecked = header.checksum == 0 && local.is_ipv4();
         let mut text = Text::new(frame, &arrival, udp::HEADER_LEN);
         if !text.copy_to(0, &mut payload) || !(unchecked || text.verify()) {
-            return;
+            self.count(to, Count::UdpInErrors);
+            return self.count(to, Count::UdpInCsumErrors);
         }
         if for_client {
             return self.dhcp(link, &payload, round);

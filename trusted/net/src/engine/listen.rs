@@ -7,6 +7,7 @@ use super::round::Round;
 use super::table::Pair;
 use super::{Engine, Timer, Way};
 use crate::stack::{Acceptor, Guard};
+use crate::statistics::Count;
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -185,6 +186,7 @@ impl Engine {
         if !self.flows.insert(flow.clone()) {
             return;
         }
+        self.count_tcp(Count::TcpPassiveOpens, 1);
         if changes.contains(Changes::OUTPUT) {
             round.want_output(&flow);
         }

@@ -14,6 +14,7 @@ mod budget;
 mod change;
 mod configure;
 mod connection;
+mod counting;
 mod datagram;
 mod ending;
 mod flow;
@@ -38,6 +39,7 @@ use crate::stack::{
     Acceptor, Configuration, Connection, DatagramSink, FrameSink, Guard, Insertion, LinkChange, Manner, NeighborChange,
     PacketSink, Stack,
 };
+use crate::statistics::{Count, Statistics};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use budget::Budget;
@@ -97,6 +99,7 @@ pub(crate) struct Engine {
     datagrams: Datagrams,
     /// Raw sockets.
     raw: Arc<dyn PacketSink>,
+    statistics: Arc<Statistics>,
     /// By vCPU.
     timers: Vec<Timers>,
     /// When links and the Internet layer want to be looked after, in nanoseconds.
@@ -137,7 +140,13 @@ fn random_key() -> Key {
 impl Engine {
     /// Over these cards, in a kernel with so many bytes of memory; raw sockets see all packets, packet
     /// sockets all frames.
-    pub fn new(cards: Vec<Card>, raw: Arc<dyn PacketSink>, frames: Arc<dyn FrameSink>, memory: usize) -> Arc<Self> {
+    pub fn new(
+        cards: Vec<Card>,
+        raw: Arc<dyn PacketSink>,
+        frames: Arc<dyn FrameSink>,
+        statistics: Arc<Statistics>,
+        memory: usize,
+    ) -> Arc<Self> {
         let now = rkt_platform::now();
         let mut routes = route::Table::new();
         let links: Vec<Link> = (2..)
@@ -159,6 +168,7 @@ impl Engine {
             listeners: Listeners::new(),
             datagrams: Datagrams::new(),
             raw,
+            statistics,
             timers: (0..rkt_platform::cpus()).map(|_| timers()).collect(),
             housekeeping: AtomicU64::new(now),
         })
@@ -193,7 +203,10 @@ impl Engine {
     fn way(&self, to: IpAddr, interface: Option<u32>) -> Result<Way> {
         let interface = interface.map(rkt_inet::Interface);
         let routes = self.routes.read();
-        let route = routes.lookup(to, interface).ok_or(Errno::ENETUNREACH)?;
+        let route = routes.lookup(to, interface).ok_or_else(|| {
+            self.count(to, Count::OutNoRoutes);
+            Errno::ENETUNREACH
+        })?;
         match route.kind {
             route::Kind::Unicast => {}
             route::Kind::Prohibit => return Err(Errno::EACCES),

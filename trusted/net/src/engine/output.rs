@@ -14,7 +14,6 @@ use core::sync::atomic::Ordering;
 use rkt_netdev::{Checksum, ETHERNET_HEADER_LEN, Gso, GsoKind, TxMeta};
 use rkt_tcp::{Changes, Outgoing, Segment, Tcb};
 use rkt_wire::ethernet::Address;
-use rkt_wire::ip::Addresses;
 use rkt_wire::{ipv4, ipv6, tcp};
 
 /// How long a flow believes a neighbour's hardware address before it asks the link's table again, which
@@ -77,6 +76,7 @@ impl Engine {
         if changes.contains(Changes::TIME_WAIT) {
             inner.time_wait = inner.tcb.as_mut().and_then(|tcb| tcb.take_time_wait()).map(Into::into);
         }
+        self.count_progress(inner);
         self.arm(flow, inner.deadline());
     }
 
@@ -129,11 +129,14 @@ impl Engine {
             let text = tcb.payload(&outgoing);
             let Ok(headers) = Headers::tcp(&envelope, flow.pair(), &outgoing, text, &link.card) else { break };
             let parts = [headers.as_slice(), text.0, text.1];
+            self.count_sent(flow.pair().peer.ip(), headers.as_slice().len() + text.0.len() + text.1.len());
+            self.count_segment(&outgoing.segment, row_len(&outgoing));
             match mac {
                 Some(_) => port.send(&headers.meta, &parts),
                 None => self.ask(link, port, flow.next_hop, headers.meta, parts.concat(), round),
             }
         }
+        self.count_progress(inner);
         self.arm(flow, inner.deadline());
     }
 
@@ -198,11 +201,19 @@ impl Engine {
         };
         let outgoing = Outgoing { segment, offset: 0, segment_size: u16::MAX };
         let Ok(headers) = Headers::tcp(&envelope, &pair, &outgoing, (&[], &[]), &link.card) else { return };
+        self.count_sent(pair.peer.ip(), headers.as_slice().len());
+        self.count_segment(&outgoing.segment, 1);
         match mac {
             Some(_) => port.send(&headers.meta, &[headers.as_slice()]),
             None => self.ask(link, port, way.next_hop, headers.meta, headers.as_slice().to_vec(), round),
         }
     }
+}
+
+/// Segments in a row.
+fn row_len(outgoing: &Outgoing) -> u64 {
+    let Outgoing { segment, segment_size, .. } = outgoing;
+    u64::from(segment.len).div_ceil(u64::from((*segment_size).max(1))).max(1)
 }
 
 /// A packet on its way out that belongs to no flow.
@@ -228,8 +239,11 @@ impl Engine {
     pub(super) fn depart(&self, link: &Link, port: &mut Port<Flow>, what: &Departure<'_>, round: &mut Round) {
         let [head, rest] = what.parts;
         let len = head.len().saturating_add(rest.len());
-        let v4 = matches!(what.envelope.addresses, Addresses::V4 { .. });
+        let to = what.envelope.addresses.destination();
+        let v4 = to.is_ipv4();
         let header = if v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        self.count_sent(to, len.saturating_add(ETHERNET_HEADER_LEN + header));
+        self.count_message(to, what.protocol, head);
         if what.segment.is_none() && len > what.mtu.saturating_sub(header) {
             return self.depart_in_fragments(link, port, what, round);
         }

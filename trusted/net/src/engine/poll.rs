@@ -6,6 +6,7 @@ use super::output::Departure;
 use super::port::Port;
 use super::round::{Packet, Round};
 use super::{Engine, Timer};
+use crate::statistics::Count;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -110,6 +111,7 @@ impl Engine {
             let inner = &mut *guard;
             let due = inner.deadline() <= round.now;
             if due && inner.time_wait.take().is_some() {
+                self.count_tcp(Count::TcpTimeWaits, 1);
                 self.flows.remove(&flow);
                 return;
             }

@@ -8,6 +8,7 @@ use super::round::{Raw, Round};
 use super::setup::turn;
 use super::table::Pair;
 use crate::stack::Undelivered;
+use crate::statistics::{Count, Family};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -84,6 +85,7 @@ impl Engine {
         let mut pending = link.fragments_v4.lock();
         let outcome = pending.on_fragment(key, &fragment, round.now);
         link.note_chore(pending.deadline());
+        self.count_fragment(&outcome, Family::V4);
         match outcome {
             Outcome::Whole(whole) => Some((addresses, whole, header.ttl)),
             Outcome::Pending | Outcome::Dropped => None,
@@ -132,18 +134,32 @@ impl Engine {
         let mut pending = link.fragments_v6.lock();
         let outcome = pending.on_fragment(key, &arrived, round.now);
         link.note_chore(pending.deadline());
+        self.count_fragment(&outcome, Family::V6);
         match outcome {
             Outcome::Whole(whole) => Some((addresses, whole, header.hop_limit)),
             Outcome::Pending | Outcome::Dropped => None,
         }
     }
 
+    fn count_fragment(&self, outcome: &Outcome, family: Family) {
+        self.statistics.count(family, Count::ReasmReqds);
+        match outcome {
+            Outcome::Whole(_) => self.statistics.count(family, Count::ReasmOks),
+            Outcome::Dropped => self.statistics.count(family, Count::ReasmFails),
+            Outcome::Pending => {}
+        }
+    }
+
     /// Gives up datagrams of which fragments are missing, and tells who sent them (RFC 1122 §3.3.2).
     pub(super) fn expire_fragments(&self, link: &Link, round: &mut Round) {
         let mut expired = Vec::new();
-        for fragments in [&link.fragments_v4, &link.fragments_v6] {
+        for (family, fragments) in [(Family::V4, &link.fragments_v4), (Family::V6, &link.fragments_v6)] {
             let mut fragments = fragments.lock();
+            let before = expired.len();
             fragments.on_timer(round.now, &mut expired);
+            let given_up = expired.len().saturating_sub(before) as u64;
+            self.statistics.add(family, Count::ReasmTimeout, given_up);
+            self.statistics.add(family, Count::ReasmFails, given_up);
             link.note_chore(fragments.deadline());
         }
         for Expired { quote, .. } in expired {
@@ -155,8 +171,9 @@ impl Engine {
     pub(super) fn other(&self, nth: usize, link: &Link, arrival: &Arrival, frame: &mut dyn RxFrame, round: &mut Round) {
         let destination = arrival.addresses.destination();
         if !link.owns(destination) && !destination.is_multicast() && !is_broadcast(link, destination) {
-            return;
+            return self.count(destination, Count::InAddrErrors);
         }
+        self.count(destination, Count::InDelivers);
         let Some(bytes) = copy_of(frame) else { return };
         let Some(message) = bytes.get(arrival.start..arrival.start.saturating_add(arrival.len)) else { return };
         match (arrival.protocol, arrival.addresses) {
@@ -166,6 +183,7 @@ impl Engine {
             (protocol::NO_NEXT_HEADER, _) => {}
             _ if self.raw.wants(destination.is_ipv4(), arrival.protocol) => {}
             _ => {
+                self.count(destination, Count::InUnknownProtos);
                 let packet = bytes.get(ETHERNET_HEADER_LEN..).unwrap_or(&[]);
                 // The field that names the protocol: the sixth byte, unless headers stand between.
                 let failure = Failure::Protocol { pointer: 6 };
@@ -175,7 +193,10 @@ impl Engine {
     }
 
     fn icmp_v4(&self, nth: usize, link: &Link, arrival: &Arrival, (bytes, frame): (&[u8], &[u8]), round: &mut Round) {
-        let Ok(message) = icmpv4::Message::parse(bytes) else { return };
+        let Ok(message) = icmpv4::Message::parse(bytes) else {
+            return self.statistics.count(Family::V4, Count::IcmpInErrors);
+        };
+        self.statistics.message(Family::V4, false, bytes.first().copied().unwrap_or(0));
         if let icmpv4::Message::EchoRequest(echo) = message {
             let packet = ipv4::Packet::parse_quote(frame.get(ETHERNET_HEADER_LEN..).unwrap_or(&[]));
             let is_broadcast = |ip| link.is_broadcast(ip);
@@ -202,7 +223,10 @@ impl Engine {
             source,
             destination,
         };
-        let Ok(message) = icmpv6::Message::parse(bytes, &header) else { return };
+        let Ok(message) = icmpv6::Message::parse(bytes, &header) else {
+            return self.statistics.count(Family::V6, Count::IcmpInErrors);
+        };
+        self.statistics.message(Family::V6, false, bytes.first().copied().unwrap_or(0));
         match message {
             icmpv6::Message::EchoRequest(echo) if icmp::answers_echo_v6(&header) => {
                 let own = Some(IpAddr::V6(destination)).filter(|own| link.owns(*own));
@@ -278,7 +302,7 @@ impl Engine {
             (IpAddr::V6(to), IpAddr::V6(from), protocol::ICMPV6, len)
         };
         if !self.complaints.lock().allow(destination, round.now) {
-            return;
+            return self.count(destination, Count::IcmpOutLimited);
         }
         let Some(addresses) = Addresses::new(source, destination) else { return };
         self.queue_packet(link, addresses, (protocol, ERROR_TOS), bytes.get(..len).unwrap_or(&[]), round);
@@ -286,9 +310,12 @@ impl Engine {
 
     /// A datagram for a port that nobody has (RFC 1122 §4.1.3.1).
     pub(super) fn refuse_datagram(&self, link: &Link, arrival: &Arrival, frame: &mut dyn RxFrame, round: &mut Round) {
-        if !link.owns(arrival.addresses.destination()) {
+        let destination = arrival.addresses.destination();
+        if !link.owns(destination) {
             return;
         }
+        self.count(destination, Count::InDelivers);
+        self.count(destination, Count::UdpNoPorts);
         if let Some(bytes) = copy_of(frame) {
             let packet = bytes.get(ETHERNET_HEADER_LEN..).unwrap_or(&[]);
             self.complain(link, Failure::Port, packet, manner(&bytes), round);

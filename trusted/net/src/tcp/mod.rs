@@ -16,6 +16,7 @@ use crate::patience::Patience;
 use crate::ports::{Binding, Sharing, random};
 use crate::socket::{Control, MSG_FASTOPEN, MSG_ZEROCOPY, Outgoing, Received, Shutdown, Socket};
 use crate::stack::{Connection, Guard, Manner, Phase};
+use crate::statistics::{Count, Family};
 use crate::{NetStack, address};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -163,11 +164,19 @@ impl TcpSocket {
             _ => {}
         }
         let connection: Arc<dyn Connection> = if local {
+            let count = |what| self.net.statistics.count(Family::V4, what);
+            count(Count::TcpActiveOpens);
             let listeners = self.net.tcp_ports.owners(to);
             let chosen = (random() as usize).checked_rem(listeners.len()).unwrap_or(0);
             match listeners.get(chosen) {
-                Some(listener) => listener.connect(from, to, self.queue.clone()),
-                None => loopback::refused(from, to, self.queue.clone()),
+                Some(listener) => {
+                    count(Count::TcpPassiveOpens);
+                    listener.connect(from, to, self.queue.clone())
+                }
+                None => {
+                    count(Count::TcpAttemptFails);
+                    loopback::refused(from, to, self.queue.clone())
+                }
             }
         } else {
             let stack = self.net.stack().ok_or(Errno::ENETUNREACH)?;
@@ -191,6 +200,7 @@ impl TcpSocket {
         if !self.tcp.lock().quick_ack() {
             connection.set(Setting::QuickAck(false));
         }
+        connection.set_manner(&self.tcp.lock().manner(connection.peer().ip()));
     }
 
     /// Back to where it was before connect(2) or listen(2). The old role is for the caller to drop after the lock.
@@ -675,8 +685,12 @@ impl Socket for TcpSocket {
             let tcp = self.tcp.lock();
             tcp.setting(&self.options.lock(), level, name)
         };
-        if let (Some(connection), Some(setting)) = (self.connection(), setting) {
+        let Some(connection) = self.connection() else { return Ok(()) };
+        if let Some(setting) = setting {
             connection.set(setting);
+        }
+        if matches!(level, SOL_IP | SOL_IPV6) {
+            connection.set_manner(&self.tcp.lock().manner(connection.peer().ip()));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::{MAX_PAYLOAD, UdpSocket};
 use crate::stack::{Fragmentation, Manner};
+use crate::statistics::Count;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -47,6 +48,9 @@ impl UdpSocket {
     /// Sends a datagram.
     pub(super) fn dispatch(&self, Pending { from, to, manner, payload }: Pending) -> Result<()> {
         let outcome = self.deliver(from, to, payload, &manner);
+        if outcome.is_ok() {
+            self.count(to.ip(), Count::UdpOutDatagrams);
+        }
         if outcome == Err(Errno::EMSGSIZE) && manner.fragmentation == Fragmentation::Never {
             self.too_long(from, to);
         }

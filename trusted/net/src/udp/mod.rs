@@ -18,6 +18,7 @@ use crate::patience::Patience;
 use crate::ports::{Binding, Sharing};
 use crate::socket::{Control, MSG_ZEROCOPY, Outgoing, Received, Shutdown, Socket};
 use crate::stack::{Guard, Incoming, Manner, Undelivered};
+use crate::statistics::{Count, Family};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -84,7 +85,7 @@ impl UdpSocket {
         let family = if v6 { address::AF_INET6 } else { address::AF_INET };
         let protocol = if lite { SOL_UDPLITE } else { SOL_UDP };
         let options = Options::new(family, Kind::Datagram, protocol);
-        let queue = Queue::new(options.receive_buffer, v6);
+        let queue = Queue::new(options.receive_buffer, v6, net.statistics.clone());
         let state = State {
             binding: None,
             guard: None,
@@ -231,6 +232,7 @@ impl UdpSocket {
                 crate::loopback::show_udp(&self.net, from, to, &payload, manner);
             }
             if let Err(unheard) = self.ports().give(incoming(payload, LOOPBACK)) {
+                self.count(to.ip(), Count::UdpNoPorts);
                 self.refused(from, to, unheard.payload);
             }
             return Ok(());
@@ -277,6 +279,10 @@ impl UdpSocket {
             let payload = Vec::new();
             inner.errors.push(Undelivered { local, to, errno, hard, kind, code, info, reporter, payload });
         }
+    }
+
+    fn count(&self, ip: IpAddr, what: Count) {
+        self.net.statistics.count(Family::of_datagram(ip, self.lite), what);
     }
 
     fn take_error(&self) -> Option<Errno> {
@@ -476,7 +482,9 @@ impl Socket for UdpSocket {
                 } else {
                     let cost = first.cost();
                     inner.used = inner.used.saturating_sub(cost);
-                    (inner.datagrams.pop_front().ok_or(Errno::EAGAIN)?, 0)
+                    let taken = inner.datagrams.pop_front().ok_or(Errno::EAGAIN)?;
+                    self.count(taken.from.ip(), Count::UdpInDatagrams);
+                    (taken, 0)
                 }
             };
             let payload = datagram.payload.get(skipped..).unwrap_or(&[]);

@@ -7,6 +7,7 @@ use crate::memberships::Memberships;
 use crate::options::Kind;
 use crate::ports::PortTable;
 use crate::stack::{DatagramSink, Incoming, Undelivered};
+use crate::statistics::{Count, Family, Statistics};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -85,10 +86,11 @@ impl Inner {
 pub(crate) struct Queue {
     pub(super) waiters: Arc<WaitQueue>,
     pub(super) inner: Mutex<Inner>,
+    statistics: Arc<Statistics>,
 }
 
 impl Queue {
-    pub fn new(limit: usize, v6: bool) -> Arc<Self> {
+    pub fn new(limit: usize, v6: bool, statistics: Arc<Statistics>) -> Arc<Self> {
         let inner = Inner {
             datagrams: VecDeque::new(),
             used: 0,
@@ -106,7 +108,7 @@ impl Queue {
             rows: false,
             coverage: None,
         };
-        Arc::new(Self { waiters: Arc::new(WaitQueue::new()), inner: Mutex::new(inner) })
+        Arc::new(Self { waiters: Arc::new(WaitQueue::new()), inner: Mutex::new(inner), statistics })
     }
 
     /// Adds a datagram, or those of a row.
@@ -130,7 +132,9 @@ impl Queue {
         }
         if inner.used >= inner.limit {
             inner.lost = inner.lost.wrapping_add(1);
-            return;
+            let family = Family::of_datagram(what.local.ip(), what.coverage.is_some());
+            self.statistics.count(family, Count::UdpInErrors);
+            return self.statistics.count(family, Count::UdpRcvbufErrors);
         }
         let Incoming { local, from, interface, ttl, tos, .. } = *what;
         let facts = Facts { local: local.ip(), port: local.port(), interface, ttl, tos };

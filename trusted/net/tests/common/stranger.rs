@@ -96,6 +96,12 @@ impl Stranger {
         frames.iter().filter_map(segment).collect()
     }
 
+    /// The IPv4 headers of what `b` sent here since this was last asked.
+    pub fn packets(&self) -> Vec<ipv4::Header> {
+        let frames: Vec<_> = self.from_b.lock().unwrap().drain(..).collect();
+        frames.iter().filter_map(|(_, frame)| Some(ipv4::Packet::parse(frame.get(14..)?).ok()?.header)).collect()
+    }
+
     /// Opens a connection from `port` to `to`; gives both sides' next sequence numbers, its own first.
     pub fn open(&self, settle: &mut dyn FnMut(), port: u16, to: u16, window: u16) -> Option<(u32, u32)> {
         let syn = Said { ports: (port, to), seq: 1000, flags: Flags::SYN, window, ..Said::default() };

@@ -61,6 +61,8 @@ impl Tcb {
             }
             opening.retries += 1;
             opening.due = true;
+            self.counters.expiries = self.counters.expiries.wrapping_add(1);
+            self.counters.resent = self.counters.resent.wrapping_add(1);
             self.rtt.back_off();
             return Changes::OUTPUT;
         }
