@@ -273,12 +273,19 @@ pub(crate) fn any_ready() -> bool {
 /// Puts a ready thread on a run queue: the one of this vCPU, where its data is warm, unless
 /// its affinity says otherwise.
 pub(crate) fn enqueue(thread: Arc<Thread>) {
+    let last = thread.last_cpu().unwrap_or_else(rkt_platform::cpu);
+    enqueue_from(thread, last);
+}
+
+/// The same for a thread whose virtual time is one of the queue of vCPU `from`.
+fn enqueue_from(thread: Arc<Thread>, from: usize) {
     let here = rkt_platform::cpu();
     let target = match thread.may_run_on(here) {
         true => here,
         false => (0..rkt_platform::cpus()).find(|&i| thread.may_run_on(i)).unwrap_or(here),
     };
-    thread.share.wake(cpu(target).floor.load(Ordering::Relaxed), ahead());
+    let [from, to] = [from, target].map(|index| cpu(index).floor.load(Ordering::Relaxed));
+    thread.share.wake(from, to, ahead());
     let first = cpu(target).push(thread);
     if target != here {
         rkt_platform::kick(target);
@@ -290,11 +297,9 @@ pub(crate) fn enqueue(thread: Arc<Thread>) {
 /// The affinity of a thread has changed: if it is queued, it goes where it may run now. On the queue
 /// of another vCPU, which was the only one that it could run on, nobody would look for it.
 pub(crate) fn queue_again(thread: &Arc<Thread>) {
-    let found = CPUS.iter().take(rkt_platform::cpus()).find_map(|from| Some((from, from.take_out(thread)?)));
+    let found = (0..rkt_platform::cpus()).find_map(|from| Some((from, cpu(from).take_out(thread)?)));
     if let Some((from, thread)) = found {
-        let here = cpu(rkt_platform::cpu());
-        thread.share.migrate(from.floor.load(Ordering::Relaxed), here.floor.load(Ordering::Relaxed));
-        enqueue(thread);
+        enqueue_from(thread, from);
     }
 }
 

@@ -140,9 +140,11 @@ impl Share {
         self.time.store(time, Ordering::Relaxed);
     }
 
-    /// The thread comes back from a wait to a queue whose virtual time is `floor`: at most `ahead` before
-    /// it.
-    pub(crate) fn wake(&self, floor: u64, ahead: u64) {
+    /// The thread comes back to a queue whose virtual time is `floor`, at most `ahead` before it. `last` is the
+    /// virtual time of the queue that it was in before: each has its own, and the distance between the two is
+    /// nothing that the thread has had.
+    pub(crate) fn wake(&self, last: u64, floor: u64, ahead: u64) {
+        self.migrate(last, floor);
         raise(&self.time, floor.saturating_sub(ahead));
     }
 
@@ -185,10 +187,24 @@ mod tests {
     #[test]
     fn a_sleeper_is_not_owed_its_sleep() {
         let share = Share::default();
-        share.wake(AHEAD * 10, AHEAD);
+        share.wake(AHEAD * 10, AHEAD * 10, AHEAD);
         assert_eq!(share.place().time(), AHEAD * 9);
         share.migrate(AHEAD * 10, 0);
         assert_eq!(share.place().time(), 0);
+    }
+
+    /// Woken on one vCPU and taken by the other, again and again: were the distance between the two queues taken
+    /// along, it would double each time.
+    #[test]
+    fn two_queues_do_not_drift_apart() {
+        let (here, mut there, share) = (0, AHEAD, Share::starting_at(AHEAD));
+        for _ in 0..64 {
+            share.wake(there, here, AHEAD);
+            share.migrate(here, there);
+            share.charge(10);
+            there = share.place().time();
+        }
+        assert_eq!(there, AHEAD + 640);
     }
 
     #[test]
