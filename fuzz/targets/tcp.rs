@@ -50,6 +50,7 @@ impl Peer {
             window: u16::from(window) * 257,
             flags: if kind % 16 == 1 { Flags::SYN } else { flags },
             urgent: u16::from(scale),
+            ecn: scale & 3,
             mss: (options & 1 != 0).then_some(u16::from(window) * 8),
             window_scale: (options & 2 != 0).then_some(scale),
             sack_permitted: options & 4 != 0,

@@ -80,6 +80,15 @@ impl Acks {
         self.delay = DELAY_MIN;
     }
 
+    /// The network is congested on the peer's way, or was (RFC 3168 §6.1.3): it hears of it at once, and of the next
+    /// segment, too (as in Linux).
+    pub(crate) fn on_mark(&mut self) {
+        self.due = true;
+        self.quick = self.quick.max(2);
+        self.conversation = false;
+        self.delay = DELAY_MIN;
+    }
+
     /// Data came in order and is noted by [`Acks::on_data`]: now, or when it is time?
     /// `unacknowledged` bytes lie since the last acknowledgment.
     pub(crate) fn decide(&mut self, unacknowledged: u64) {

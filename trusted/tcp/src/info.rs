@@ -39,6 +39,8 @@ pub enum RecoveryState {
     Open = 0,
     /// Something is odd: duplicates or selective acknowledgments.
     Disorder = 1,
+    /// The network said that it is congested (RFC 3168).
+    Reduction = 2,
     /// Fast recovery.
     Recovery = 3,
     /// After an expiry of the retransmission timer.
@@ -63,6 +65,10 @@ pub struct TcpInfo {
     pub timestamps: bool,
     /// `TCPI_OPT_SACK`.
     pub sack: bool,
+    /// `TCPI_OPT_ECN`.
+    pub ecn: bool,
+    /// `TCPI_OPT_ECN_SEEN`.
+    pub ecn_seen: bool,
     /// `TCPI_OPT_WSCALE`: `tcpi_snd_wscale`, `tcpi_rcv_wscale`.
     pub window_scales: Option<(u8, u8)>,
     /// `tcpi_rto`.
@@ -161,6 +167,8 @@ impl Tcb {
             probes: self.probes,
             timestamps: self.options.timestamps,
             sack: self.options.sack,
+            ecn: self.ecn.is_agreed(),
+            ecn_seen: self.ecn.is_seen(),
             window_scales: self.options.scaling.then_some((self.send.scale, self.recv.scale)),
             rto: self.rtt.timeout(),
             ato: self.acks.delay(),
@@ -208,6 +216,7 @@ impl Tcb {
             Phase::Open if self.board.sacked() > 0 || self.recovery.duplicates > 0 => RecoveryState::Disorder,
             Phase::Open => RecoveryState::Open,
             Phase::Recovery { .. } => RecoveryState::Recovery,
+            Phase::Reduction { .. } => RecoveryState::Reduction,
             Phase::Loss { .. } => RecoveryState::Loss,
         }
     }

@@ -46,6 +46,7 @@ mod calls;
 mod config;
 mod congestion;
 mod cookie;
+mod ecn;
 mod info;
 mod input;
 mod isn;
@@ -69,6 +70,7 @@ mod tuning;
 mod urgent;
 
 pub use config::{Algorithm, BufferSize, Config, KeepAlive, Setting};
+pub use ecn::{CE, ECT};
 pub use info::{RecoveryState, Repairs, TcpInfo};
 pub use isn::{initial_sequence, timestamp_offset};
 pub use listen::{Accepted, Answer, Listen, ListenConfig, Origin, Secret};

@@ -18,9 +18,9 @@ bitflags! {
         const PSH = 0x08;
         /// The urgent pointer means something.
         const URG = 0x20;
-        /// ECN-echo (RFC 3168); not used here.
+        /// ECN-echo (RFC 3168).
         const ECE = 0x40;
-        /// Congestion window reduced (RFC 3168); not used here.
+        /// Congestion window reduced (RFC 3168).
         const CWR = 0x80;
     }
 }
@@ -60,6 +60,8 @@ pub struct Segment {
     pub timestamps: Option<Timestamps>,
     /// SACK option.
     pub sack: SackBlocks,
+    /// ECN in the header of IP (RFC 3168 §5): 0, or [`crate::ECT`] or [`crate::CE`] or the other kind of the former.
+    pub ecn: u8,
     /// Bytes of payload. May be many segments' worth, where a device or the engine merged them.
     pub len: u32,
 }

@@ -3,6 +3,7 @@
 use crate::acks::Acks;
 use crate::config::{Config, MILLISECOND};
 use crate::congestion::Congestion;
+use crate::ecn::Ecn;
 use crate::info::Counters;
 use crate::listen::Accepted;
 use crate::receiver::{Receiver, Recent};
@@ -50,6 +51,7 @@ pub struct Tcb {
     pub(crate) rtt: Rtt,
     pub(crate) congestion: Congestion,
     pub(crate) recovery: Recovery,
+    pub(crate) ecn: Ecn,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     pub(crate) error: Option<Error>,
@@ -85,6 +87,7 @@ impl Tcb {
             rtt: Rtt::new(),
             congestion: Congestion::new(config.congestion, config.mss.into()),
             recovery: Recovery::new(),
+            ecn: Ecn::default(),
             timers: Timers::new(),
             counters: Counters::default(),
             error: None,
@@ -112,6 +115,7 @@ impl Tcb {
         let offset = accepted.timestamp_offset;
         let mut tcb = Self::new(now, State::Established, accepted.iss, Some(accepted.irs), offset, config);
         tcb.agree(now, accepted.mss, accepted.window_scale, accepted.sack, accepted.recent);
+        tcb.ecn = Ecn::new(accepted.ecn);
         tcb.send.una += 1;
         tcb.send.nxt += 1;
         tcb.send.wl1 = tcb.recv.nxt - 1;

@@ -113,6 +113,7 @@ pub(super) fn from_wire(header: &tcp::Header, options: &[u8], len: usize) -> Seg
         sack_permitted: options.sack_permitted,
         timestamps: options.timestamps.map(|stamps| rkt_tcp::Timestamps { value: stamps.value, echo: stamps.echo }),
         sack: options.sack.as_slice().iter().map(|block| (block.left, block.right)).collect(),
+        ecn: 0,
         len: len as u32,
     }
 }

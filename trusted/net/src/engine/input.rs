@@ -20,6 +20,9 @@ use rkt_wire::ethernet::ethertype;
 use rkt_wire::ip::protocol;
 use rkt_wire::{dhcp, tcp, udp};
 
+/// The bits of ECN in the type of service (RFC 3168 §5).
+const ECN: u8 = 3;
+
 impl Engine {
     /// Takes a frame in.
     pub(super) fn input(&self, nth: usize, link: &Link, frame: &mut dyn RxFrame, round: &mut Round) {
@@ -116,7 +119,8 @@ impl Engine {
         let Ok(parsed) = tcp::Segment::parse(bytes) else { return self.count_tcp(Count::TcpInErrs, 1) };
         let header_len = tcp::HEADER_LEN + parsed.options.len();
         let Some(text_len) = arrival.len.checked_sub(header_len) else { return };
-        let segment = headers::from_wire(&parsed.header, parsed.options, text_len);
+        let mut segment = headers::from_wire(&parsed.header, parsed.options, text_len);
+        segment.ecn = arrival.tos & ECN;
         let (local, peer) = arrival.ends(parsed.header.source_port, parsed.header.destination_port);
         let pair = Pair { local, peer };
         let hash = pair.hash(self.key);

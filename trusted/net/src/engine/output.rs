@@ -120,7 +120,7 @@ impl Engine {
                     None => break,
                 },
                 ttl: inner.ttl,
-                tos: inner.tos,
+                tos: inner.tos | outgoing.segment.ecn,
                 id: inner.packet_id,
                 fragmentable: false,
             };

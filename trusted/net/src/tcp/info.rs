@@ -13,6 +13,8 @@ const LEN: usize = 240;
 const OPT_TIMESTAMPS: u8 = 1;
 const OPT_SACK: u8 = 2;
 const OPT_WSCALE: u8 = 4;
+const OPT_ECN: u8 = 8;
+const OPT_ECN_SEEN: u8 = 16;
 /// States (include/net/tcp_states.h).
 const ESTABLISHED: u8 = 1;
 const SYN_SENT: u8 = 2;
@@ -116,7 +118,9 @@ fn put(out: &mut Writer, info: &TcpInfo) {
     let option = |on: bool, bit: u8| if on { bit } else { 0 };
     let options = option(info.timestamps, OPT_TIMESTAMPS)
         | option(info.sack, OPT_SACK)
-        | option(info.window_scales.is_some(), OPT_WSCALE);
+        | option(info.window_scales.is_some(), OPT_WSCALE)
+        | option(info.ecn, OPT_ECN)
+        | option(info.ecn_seen, OPT_ECN_SEEN);
     out.put(0, &[info.state, info.recovery as u8, info.backoff, info.probes, info.backoff, options, scales]);
     let words = [
         (8, micros(info.rto)),

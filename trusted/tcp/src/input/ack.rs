@@ -23,6 +23,8 @@ pub(super) struct News {
     pub(super) duplicate: Option<(u64, u64)>,
     /// Our timestamp that it echoes.
     pub(super) echo: Option<u32>,
+    /// A packet of ours was marked (RFC 3168).
+    pub(super) marked: bool,
     /// It only repeats what was known (RFC 5681 §2).
     pub(super) repeats: bool,
     /// The first and the last time of sending among what arrived, if that was sent once.
@@ -47,7 +49,7 @@ impl Tcb {
         if (stale || self.board.is_empty() && ack == self.send.una) && segment.sack.is_empty() {
             return changes;
         }
-        let mut news = News { echo: self.echo(segment), ..News::default() };
+        let mut news = News { echo: self.echo(segment), marked: self.ecn.is_echo(segment), ..News::default() };
         news.repeats = ack == self.send.una && span.end == span.start && !updated && !segment.has(Flags::SYN);
         if !stale {
             self.free(now, ack, &mut news);
@@ -144,7 +146,7 @@ impl Tcb {
     /// The congestion window after `news`, in the phase that they led to.
     fn grow(&mut self, now: u64, news: &News, rtt: Option<u64>) {
         let mss = self.segment_limit();
-        if let Phase::Recovery { .. } = self.recovery.phase {
+        if let Phase::Recovery { .. } | Phase::Reduction { .. } = self.recovery.phase {
             return;
         }
         let smoothed = self.rtt.smoothed().unwrap_or(0);

@@ -17,6 +17,9 @@ impl Tcb {
             self.acks.on_disorder();
             return Changes::empty();
         }
+        if self.ecn.on_text(segment) {
+            self.acks.on_mark();
+        }
         self.counters.data_segments_in = self.counters.data_segments_in.wrapping_add(1);
         if self.options.sack && (span.start < self.recv.nxt || self.recv.has_holes()) {
             self.recv.note_duplicate(span.start, span.text_end);

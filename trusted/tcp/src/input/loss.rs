@@ -22,11 +22,13 @@ impl Tcb {
         self.leave_if_done();
         let mut delivered = news.delivered;
         let lost = if self.options.sack { self.detect_loss(now) } else { self.count_duplicates(news, &mut delivered) };
-        if lost > 0 && self.recovery.is_open() {
+        if lost > 0 && self.recovery.is_calm() {
             self.enter_recovery();
+        } else if news.marked && self.recovery.is_open() {
+            self.enter_reduction();
         }
         let (pipe, mss, ssthresh) = (self.pipe(), self.segment_limit(), self.congestion.ssthresh());
-        if let Phase::Recovery { rate, .. } = &mut self.recovery.phase {
+        if let Some(rate) = self.recovery.rate() {
             let advancing = news.advanced > 0 && lost == 0;
             let cwnd = rate.window(delivered, pipe, ssthresh, mss, advancing);
             // A partial acknowledgment without SACK always sends the next hole (RFC 6582 §3.2 step 3).
@@ -42,7 +44,7 @@ impl Tcb {
             return 0;
         }
         let many = self.board.sacked() >= DUPLICATES * self.segment_limit();
-        let hurry = many || !self.recovery.is_open();
+        let hurry = many || !self.recovery.is_calm();
         let window = self.recovery.rack.window(hurry, self.rtt.min(), self.rtt.smoothed().unwrap_or(0));
         let (lost, wait) = self.recovery.rack.detect(&mut self.board, now, window);
         if let Some(wait) = wait {
@@ -54,10 +56,10 @@ impl Tcb {
     /// The reordering timer expired (RFC 8985 §6.3).
     pub(crate) fn on_reorder_timer(&mut self, now: u64) -> Changes {
         let lost = self.detect_loss(now);
-        if lost > 0 && self.recovery.is_open() {
+        if lost > 0 && self.recovery.is_calm() {
             self.enter_recovery();
             let (pipe, mss, ssthresh) = (self.pipe(), self.segment_limit(), self.congestion.ssthresh());
-            if let Phase::Recovery { rate, .. } = &mut self.recovery.phase {
+            if let Some(rate) = self.recovery.rate() {
                 self.congestion.set_cwnd(rate.window(0, pipe, ssthresh, mss, false));
             }
         }
@@ -89,7 +91,7 @@ impl Tcb {
         *delivered = mss;
         // Step 1: not for duplicates that our own retransmissions caused.
         let fresh = self.send.una > recovery.recover || recovery.recover == 0;
-        let enough = recovery.duplicates == DUPLICATES && recovery.is_open() && fresh;
+        let enough = recovery.duplicates == DUPLICATES && recovery.is_calm() && fresh;
         if enough { self.lose_first() } else { 0 }
     }
 
@@ -111,13 +113,35 @@ impl Tcb {
 
     /// RFC 5681 §3.2 step 2, RFC 6675 §5 step 4, RFC 6937.
     fn enter_recovery(&mut self) {
-        self.recovery.undo.start(self.send.una);
-        self.congestion.on_loss(self.send.nxt - self.send.una, self.segment_limit());
-        let rate = Rate::new(self.send.nxt - self.send.una);
-        self.recovery.phase = Phase::Recovery { until: self.send.nxt, rate };
+        let until = self.send.nxt;
+        let rate = match self.recovery.phase {
+            // The window is being reduced already.
+            Phase::Reduction { rate, .. } => rate,
+            _ => {
+                self.recovery.undo.start(self.send.una);
+                self.reduce()
+            }
+        };
+        self.recovery.phase = Phase::Recovery { until, rate };
         self.recovery.recover = self.send.nxt;
         self.recovery.probe = None;
         self.timers.loss_probe = NEVER;
+    }
+
+    /// The peer says that a packet was marked: as if it were lost, but for sending it again (RFC 3168 §6.1.2).
+    fn enter_reduction(&mut self) {
+        self.recovery.undo.stop();
+        let (until, rate) = (self.send.nxt, self.reduce());
+        self.recovery.phase = Phase::Reduction { until, rate };
+        self.recovery.probe = None;
+    }
+
+    /// Lowers the threshold, which the window is to reach within a round trip.
+    fn reduce(&mut self) -> Rate {
+        let flight = self.send.nxt - self.send.una;
+        self.congestion.on_loss(flight, self.segment_limit());
+        self.ecn.on_reduction();
+        Rate::new(flight)
     }
 
     /// The retransmission timer expired (RFC 5681 §3.1 equation 4, RFC 6582 §4, RFC 8985 §6.3).
@@ -126,13 +150,14 @@ impl Tcb {
         let again = match self.recovery.phase {
             Phase::Open => false,
             // The window was reduced for this loss.
-            Phase::Recovery { .. } => true,
+            Phase::Recovery { .. } | Phase::Reduction { .. } => true,
             Phase::Loss { .. } => self.rtt.backoff() > 0,
         };
         if !again {
             self.recovery.undo.start(self.send.una);
             self.congestion.on_loss(self.send.nxt - self.send.una, self.segment_limit());
         }
+        self.ecn.on_reduction();
         // If what the peer reported includes what it has not acknowledged, it has changed its mind
         // (RFC 2018 §8).
         self.board.mark_all_lost(first);
@@ -151,6 +176,10 @@ impl Tcb {
                 // RFC 6582 §3.2 step 3, full acknowledgment.
                 self.congestion.set_cwnd(self.congestion.ssthresh());
                 self.recovery.duplicates = 0;
+            }
+            // The notice of the reduction has arrived then, too (as in Linux).
+            Phase::Reduction { until, .. } if self.send.una > until => {
+                self.congestion.set_cwnd(self.congestion.ssthresh());
             }
             Phase::Loss { until } if self.send.una >= until => {}
             _ => return,
@@ -181,6 +210,7 @@ impl Tcb {
         }
         self.recovery.undo.stop();
         self.congestion.undo();
+        self.ecn.on_undo();
         self.board.unmark_lost();
         self.recovery.phase = Phase::Open;
         self.recovery.duplicates = 0;

@@ -7,6 +7,7 @@ pub use request::Accepted;
 
 use crate::config::{Config, SECOND};
 use crate::cookie;
+use crate::ecn::Ecn;
 use crate::input::DEFAULT_MSS;
 use crate::isn;
 use crate::receiver::Recent;
@@ -168,6 +169,7 @@ impl<K: Copy + Ord> Listen<K> {
             mss: segment.mss.unwrap_or(DEFAULT_MSS),
             window_scale: segment.window_scale.filter(|_| config.window_scaling),
             sack: segment.sack_permitted && config.sack,
+            ecn: Ecn::is_asked(segment),
             recent: segment.timestamps.map(|timestamps| timestamps.value).filter(|_| config.timestamps),
             timestamp_offset: isn::timestamp_offset(self.secret.timestamps, origin.addresses),
             window: segment.window.into(),
@@ -182,6 +184,8 @@ impl<K: Copy + Ord> Listen<K> {
         self.baked = Some(now);
         accepted.iss = cookie::bake(self.secret.cookies, origin.connection, segment.seq, accepted.mss, now);
         let options = cookie::Options { scale: accepted.window_scale, sack: accepted.sack };
+        // There is no place to keep it.
+        accepted.ecn = false;
         if accepted.recent.is_none() {
             // Without a place to keep them they cannot be agreed on.
             (accepted.window_scale, accepted.sack) = (None, false);
@@ -201,7 +205,7 @@ impl<K: Copy + Ord> Listen<K> {
         }
         let mut accepted = self.offer(origin, segment);
         (accepted.iss, accepted.irs, accepted.mss) = (iss, irs, mss);
-        (accepted.window_scale, accepted.sack) = (None, false);
+        (accepted.window_scale, accepted.sack, accepted.ecn) = (None, false, false);
         if let Some(timestamps) = segment.timestamps.filter(|_| self.config.timestamps) {
             let echo = timestamps.echo.wrapping_sub(accepted.timestamp_offset);
             let options = cookie::Options::from_timestamp(echo);

@@ -19,6 +19,8 @@ pub struct Accepted {
     pub window_scale: Option<u8>,
     /// Both sides speak SACK.
     pub sack: bool,
+    /// Both sides speak ECN.
+    pub ecn: bool,
     /// The peer's last timestamp, if both sides use them.
     pub recent: Option<u32>,
     /// What we add to the clock.
@@ -82,7 +84,7 @@ pub(super) fn syn_ack(config: &Config, accepted: &Accepted, clock: u32) -> Segme
         seq: accepted.iss,
         ack: Some(accepted.irs.wrapping_add(1)),
         window: first_window(config),
-        flags: Flags::SYN,
+        flags: if accepted.ecn { Flags::SYN | Flags::ECE } else { Flags::SYN },
         mss: Some(config.mss),
         window_scale: accepted.window_scale.map(|_| config.window_scale()),
         sack_permitted: accepted.sack,

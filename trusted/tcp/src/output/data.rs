@@ -1,7 +1,6 @@
 //! New data: how much of it, and whether now.
 
 use crate::config::MILLISECOND;
-use crate::recovery::Phase;
 use crate::segment::{Flags, Outgoing};
 use crate::tcb::Tcb;
 use crate::timers::NEVER;
@@ -101,7 +100,8 @@ impl Tcb {
     /// short, but more where the round trip is (Linux's `tcp_tso_autosize`).
     pub(super) fn row(&self, mss: u64, max_payload: u64) -> u64 {
         // The urgent pointer of a row would be that of its first segment.
-        if max_payload < 2 * mss || self.send.up > self.send.una {
+        // So would be the notice of a reduced window that of all its segments.
+        if max_payload < 2 * mss || self.send.up > self.send.una || self.ecn.owes() {
             return mss;
         }
         let burst = match self.rtt.smoothed() {
@@ -151,7 +151,10 @@ impl Tcb {
         flags.set(Flags::FIN, fin);
         flags.set(Flags::PSH, last && len > 0);
         let offset = (start - self.send.data_start()) as usize;
-        let segment = self.header(now, start, len, flags);
+        let mut segment = self.header(now, start, len, flags);
+        if len > 0 {
+            self.ecn.stamp(&mut segment);
+        }
         let end = end + u64::from(fin);
         self.board.push(start, end, now);
         self.send.nxt = end;
@@ -168,7 +171,7 @@ impl Tcb {
             self.counters.data_segments_out = self.counters.data_segments_out.wrapping_add(len.div_ceil(mss) as u32);
             self.counters.bytes_sent += len;
         }
-        if let Phase::Recovery { rate, .. } = &mut self.recovery.phase {
+        if let Some(rate) = self.recovery.rate() {
             rate.sent(end - start);
         }
         self.congestion.on_transmit(self.send.una, end, self.pipe(), false);

@@ -14,7 +14,7 @@ impl Tcb {
         let window = self.recv.announce(self.acks.segment().into());
         self.acks.sent();
         self.timers.delayed_ack = NEVER;
-        let mut flags = flags;
+        let mut flags = flags | self.ecn.flags();
         let urgent = self.send.up.checked_sub(seq).filter(|&distance| (1..=0xffff).contains(&distance));
         if urgent.is_some() {
             flags |= Flags::URG;

@@ -1,6 +1,6 @@
 //! What is sent again.
 
-use crate::recovery::{Phase, Probe};
+use crate::recovery::Probe;
 use crate::segment::{Flags, Outgoing};
 use crate::tcb::Tcb;
 use crate::timers::NEVER;
@@ -72,7 +72,7 @@ impl Tcb {
         if self.recovery.trouble_since == 0 {
             self.recovery.trouble_since = piece.time.max(1);
         }
-        if let Phase::Recovery { rate, .. } = &mut self.recovery.phase {
+        if let Some(rate) = self.recovery.rate() {
             rate.sent(piece.len());
         }
         self.counters.resent = self.counters.resent.wrapping_add(len.div_ceil(mss).max(1) as u32);

@@ -22,6 +22,13 @@ pub(crate) enum Phase {
         /// How fast to send.
         rate: Rate,
     },
+    /// The network is congested and nothing was lost (RFC 3168 §6.1.2); ends when more than `until` is acknowledged.
+    Reduction {
+        /// SND.NXT at the start.
+        until: u64,
+        /// How fast to send.
+        rate: Rate,
+    },
     /// The retransmission timer expired; ends when `until` is acknowledged.
     Loss {
         /// SND.NXT at the expiry.
@@ -108,6 +115,19 @@ impl Recovery {
             recover: 0,
             trouble_since: 0,
         }
+    }
+
+    /// How fast to send, while the window is being reduced.
+    pub(crate) fn rate(&mut self) -> Option<&mut Rate> {
+        match &mut self.phase {
+            Phase::Recovery { rate, .. } | Phase::Reduction { rate, .. } => Some(rate),
+            Phase::Open | Phase::Loss { .. } => None,
+        }
+    }
+
+    /// Whether loss that is found now begins a recovery.
+    pub(crate) fn is_calm(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Reduction { .. })
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -94,6 +94,7 @@ fn expect(host: &mut Host, from: u64, to: u64, packet: &Packet) -> Result<u64, S
         if let Some(window) = packet.window {
             same("the window", &segment.window, &window)?;
         }
+        same("ECN", &segment.ecn, &packet.ecn.unwrap_or(segment.ecn))?;
         same("the urgent pointer", &segment.urgent, &packet.urgent)?;
         if let Some(wanted) = &packet.options {
             let found = options_of(host, peer, &segment, wanted);
@@ -148,6 +149,7 @@ fn on_wire(host: &Host, packet: &Packet) -> Segment {
         sack_permitted: options.sack_permitted,
         timestamps,
         sack: options.sack.iter().map(|block| (block.0.wrapping_add(base), block.1.wrapping_add(base))).collect(),
+        ecn: packet.ecn.unwrap_or(0),
         len: packet.len,
     }
 }

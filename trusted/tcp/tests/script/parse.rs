@@ -43,6 +43,8 @@ pub enum Event {
 pub struct Packet {
     /// Which peer; one if nothing is said.
     pub peer: u8,
+    /// ECN in the header of IP; nothing said: none on the way in, any on the way out.
+    pub ecn: Option<u8>,
     pub flags: Flags,
     pub acknowledges: bool,
     pub seq: u32,
@@ -149,18 +151,30 @@ fn icmp(text: &str, peer: u8) -> Result<Event> {
     Ok(Event::Icmp { kind: (*kind).into(), mtu, seq, peer })
 }
 
-/// `FLAGS SEQ:END(LEN) [ack N] [win N] [urg N] [<OPTIONS>]`
+/// `[[ECN]] FLAGS SEQ:END(LEN) [ack N] [win N] [urg N] [<OPTIONS>]`
 fn packet(text: &str, peer: u8) -> Result<Packet> {
     let (head, tail) = text.split_once('<').map_or((text, None), |(head, tail)| (head, Some(tail)));
     let mut words = head.split_whitespace();
     let mut packet = Packet { peer, ..Packet::default() };
-    for letter in words.next().ok_or("flags")?.chars() {
+    let mut flags = words.next().ok_or("flags")?;
+    if let Some(name) = flags.strip_prefix('[') {
+        packet.ecn = Some(match name.trim_end_matches(']') {
+            "noecn" => 0,
+            "ect0" => rkt_tcp::ECT,
+            "ce" => rkt_tcp::CE,
+            _ => return Err(format!("{name} is no ECN")),
+        });
+        flags = words.next().ok_or("flags")?;
+    }
+    for letter in flags.chars() {
         packet.flags |= match letter {
             'S' => Flags::SYN,
             'F' => Flags::FIN,
             'R' => Flags::RST,
             'P' => Flags::PSH,
             'U' => Flags::URG,
+            'E' => Flags::ECE,
+            'W' => Flags::CWR,
             '.' => Flags::empty(),
             '-' => continue,
             _ => return Err(format!("{letter} is no flag")),
