@@ -200,7 +200,7 @@ impl Judged {
 
     /// `struct seccomp_data`, each of its words as a filter for packets would load it: big-endian.
     fn facts(self, registers: &Registers) -> [u8; rkt_bpf::CALL_LEN] {
-        let wide = [registers.rip].into_iter().chain(registers.args());
+        let wide = [rkt_platform::own_text(registers.rip)].into_iter().chain(registers.args());
         let halves = wide.flat_map(|value| [value as u32, (value >> 32) as u32]);
         let mut facts = [0; rkt_bpf::CALL_LEN];
         let (words, _) = facts.as_chunks_mut();
@@ -235,7 +235,7 @@ pub fn judge(call: &mut Call<'_>, judged: Judged) -> Verdict {
     }
     let answer = task.seccomp.ask(&judged.facts(call.registers));
     let data = answer & RET_DATA;
-    let forbidden = || Info::forbidden(data, call.registers.rip, judged.number, judged.arch);
+    let forbidden = || Info::forbidden(data, rkt_platform::own_text(call.registers.rip), judged.number, judged.arch);
     match answer & RET_ACTION {
         RET_ALLOW | RET_LOG => return Verdict::Serve,
         RET_ERRNO => return Verdict::Answer((-i64::from(data.min(ERRNO_MAX))) as u64),
