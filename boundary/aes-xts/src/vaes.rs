@@ -7,7 +7,7 @@ use crate::job::{BLOCK, Job};
 use core::arch::asm;
 use core::arch::x86_64::*;
 
-/// Registers of data at once.
+/// Registers of data at once. No more than rounds but one, each of which has time for one tweak.
 const WIDTH: usize = 8;
 /// Bytes of a register.
 const WIDE: usize = 2 * BLOCK;
@@ -55,18 +55,31 @@ unsafe fn run_sector<const ENCRYPT: bool, const ROUNDS: usize>(
         tweaks[i] = _mm256_set_m128i(pair[1], pair[0]);
         tweaks[i + WIDTH / 2] = times_alpha_8(tweaks[i]);
     }
+    let (white, last) = (keys[0].both(), keys[ROUNDS].both());
     let mut blocks = [_mm256_setzero_si256(); WIDTH];
+    let mut ends = [last; WIDTH];
     let (mut at, end) = (start, start + job.sector_len);
     while end - at >= WIDTH * WIDE {
         for (i, block) in blocks.iter_mut().enumerate() {
             // SAFETY: within the sector.
-            *block = _mm256_xor_si256(unsafe { load(job.from.add(at + i * WIDE)) }, tweaks[i]);
+            *block = _mm256_xor_si256(unsafe { load(job.from.add(at + i * WIDE)) }, _mm256_xor_si256(tweaks[i], white));
         }
-        cipher::<ENCRYPT, ROUNDS>(keys, &mut blocks);
-        for (i, block) in blocks.iter().enumerate() {
+        for (round, key) in (0..).zip(&keys[1..ROUNDS]) {
+            let key = key.both();
+            for block in blocks.iter_mut() {
+                *block = if ENCRYPT { _mm256_aesenc_epi128(*block, key) } else { _mm256_aesdec_epi128(*block, key) };
+            }
+            // One of the tweaks, while the processor waits for this round: their arithmetic costs nothing here.
+            if round < WIDTH {
+                ends[round] = _mm256_xor_si256(tweaks[round], last);
+                tweaks[round] = times_alpha_16(tweaks[round]);
+            }
+        }
+        for (i, (block, key)) in blocks.iter().zip(&ends).enumerate() {
+            let done =
+                if ENCRYPT { _mm256_aesenclast_epi128(*block, *key) } else { _mm256_aesdeclast_epi128(*block, *key) };
             // SAFETY: within the sector.
-            unsafe { store(job.to.add(at + i * WIDE), _mm256_xor_si256(*block, tweaks[i])) };
-            tweaks[i] = times_alpha_16(tweaks[i]);
+            unsafe { store(job.to.add(at + i * WIDE), done) };
         }
         at += WIDTH * WIDE;
     }
@@ -74,24 +87,6 @@ unsafe fn run_sector<const ENCRYPT: bool, const ROUNDS: usize>(
     let tweaks: [__m128i; 2 * WIDTH] = unsafe { core::mem::transmute(tweaks) };
     // SAFETY: within the sector.
     unsafe { rest::<ENCRYPT, ROUNDS>(keys, &tweaks, job, at, end) };
-}
-
-#[inline]
-#[target_feature(enable = "avx2,vaes")]
-fn cipher<const ENCRYPT: bool, const ROUNDS: usize>(keys: &RoundKeys, blocks: &mut [__m256i; WIDTH]) {
-    let (first, last) = (keys[0].both(), keys[ROUNDS].both());
-    for block in blocks.iter_mut() {
-        *block = _mm256_xor_si256(*block, first);
-    }
-    for key in &keys[1..ROUNDS] {
-        let key = key.both();
-        for block in blocks.iter_mut() {
-            *block = if ENCRYPT { _mm256_aesenc_epi128(*block, key) } else { _mm256_aesdec_epi128(*block, key) };
-        }
-    }
-    for block in blocks.iter_mut() {
-        *block = if ENCRYPT { _mm256_aesenclast_epi128(*block, last) } else { _mm256_aesdeclast_epi128(*block, last) };
-    }
 }
 
 /// 0x87, the polynomial without its highest term, in both halves.

@@ -2,7 +2,7 @@
 //! when it is promised. Data reaches the disk before the transaction that makes it reachable.
 
 use crate::core::{Core, Run};
-use crate::disk::read_vec;
+use crate::disk::{Disk, read_vec};
 use crate::error::{Error, Result};
 use crate::fs::Ext4;
 use crate::inodes::mode;
@@ -53,6 +53,22 @@ impl Reservation {
 
 /// Where content lies on the disk: offsets and lengths in bytes.
 pub struct Places(Vec<(u64, usize)>);
+
+impl Places {
+    /// The first `len` bytes in pieces of `most` bytes at most, in their order in the file.
+    pub fn pieces(&self, len: usize, most: usize) -> impl Iterator<Item = (u64, usize)> {
+        let mut left = len;
+        let runs = self.0.iter().map(move |(offset, len)| {
+            let len = (*len).min(left);
+            left -= len;
+            (*offset, len)
+        });
+        let most = most.max(1);
+        runs.flat_map(move |(offset, len)| {
+            (0..len).step_by(most).map(move |at| (offset.saturating_add(at as u64), most.min(len - at)))
+        })
+    }
+}
 
 impl<L: RawMutex> Ext4<L> {
     /// Promises space for that many blocks of data, so that running out of it is known when data
@@ -182,6 +198,11 @@ impl<L: RawMutex> Ext4<L> {
         Ok(())
     }
 
+    /// The disk, for whoever moves content between [`Places`] and memory.
+    pub fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
     /// Where the content of a range of whole blocks lies, if all of it has its place on the disk and is
     /// written. It stays there until the file is made shorter or holes are made in it, which is up to the
     /// caller to prevent.
@@ -204,25 +225,6 @@ impl<L: RawMutex> Ext4<L> {
             (at, left) = (at + blocks, left - blocks);
         }
         Ok(Some(Places(runs)))
-    }
-
-    /// Writes to places, as much as there is data for.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn write_to(&self, places: &Places, data: &[u8]) -> Result<()> {
-        let mut rest = data;
-        let pieces: Vec<(u64, &[u8])> = places
-            .0
-            .iter()
-            .map(|(offset, len)| {
-                let (part, behind) = rest.split_at((*len).min(rest.len()));
-                rest = behind;
-                (*offset, part)
-            })
-            .filter(|(_, part)| !part.is_empty())
-            .collect();
-        Ok(self.disk.write_many(&pieces)?)
     }
 
     /// Reads the first and the last block of a range that is about to be written in part.

@@ -75,6 +75,38 @@ pub trait Disk: Send + Sync {
         self.write(offset, &bytes)
     }
 
+    /// Most bytes of one of the pieces of [`Disk::read_buffers`] and [`Disk::write_buffers`].
+    fn max_transfer(&self) -> usize {
+        usize::MAX
+    }
+
+    /// A buffer for [`Disk::read_buffers`] or [`Disk::write_buffers`], with any content.
+    fn buffer(&self, len: usize) -> Vec<u8> {
+        vec![0; len]
+    }
+
+    /// A buffer is not needed any more.
+    fn give_back(&self, buffer: Vec<u8>) {
+        drop(buffer);
+    }
+
+    /// Reads into buffers, without a copy in between, and gives them back in order.
+    ///
+    /// # Errors
+    /// If any of them cannot be read.
+    fn read_buffers(&self, pieces: Vec<(u64, Vec<u8>)>) -> Result<Vec<Vec<u8>>, DiskError> {
+        let read = |(offset, mut buffer): (u64, Vec<u8>)| self.read(offset, &mut buffer).map(|()| buffer);
+        pieces.into_iter().map(read).collect()
+    }
+
+    /// Writes buffers, without a copy in between, in any order.
+    ///
+    /// # Errors
+    /// If any of them cannot be written.
+    fn write_buffers(&self, pieces: Vec<(u64, Vec<u8>)>) -> Result<(), DiskError> {
+        pieces.iter().try_for_each(|(offset, buffer)| self.write(*offset, buffer))
+    }
+
     /// Writes durably (force unit access). Says nothing of earlier writes.
     ///
     /// # Errors

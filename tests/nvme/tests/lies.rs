@@ -1,6 +1,9 @@
 //! One lie or failure at a time, by name.
 
+use rkt_aes_xts::{Kernel, Sectors, Xts};
 use rkt_blockdev::{BlockDevice, BlockError, Completion as Done, Request, SubmitError};
+use rkt_crypt::{CryptDevice, Discard};
+use rkt_luks::{Payload, VolumeKey};
 use rkt_nvme::registers::{Capabilities, csts};
 use rkt_nvme::{Completion, Status, io};
 use rkt_nvme_driver::{DeviceError, NvmeError, Options, Quirk};
@@ -71,6 +74,35 @@ fn a_list_of_pages_is_followed() {
         lanes[0].kick();
         model.step();
         let Request::Read { data: found, .. } = lanes[0].poll().unwrap().request else { panic!("another request") };
+        assert!(found == data[..len], "{len} bytes");
+    }
+}
+
+#[test]
+fn a_container_is_ciphered_on_the_way_and_is_one_through_all_lanes() {
+    const START: u64 = 64 << 10;
+    let payload = Payload { offset: START, len: (1 << 20) - START, sector_len: 4096, first_tweak: 7 };
+    let key = VolumeKey::generate(64, &mut |key| (0u8..).zip(key).for_each(|(n, byte)| *byte = n)).unwrap();
+    let (mut model, (_driver, lanes)) = open();
+    let of_first = lanes.into_iter().filter(|lane| lane.namespace() == 1);
+    let open = |lane| CryptDevice::new(lane, payload, &key, Kernel::detect(), Discard::Refuse).unwrap();
+    let mut plain: Vec<_> = of_first.map(open).collect();
+    let data: Vec<u8> = (0..64 << 10).map(|index: u32| (index / 100) as u8).collect();
+    for len in [4096, 12_288, 65_536] {
+        let write = Request::Write { offset: 8192, data: data[..len].to_vec(), fua: false };
+        plain[0].submit(write.clone()).unwrap();
+        plain[0].kick();
+        model.step();
+        let done = plain[0].poll().unwrap();
+        assert_eq!((done.request, done.result), (write, Ok(())), "the buffer comes back as it was");
+        let mut ciphertext = data[..len].to_vec();
+        let sectors = Sectors { first: 7 + 8192 / 512, len: 4096 };
+        Xts::new(key.bytes(), Kernel::portable()).unwrap().encrypt(sectors, &mut ciphertext).unwrap();
+        assert!(model.content[&1][START as usize + 8192..][..len] == ciphertext, "{len} bytes");
+        plain[1].submit(read(8192, len)).unwrap();
+        plain[1].kick();
+        model.step();
+        let Request::Read { data: found, .. } = plain[1].poll().unwrap().request else { panic!("another request") };
         assert!(found == data[..len], "{len} bytes");
     }
 }

@@ -1,12 +1,14 @@
 //! The decorator: encrypts what is written, decrypts what was read.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use rkt_aes_xts::{Kernel, Sectors, Xts, XtsError};
 use rkt_block::{Shift, Slice, delegate};
-use rkt_blockdev::{BlockDevice, BlockError, Completion, Geometry, Rejected, Request, SubmitError, Token};
+use rkt_blockdev::{BlockDevice, BlockError, Codec, Completion, Geometry, Rejected, Request, SubmitError, Token};
 use rkt_luks::{Payload, VolumeKey};
+use rkt_window::{OutOfBounds, Region};
 
 /// Buffers of ciphertext that are kept for the next write.
 const SPARE: usize = 32;
@@ -42,13 +44,46 @@ pub enum Discard {
     Pass,
 }
 
-/// The plaintext of a container on `D`.
-pub struct CryptDevice<D> {
-    inner: D,
-    shift: Shift,
+/// The cipher of a payload.
+struct Cipher {
     xts: Xts,
     sector_len: usize,
     first_tweak: u64,
+    /// Where the payload lies on the disk.
+    start: u64,
+}
+
+impl Cipher {
+    /// Sectors from `offset` of the payload on.
+    fn sectors(&self, offset: u64) -> Sectors {
+        /// The unit of sector numbers (dm-crypt's `plain64`).
+        const UNIT: u64 = 512;
+        Sectors { first: self.first_tweak.wrapping_add(offset / UNIT), len: self.sector_len }
+    }
+}
+
+/// What lies before the payload is not reached through a [`CryptDevice`].
+impl Codec for Cipher {
+    fn encode(&self, at: u64, from: &[u8], window: &Region, offset: usize) -> Result<(), OutOfBounds> {
+        let sectors = self.sectors(at.wrapping_sub(self.start));
+        let bad = |_| OutOfBounds { offset: offset as u64, len: from.len() as u64 };
+        self.xts.encrypt_into(sectors, from, window, offset).map_err(bad)
+    }
+
+    fn decode(&self, at: u64, window: &Region, offset: usize, into: &mut [u8]) -> Result<(), OutOfBounds> {
+        let sectors = self.sectors(at.wrapping_sub(self.start));
+        let bad = OutOfBounds { offset: offset as u64, len: into.len() as u64 };
+        self.xts.decrypt_from(sectors, window, offset, into).map_err(|_| bad)
+    }
+}
+
+/// The plaintext of a container on `D`. A disk that copies data itself ciphers it on the way.
+pub struct CryptDevice<D> {
+    inner: D,
+    shift: Shift,
+    cipher: Arc<Cipher>,
+    /// The disk does it.
+    on_the_way: bool,
     /// Plaintext of writes in flight: a write is encrypted into a buffer of its own, because its buffer
     /// comes back unchanged.
     writes: BTreeMap<Token, Vec<u8>>,
@@ -63,7 +98,7 @@ impl<D: BlockDevice> CryptDevice<D> {
     /// # Errors
     /// See [`CryptError`].
     pub fn new(
-        disk: D,
+        mut disk: D,
         payload: Payload,
         key: &VolumeKey,
         kernel: Kernel,
@@ -80,23 +115,14 @@ impl<D: BlockDevice> CryptDevice<D> {
                 geometry.max_discard = 0;
             }
         });
-        Ok(Self {
-            inner: disk,
-            shift,
+        let cipher = Arc::new(Cipher {
             xts: Xts::new(key.bytes(), kernel).map_err(CryptError::Key)?,
             sector_len: payload.sector_len as usize,
             first_tweak: payload.first_tweak,
-            writes: BTreeMap::new(),
-            spare: Vec::new(),
-            full: false,
-        })
-    }
-
-    /// Sectors from `offset` of the payload on.
-    fn sectors(&self, offset: u64) -> Sectors {
-        /// The unit of sector numbers (dm-crypt's `plain64`).
-        const UNIT: u64 = 512;
-        Sectors { first: self.first_tweak.wrapping_add(offset / UNIT), len: self.sector_len }
+            start: payload.offset,
+        });
+        let on_the_way = disk.set_codec(cipher.clone());
+        Ok(Self { inner: disk, shift, cipher, on_the_way, writes: BTreeMap::new(), spare: Vec::new(), full: false })
     }
 
     fn write(&mut self, offset: u64, plain: Vec<u8>, fua: bool) -> Result<Token, Rejected> {
@@ -104,7 +130,7 @@ impl<D: BlockDevice> CryptDevice<D> {
         let mut data = self.spare.pop().unwrap_or_default();
         data.resize(plain.len(), 0);
         // Whole sectors, as the geometry asks for.
-        if self.xts.encrypt_to(self.sectors(offset), &plain, &mut data).is_err() {
+        if self.cipher.xts.encrypt_to(self.cipher.sectors(offset), &plain, &mut data).is_err() {
             return Err(whole(SubmitError::Misaligned, plain));
         }
         match self.shift.submit(&mut self.inner, Request::Write { offset, data, fua }) {
@@ -134,9 +160,9 @@ impl<D: BlockDevice> CryptDevice<D> {
         let Completion { token, request, mut result } = done;
         let mut request = self.shift.outward(request);
         match &mut request {
-            Request::Read { offset, data } if result.is_ok() => {
-                let sectors = self.sectors(*offset);
-                result = self.xts.decrypt(sectors, data).map_err(|_| BlockError::Device);
+            Request::Read { offset, data } if result.is_ok() && !self.on_the_way => {
+                let sectors = self.cipher.sectors(*offset);
+                result = self.cipher.xts.decrypt(sectors, data).map_err(|_| BlockError::Device);
             }
             Request::Write { data, .. } => {
                 if let Some(plain) = self.writes.remove(&token) {
@@ -166,7 +192,7 @@ impl<D: BlockDevice> BlockDevice for CryptDevice<D> {
         }
         self.full = false;
         match request {
-            Request::Write { offset, data, fua } => self.write(offset, data, fua),
+            Request::Write { offset, data, fua } if !self.on_the_way => self.write(offset, data, fua),
             other => self.shift.submit(&mut self.inner, other),
         }
     }

@@ -11,4 +11,4 @@ mod device;
 mod open;
 
 pub use device::{CryptDevice, CryptError, Discard};
-pub use open::{KeyMaterial, OpenError, Opening, Stored, open};
+pub use open::{KeyMaterial, OpenError, Opening, Stored, open, open_lanes};

@@ -1,6 +1,7 @@
 //! From a disk and a passphrase to its plaintext.
 
 use crate::{CryptDevice, CryptError, Discard};
+use alloc::vec::Vec;
 use core::fmt;
 use rkt_aes_xts::{Kernel, Sectors, Xts};
 use rkt_block::Blocking;
@@ -92,10 +93,24 @@ pub struct Opening<'a> {
 /// # Errors
 /// See [`OpenError`]; the disk is gone then.
 pub fn open<D: BlockDevice>(
-    mut disk: D,
+    disk: D,
     opening: &Opening<'_>,
     wait: &mut dyn FnMut(),
 ) -> Result<CryptDevice<D>, OpenError> {
+    let (opened, _) = open_lanes(disk, Vec::new(), opening, wait)?;
+    Ok(opened)
+}
+
+/// The same for a disk to which `others` lead, too: gives the plaintext as each of them leads to it.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_lanes<D: BlockDevice>(
+    mut disk: D,
+    others: Vec<D>,
+    opening: &Opening<'_>,
+    wait: &mut dyn FnMut(),
+) -> Result<(CryptDevice<D>, Vec<CryptDevice<D>>), OpenError> {
     let len = disk.geometry().len;
     let mut storage = Stored::new(Blocking::new(&mut disk, opening.patience, wait));
     let container = Container::open(&mut storage)?;
@@ -104,5 +119,7 @@ pub fn open<D: BlockDevice>(
     let (_, key) = rkt_aes_xts::keep_upper_halves(|| {
         container.unlock(&mut storage, opening.passphrase, &KeyMaterial(opening.kernel), &opening.limits)
     })?;
-    CryptDevice::new(disk, payload, &key, opening.kernel, opening.discard).map_err(OpenError::Crypt)
+    let plain = |lane| CryptDevice::new(lane, payload, &key, opening.kernel, opening.discard);
+    let first = plain(disk).map_err(OpenError::Crypt)?;
+    Ok((first, others.into_iter().map(plain).collect::<Result<_, _>>().map_err(OpenError::Crypt)?))
 }

@@ -8,6 +8,7 @@ use crate::process::Process;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::SpaceId;
 use rkt_sched::{Thread, WaitError, WaitQueue};
@@ -98,7 +99,8 @@ struct State {
     waiting: VecDeque<Job>,
     done: VecDeque<Event>,
     workers: u32,
-    idle: u32,
+    /// Workers that wait for a job.
+    idle: Vec<Arc<Thread>>,
     closed: bool,
 }
 
@@ -106,8 +108,6 @@ struct State {
 pub struct Context {
     most: u32,
     state: Mutex<State>,
-    /// Workers wait here.
-    work: WaitQueue,
     /// Those who want events wait here, and those who end the context.
     events: WaitQueue,
 }
@@ -115,7 +115,7 @@ pub struct Context {
 impl Context {
     /// A context for so many operations at once.
     pub fn new(most: u32) -> Arc<Self> {
-        Arc::new(Self { most, state: Mutex::default(), work: WaitQueue::new(), events: WaitQueue::new() })
+        Arc::new(Self { most, state: Mutex::default(), events: WaitQueue::new() })
     }
 
     /// Keeps a place for an operation; false if there is none.
@@ -142,13 +142,18 @@ impl Context {
             self.finish(job);
             return;
         }
-        let spawn = {
+        let (worker, spawn) = {
             let mut state = self.state.lock();
             state.waiting.push_back(job);
-            let spawn = state.idle < state.waiting.len() as u32 && state.workers < MOST_WORKERS;
+            // The one that worked last.
+            let worker = state.idle.pop();
+            let spawn = worker.is_none() && state.workers < MOST_WORKERS;
             state.workers += u32::from(spawn);
-            spawn
+            (worker, spawn)
         };
+        if let Some(worker) = worker {
+            worker.wake();
+        }
         if spawn && !self.spawn(space) {
             let mut state = self.state.lock();
             state.workers -= 1;
@@ -158,9 +163,7 @@ impl Context {
             if let Some(job) = job {
                 self.finish(job);
             }
-            return;
         }
-        self.work.wake_all(0);
     }
 
     fn spawn(self: &Arc<Self>, space: SpaceId) -> bool {
@@ -173,25 +176,33 @@ impl Context {
     }
 
     fn work(&self) {
-        loop {
-            self.state.lock().idle += 1;
-            let job = self.work.wait_uninterruptible(|| {
-                let mut state = self.state.lock();
-                let job = state.waiting.pop_front();
-                (job.is_some() || state.closed).then(|| {
-                    state.idle -= 1;
-                    job
-                })
-            });
-            match job {
-                Some(job) => self.finish(job),
-                None => break,
-            }
+        while let Some(job) = self.next_job() {
+            self.finish(job);
         }
         // The address space may go as soon as this is known.
         rkt_sched::current().set_space(SpaceId::NONE);
         self.state.lock().workers -= 1;
         self.events.wake_all(0);
+    }
+
+    /// Waits for a job; none when the context ends.
+    fn next_job(&self) -> Option<Job> {
+        let me = rkt_sched::current().to_arc();
+        loop {
+            {
+                let mut state = self.state.lock();
+                // Woken for another reason, it is still among the idle.
+                state.idle.retain(|worker| worker.id() != me.id());
+                if let Some(job) = state.waiting.pop_front() {
+                    return Some(job);
+                }
+                if state.closed {
+                    return None;
+                }
+                state.idle.push(me.clone());
+            }
+            rkt_sched::schedule();
+        }
     }
 
     fn finish(&self, job: Job) {
@@ -245,8 +256,12 @@ impl Context {
 
     /// Ends the context: nothing new is accepted, what is under way is waited for, and the threads go.
     pub fn end(&self) {
-        self.state.lock().closed = true;
-        self.work.wake_all(0);
+        let idle = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            core::mem::take(&mut state.idle)
+        };
+        idle.iter().for_each(Thread::wake);
         self.events.wake_all(0);
         self.events.wait_uninterruptible(|| {
             let state = self.state.lock();

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::Display;
+use core::ops::RangeInclusive;
 use rkt_block::{Blocking, Overlay};
 use rkt_blockdev::BlockDevice;
 use rkt_crypt::{Discard, KeyMaterial, Opening, Stored};
@@ -16,7 +17,7 @@ use rkt_manifest::{Changes, Disk, DiskFormat, Manifest};
 use rkt_nvme_driver::NvmeDriver;
 use rkt_nvme_transport::WindowRegisters;
 use rkt_verity_format::Pin;
-use rkt_virtqueue::DmaArena;
+use rkt_virtqueue::{CHUNK_LEN, DmaArena};
 use rkt_window::{OutOfBounds, layout};
 use zeroize::Zeroizing;
 
@@ -28,44 +29,72 @@ const START: usize = 64 << 10;
 /// Hash blocks that a verity disk keeps.
 const HASH_BLOCKS: usize = 1024;
 
-/// Starts the controller of a disk, and opens what is on it.
+/// A disk, or a lane to one.
+type Device = Box<dyn BlockDevice>;
+
+/// Starts the controller of a disk, and opens what is on it: a lane for each vCPU, where that can be.
 ///
 /// # Errors
 /// What is wrong, by the name of the disk.
-pub fn start(
-    nth: usize,
-    disk: &Disk,
-    manifest: &Manifest,
-    arena: &mut DmaArena,
-) -> Result<Box<dyn BlockDevice>, Refusal> {
+pub fn start(nth: usize, disk: &Disk, manifest: &Manifest, arena: &mut DmaArena) -> Result<Vec<Device>, Refusal> {
     let refuse = |text: String| (Event::NoDevice, format!("disk{nth}: {text}"));
     let slot = manifest.network.len() + nth;
-    let device = controller(slot, arena).map_err(refuse)?;
-    let opened = open(device, disk.format, slot).map_err(refuse)?;
-    // What is lost at the end may take a quarter of the memory meanwhile.
-    Ok(if disk.changes == Changes::Lost { Box::new(Overlay::new(opened, manifest.memory / 4)) } else { opened })
+    // What has a state of its own in memory has one lane: changes that are lost, hashes that were checked.
+    let stateless = disk.changes != Changes::Lost && !matches!(disk.format, DiskFormat::Verity { .. });
+    let vcpus = if stateless { rkt_platform::cpus() } else { 1 };
+    // Disks behind this one have their share, and the controller's own queues lie in there as well.
+    let room = arena.available() / manifest.disks.len().saturating_sub(nth).max(1) / 4 * 3;
+    let lanes = controller(slot, vcpus, room, arena).map_err(refuse)?;
+    let mut opened = open(lanes, disk.format, slot).map_err(refuse)?;
+    if disk.changes == Changes::Lost {
+        // They may take a quarter of the memory meanwhile.
+        let over = |device| -> Device { Box::new(Overlay::new(device, manifest.memory / 4)) };
+        opened = opened.into_iter().map(over).collect();
+    }
+    Ok(opened)
 }
 
-fn controller(slot: usize, arena: &mut DmaArena) -> Result<Box<dyn BlockDevice>, String> {
+/// Pages of data in flight: in all lanes of a disk, and the least and the most in one of them.
+const CHUNKS: usize = 1024;
+const LANE_CHUNKS: RangeInclusive<usize> = 64..=512;
+/// Entries of a lane's queues, and bytes of the arena that each takes.
+const ENTRIES: u16 = 256;
+const ENTRY_LEN: usize = 1152;
+
+/// The lanes of a disk: one for each vCPU, or as many as `room` bytes of the arena are enough for, and one at least.
+fn controller(slot: usize, vcpus: usize, room: usize, arena: &mut DmaArena) -> Result<Vec<Device>, String> {
     let regs = WindowRegisters::open(&rkt_platform::window(), slot, wake).map_err(text)?;
     let regs = regs.ok_or(String::from("no NVMe controller"))?;
+    let chunks = (CHUNKS / vcpus.max(1)).clamp(*LANE_CHUNKS.start(), *LANE_CHUNKS.end());
+    let lane_len = chunks * CHUNK_LEN + usize::from(ENTRIES) * ENTRY_LEN;
+    let lanes = u16::try_from((room / lane_len).clamp(1, vcpus.max(1))).unwrap_or(u16::MAX);
     let mut looks = 0;
-    let options = rkt_nvme_driver::Options { lanes: 1, ..rkt_nvme_driver::Options::new(rkt_platform::now) };
+    let options = rkt_nvme_driver::Options {
+        vcpus: lanes,
+        lanes,
+        entries: ENTRIES,
+        chunks: u16::try_from(chunks).unwrap_or(u16::MAX),
+        ..rkt_nvme_driver::Options::new(rkt_platform::now)
+    };
     let (driver, lanes) = NvmeDriver::new(regs, arena, options, &mut || wait(&mut looks)).map_err(text)?;
     CONTROLLERS.lock().push(driver);
-    let disk = lanes.into_iter().next().ok_or(String::from("the controller has no namespace"))?;
-    Ok(Box::new(disk))
+    // Namespaces behind the first one are other disks.
+    let first = lanes.first().ok_or(String::from("the controller has no namespace"))?.namespace();
+    let lanes = lanes.into_iter().filter(|lane| lane.namespace() == first);
+    Ok(lanes.map(|lane| -> Device { Box::new(lane) }).collect())
 }
 
 fn text(error: impl Display) -> String {
     format!("{error}")
 }
 
-fn open(mut disk: Box<dyn BlockDevice>, format: DiskFormat, slot: usize) -> Result<Box<dyn BlockDevice>, String> {
+fn open(mut lanes: Vec<Device>, format: DiskFormat, slot: usize) -> Result<Vec<Device>, String> {
     let mut looks = 0;
     let mut wait = || wait(&mut looks);
+    let others = lanes.split_off(1.min(lanes.len()));
+    let mut disk = lanes.pop().ok_or(String::from("the controller has no namespace"))?;
     match format {
-        DiskFormat::Plain => Ok(disk),
+        DiskFormat::Plain => Ok([disk].into_iter().chain(others).collect()),
         DiskFormat::LuksHostKey | DiskFormat::LuksHostKeyOrNew => {
             let key = take_key(slot).map_err(|_| String::from("the host gave no key"))?;
             if format == DiskFormat::LuksHostKeyOrNew {
@@ -78,12 +107,13 @@ fn open(mut disk: Box<dyn BlockDevice>, format: DiskFormat, slot: usize) -> Resu
                 discard: Discard::Refuse,
                 patience: u32::MAX,
             };
-            Ok(Box::new(rkt_crypt::open(disk, &opening, &mut wait).map_err(text)?))
+            let (first, others) = rkt_crypt::open_lanes(disk, others, &opening, &mut wait).map_err(text)?;
+            Ok([first].into_iter().chain(others).map(|lane| -> Device { Box::new(lane) }).collect())
         }
         DiskFormat::Verity { root, superblock, tree } => {
             let pin = Pin { root, superblock };
             let open = rkt_verity::open(disk, tree, &pin, HASH_BLOCKS, u32::MAX, &mut wait);
-            Ok(Box::new(open.map_err(text)?))
+            Ok(vec![Box::new(open.map_err(text)?)])
         }
     }
 }

@@ -28,9 +28,9 @@ static DISKS: Mutex<Vec<Arc<QueuedDisk>>> = Mutex::new(Vec::new());
 /// File systems on them.
 static MOUNTED: Mutex<Vec<Arc<DiskFs>>> = Mutex::new(Vec::new());
 
-/// Takes a driver's disk into use.
-pub fn add(device: Box<dyn rkt_blockdev::BlockDevice>) {
-    let disk = QueuedDisk::new(device);
+/// Takes a driver's disk into use, by its lanes.
+pub fn add(lanes: Vec<Box<dyn rkt_blockdev::BlockDevice>>) {
+    let disk = QueuedDisk::new(lanes);
     DISKS.lock().push(disk);
 }
 

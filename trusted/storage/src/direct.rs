@@ -6,6 +6,7 @@ use crate::node::Node;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+use rkt_ext4::Places;
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{IoSink, IoSource};
 
@@ -39,9 +40,7 @@ impl Node {
             if len == 0 {
                 return Ok(done);
             }
-            // What the disk does not know of yet is a hole.
-            let mut bytes = vec![0; len];
-            let moved = match result(self.shared.fs.read_at(self.ino, at, &mut bytes)).and_then(|_| into.put(&bytes)) {
+            let moved = match self.read_some(at, len, into) {
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => return Ok(done),
                 Ok(moved) => moved,
@@ -51,6 +50,35 @@ impl Node {
                 return Ok(done);
             }
         }
+    }
+
+    /// Reads a part. The work lock is held.
+    fn read_some(&self, at: u64, len: usize, into: &mut IoSink<'_>) -> Result<usize> {
+        let fs = &self.shared.fs;
+        let whole = (len as u64).next_multiple_of(fs.block_size() as u64);
+        let Some(places) = result(fs.places(self.ino, at, whole))? else {
+            // What the disk does not know of yet is a hole.
+            let mut bytes = vec![0; len];
+            result(fs.read_at(self.ino, at, &mut bytes))?;
+            return into.put(&bytes);
+        };
+        let disk = fs.disk();
+        let pieces = places.pieces(whole as usize, disk.max_transfer());
+        let read = disk.read_buffers(pieces.map(|(offset, len)| (offset, disk.buffer(len))).collect());
+        let mut done = 0;
+        for buffer in read.map_err(|_| Errno::EIO)? {
+            let part = buffer.get(..len - done).unwrap_or(&buffer);
+            let moved = match into.put(part) {
+                Err(error) if done == 0 => return Err(error),
+                moved => moved.unwrap_or(0),
+            };
+            done += moved;
+            if moved < part.len() {
+                break;
+            }
+            disk.give_back(buffer);
+        }
+        Ok(done)
     }
 
     /// Writes at an offset, or at the end if there is none, to the disk; gives the bytes moved and the
@@ -87,15 +115,16 @@ impl Node {
             let elsewhere = end > content.size.load(Ordering::Acquire) || content.pages.read().has_any(at, end);
             let places = if elsewhere { None } else { result(self.shared.fs.places(self.ino, at, end - at))? };
             if let Some(places) = places {
-                let bytes = take(from)?;
-                result(self.shared.fs.write_to(&places, &bytes))?;
-                return Ok((bytes.len(), at + bytes.len() as u64));
+                let done = self.write_places(&places, (end - at) as usize, from)?;
+                return Ok((done, at + done as u64));
             }
         }
         let _work = content.work.write();
         let at = self.start_of_write(content, offset, from)?;
         check(at, from.remaining())?;
-        let bytes = take(from)?;
+        let mut bytes = vec![0; (from.remaining() as u64).min(PORTION) as usize];
+        let taken = take(from, &mut bytes, SECTOR as usize)?;
+        bytes.truncate(taken);
         result(self.shared.fs.write_at(self.ino, at, &bytes))?;
         content.pages.write().overwrite(at, &bytes);
         let end = at + bytes.len() as u64;
@@ -104,10 +133,35 @@ impl Node {
     }
 }
 
-/// The next bytes of a write. Part of a sector cannot be written: a fault in the middle of one is one before it.
-fn take(from: &mut IoSource<'_>) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; (from.remaining() as u64).min(PORTION) as usize];
-    let taken = from.take(&mut bytes)?;
-    bytes.truncate(taken / SECTOR as usize * SECTOR as usize);
-    if bytes.is_empty() && taken > 0 { Err(Errno::EFAULT) } else { Ok(bytes) }
+impl Node {
+    /// Writes the next `len` bytes of a write to their places.
+    fn write_places(&self, places: &Places, len: usize, from: &mut IoSource<'_>) -> Result<usize> {
+        let disk = self.shared.fs.disk();
+        let mut pieces = Vec::new();
+        let mut done = 0;
+        for (offset, len) in places.pieces(len, disk.max_transfer()) {
+            let mut buffer = disk.buffer(len);
+            let taken = match take(from, &mut buffer, self.shared.fs.block_size()) {
+                Err(error) if done == 0 => return Err(error),
+                taken => taken.unwrap_or(0),
+            };
+            buffer.truncate(taken);
+            if taken > 0 {
+                pieces.push((offset, buffer));
+            }
+            done += taken;
+            if taken < len {
+                break;
+            }
+        }
+        disk.write_buffers(pieces).map_err(|_| Errno::EIO)?;
+        Ok(done)
+    }
+}
+
+/// Takes the next bytes of a write, whole units of them: a fault in the middle of one is one before it.
+fn take(from: &mut IoSource<'_>, into: &mut [u8], unit: usize) -> Result<usize> {
+    let taken = from.take(into)?;
+    let whole = taken / unit * unit;
+    if whole == 0 && taken > 0 { Err(Errno::EFAULT) } else { Ok(whole) }
 }

@@ -1,8 +1,8 @@
 //! A disk of calls that park, over one of requests and completions.
 
+use crate::buffers::Buffers;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use hashbrown::HashMap;
@@ -69,11 +69,30 @@ impl Inner {
     }
 }
 
-/// A disk. Calls park until the device is through.
-pub struct QueuedDisk {
+/// A way to the disk: of those of a controller, each vCPU has its own.
+struct Lane {
     inner: Mutex<Inner>,
     /// Those for whom the device had no room.
     crowded: WaitQueue,
+}
+
+impl Lane {
+    /// Takes in what the device has completed; true if there was anything.
+    fn poll(&self) -> bool {
+        let Some(mut inner) = self.inner.try_lock() else { return false };
+        let worked = inner.collect();
+        drop(inner);
+        if worked {
+            self.crowded.wake_all(0);
+        }
+        worked
+    }
+}
+
+/// A disk. Calls park until the device is through.
+pub struct QueuedDisk {
+    lanes: Vec<Lane>,
+    buffers: Buffers,
     len: u64,
     max_transfer: usize,
     max_discard: u64,
@@ -91,51 +110,56 @@ pub fn poll() -> bool {
 /// Whether [`poll`] would find anything.
 pub fn has_work() -> bool {
     // Whoever holds a lock may be through with looking.
-    DISKS.lock().iter().any(|disk| disk.inner.try_lock().is_none_or(|inner| inner.device.has_work()))
+    let any = |lane: &Lane| lane.inner.try_lock().is_none_or(|inner| inner.device.has_work());
+    DISKS.lock().iter().any(|disk| disk.lanes.iter().any(any))
 }
 
 /// When [`poll`] is due for the disks' own timers: monotonic nanoseconds, `u64::MAX` = never.
 pub fn deadline() -> u64 {
-    let of =
-        |disk: &Arc<QueuedDisk>| disk.inner.try_lock().map_or(0, |inner| inner.device.deadline().unwrap_or(u64::MAX));
-    DISKS.lock().iter().map(of).min().unwrap_or(u64::MAX)
+    let of = |lane: &Lane| lane.inner.try_lock().map_or(0, |inner| inner.device.deadline().unwrap_or(u64::MAX));
+    DISKS.lock().iter().flat_map(|disk| &disk.lanes).map(of).min().unwrap_or(u64::MAX)
 }
 
 impl QueuedDisk {
-    /// Takes a disk into use; from then on [`poll`] looks after it.
-    pub fn new(device: Box<dyn BlockDevice>) -> Arc<Self> {
-        let geometry = device.geometry();
+    /// Takes a disk into use; from then on [`poll`] looks after it. `lanes` lead to the same disk, the first
+    /// one for vCPU 0; without any, all requests fail.
+    pub fn new(lanes: Vec<Box<dyn BlockDevice>>) -> Arc<Self> {
+        let geometry = lanes.first().map(|device| device.geometry());
+        let lane =
+            |device| Lane { inner: Mutex::new(Inner { device, waiting: HashMap::new() }), crowded: WaitQueue::new() };
         let disk = Arc::new(Self {
-            inner: Mutex::new(Inner { device, waiting: HashMap::new() }),
-            crowded: WaitQueue::new(),
-            len: geometry.len,
-            max_transfer: geometry.max_transfer,
-            max_discard: geometry.max_discard,
+            lanes: lanes.into_iter().map(lane).collect(),
+            buffers: Buffers::default(),
+            len: geometry.map_or(0, |geometry| geometry.len),
+            max_transfer: geometry.map_or(1, |geometry| geometry.max_transfer.max(1)),
+            max_discard: geometry.map_or(0, |geometry| geometry.max_discard),
         });
         DISKS.lock().push(disk.clone());
         disk
     }
 
-    /// What the device counts.
+    /// What the device counts, over all lanes.
     pub fn stats(&self) -> BlockStats {
-        self.inner.lock().device.stats()
+        let mut all = BlockStats::default();
+        self.lanes.iter().for_each(|lane| all.add(&lane.inner.lock().device.stats()));
+        all
     }
 
     fn poll(&self) -> bool {
-        let Some(mut inner) = self.inner.try_lock() else { return false };
-        let worked = inner.collect();
-        drop(inner);
-        if worked {
-            self.crowded.wake_all(0);
-        }
-        worked
+        self.lanes.iter().fold(false, |worked, lane| lane.poll() | worked)
+    }
+
+    /// The lane of this vCPU.
+    fn lane(&self) -> Result<&Lane, DiskError> {
+        let nth = rkt_platform::cpu().checked_rem(self.lanes.len()).ok_or(DiskError)?;
+        self.lanes.get(nth).ok_or(DiskError)
     }
 
     /// Hands a request to the device, when that has room.
-    fn submit(&self, batch: &Arc<Batch>, nth: usize, mut request: Request) -> Result<(), DiskError> {
+    fn submit(lane: &Lane, batch: &Arc<Batch>, nth: usize, mut request: Request) -> Result<(), DiskError> {
         let mut was_reset = false;
         loop {
-            let mut inner = self.inner.lock();
+            let mut inner = lane.inner.lock();
             let Rejected { error, request: back } = match inner.device.submit(request) {
                 Ok(token) => {
                     inner.waiting.insert(token, (batch.clone(), nth));
@@ -149,8 +173,8 @@ impl QueuedDisk {
                     inner.device.kick();
                     let seen = inner.device.in_flight();
                     drop(inner);
-                    self.crowded.wait_uninterruptible(|| {
-                        let mut inner = self.inner.lock();
+                    lane.crowded.wait_uninterruptible(|| {
+                        let mut inner = lane.inner.lock();
                         (inner.collect() || inner.device.in_flight() < seen).then_some(())
                     });
                 }
@@ -173,22 +197,23 @@ impl QueuedDisk {
 
     /// Has the device do these requests, in any order, and waits for all; gives them back in order.
     fn run(&self, requests: impl ExactSizeIterator<Item = Request>) -> Result<Vec<Request>, DiskError> {
+        let lane = self.lane()?;
         let batch = Batch::new(requests.len());
         let mut refused = false;
         for (nth, request) in requests.enumerate() {
-            refused = refused || self.submit(&batch, nth, request).is_err();
+            refused = refused || Self::submit(lane, &batch, nth, request).is_err();
             if refused {
                 batch.finish(nth, None);
             }
             // The device works on these while the next are copied for it.
             if nth % KICK_EACH == KICK_EACH - 1 {
-                self.inner.lock().device.kick();
+                lane.inner.lock().device.kick();
             }
         }
-        self.inner.lock().device.kick();
+        lane.inner.lock().device.kick();
         batch.waiter.wait_uninterruptible(|| {
             if !batch.is_done() {
-                self.poll();
+                lane.poll();
             }
             batch.is_done().then_some(())
         });
@@ -201,9 +226,19 @@ impl QueuedDisk {
         done.into_iter().map(request).collect()
     }
 
+    /// Has the device write, and keeps the buffers.
+    fn run_writes(&self, requests: impl ExactSizeIterator<Item = Request>) -> Result<(), DiskError> {
+        for done in self.run(requests)? {
+            if let Request::Write { data, .. } = done {
+                self.buffers.keep(data);
+            }
+        }
+        Ok(())
+    }
+
     /// Cuts a range into what the device takes at once.
     fn cuts(&self, offset: u64, len: usize) -> impl ExactSizeIterator<Item = (u64, usize)> {
-        let most = self.max_transfer.max(1);
+        let most = self.max_transfer;
         (0..len).step_by(most).map(move |at| (offset.saturating_add(at as u64), most.min(len - at)))
     }
 }
@@ -226,26 +261,23 @@ impl Disk for QueuedDisk {
     }
 
     fn read_many(&self, pieces: &mut [(u64, &mut [u8])]) -> Result<(), DiskError> {
-        let mut requests = Vec::new();
+        let mut parts = Vec::new();
         for (offset, into) in pieces.iter() {
-            requests.extend(
-                self.cuts(*offset, into.len()).map(|(offset, len)| Request::Read { offset, data: vec![0; len] }),
-            );
+            parts.extend(self.cuts(*offset, into.len()).map(|(offset, len)| (offset, self.buffer(len))));
         }
-        let mut done = self.run(requests.into_iter())?.into_iter();
+        let mut done = self.read_buffers(parts)?.into_iter();
         for (_, into) in pieces {
-            for chunk in into.chunks_mut(self.max_transfer.max(1)) {
-                match done.next() {
-                    Some(Request::Read { data, .. }) if data.len() == chunk.len() => chunk.copy_from_slice(&data),
-                    _ => return Err(DiskError),
-                }
+            for chunk in into.chunks_mut(self.max_transfer) {
+                let data = done.next().filter(|data| data.len() == chunk.len()).ok_or(DiskError)?;
+                chunk.copy_from_slice(&data);
+                self.give_back(data);
             }
         }
         Ok(())
     }
 
     fn write_many(&self, pieces: &[(u64, &[u8])]) -> Result<(), DiskError> {
-        let most = self.max_transfer.max(1);
+        let most = self.max_transfer;
         let mut requests: Vec<Request> = Vec::new();
         let mut ahead: usize = pieces.iter().map(|(_, from)| from.len()).sum();
         for (offset, from) in pieces {
@@ -271,11 +303,33 @@ impl Disk for QueuedDisk {
 
     fn write_from(&self, offset: u64, len: usize, copy: &dyn Fn(usize, &mut [u8])) -> Result<(), DiskError> {
         let requests = self.cuts(offset, len).map(|(at, len)| {
-            let mut data = vec![0; len];
+            let mut data = self.buffer(len);
             copy((at - offset) as usize, &mut data);
             Request::Write { offset: at, data, fua: false }
         });
-        self.run(requests).map(drop)
+        self.run_writes(requests)
+    }
+
+    fn max_transfer(&self) -> usize {
+        self.max_transfer
+    }
+
+    fn buffer(&self, len: usize) -> Vec<u8> {
+        self.buffers.take(len)
+    }
+
+    fn give_back(&self, buffer: Vec<u8>) {
+        self.buffers.keep(buffer);
+    }
+
+    fn read_buffers(&self, pieces: Vec<(u64, Vec<u8>)>) -> Result<Vec<Vec<u8>>, DiskError> {
+        let done = self.run(pieces.into_iter().map(|(offset, data)| Request::Read { offset, data }))?;
+        let data = |request| if let Request::Read { data, .. } = request { Ok(data) } else { Err(DiskError) };
+        done.into_iter().map(data).collect()
+    }
+
+    fn write_buffers(&self, pieces: Vec<(u64, Vec<u8>)>) -> Result<(), DiskError> {
+        self.run_writes(pieces.into_iter().map(|(offset, data)| Request::Write { offset, data, fua: false }))
     }
 
     fn write_durably(&self, offset: u64, from: &[u8]) -> Result<(), DiskError> {

@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod ahead;
+mod buffers;
 mod convert;
 mod direct;
 mod disk;

@@ -10,8 +10,10 @@
 extern crate alloc;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use rkt_window::{OutOfBounds, Region};
 
 /// What a disk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +194,27 @@ impl BlockStats {
     }
 }
 
+impl BlockStats {
+    /// Adds what another lane to the same disk has counted.
+    pub fn add(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.reads, other.reads),
+            (&mut self.read_bytes, other.read_bytes),
+            (&mut self.writes, other.writes),
+            (&mut self.write_bytes, other.write_bytes),
+            (&mut self.flushes, other.flushes),
+            (&mut self.discards, other.discards),
+            (&mut self.write_zeroes, other.write_zeroes),
+            (&mut self.errors, other.errors),
+            (&mut self.kicks, other.kicks),
+            (&mut self.resets, other.resets),
+        ];
+        for (mine, theirs) in pairs {
+            *mine = mine.wrapping_add(theirs);
+        }
+    }
+}
+
 impl Geometry {
     /// Checks a request against the disk.
     ///
@@ -222,10 +245,33 @@ impl Geometry {
     }
 }
 
+/// Changes data on its way between trusted memory and the window, in the one pass that has to copy it anyway.
+/// `at` is where the data lies on the disk, in bytes; a run begins and ends at borders of blocks.
+pub trait Codec: Send + Sync {
+    /// Puts data into the window at `offset`; each byte there is stored once.
+    ///
+    /// # Errors
+    /// It does not fit.
+    fn encode(&self, at: u64, from: &[u8], window: &Region, offset: usize) -> Result<(), OutOfBounds>;
+
+    /// Takes data out of the window at `offset`; each byte there is loaded once.
+    ///
+    /// # Errors
+    /// It does not lie there.
+    fn decode(&self, at: u64, window: &Region, offset: usize, into: &mut [u8]) -> Result<(), OutOfBounds>;
+}
+
 /// A disk.
 pub trait BlockDevice: Send {
     /// What the disk is. Only its size may change while it is up, when the host resizes it.
     fn geometry(&self) -> Geometry;
+
+    /// From now on all data that is written and read passes through this codec; false if the disk does not
+    /// copy data itself, so that the caller has to change it before and after.
+    fn set_codec(&mut self, codec: Arc<dyn Codec>) -> bool {
+        drop(codec);
+        false
+    }
 
     /// Queues a request.
     ///
@@ -270,6 +316,10 @@ pub trait BlockDevice: Send {
 impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
     fn geometry(&self) -> Geometry {
         (**self).geometry()
+    }
+
+    fn set_codec(&mut self, codec: Arc<dyn Codec>) -> bool {
+        (**self).set_codec(codec)
     }
 
     fn submit(&mut self, request: Request) -> Result<Token, Rejected> {

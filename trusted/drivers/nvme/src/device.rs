@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
-use rkt_blockdev::{BlockDevice, BlockError, BlockStats, Completion, Geometry, Rejected, Request, Token};
+use rkt_blockdev::{BlockDevice, BlockError, BlockStats, Codec, Completion, Geometry, Rejected, Request, Token};
 use rkt_nvme::registers::head_doorbell;
 use rkt_nvme_transport::Registers;
 use rkt_sync::Mutex;
@@ -236,6 +236,10 @@ impl<R: Registers> BlockDevice for Lane<R> {
             max_write_zeroes: 0,
             max_transfer: 0,
         })
+    }
+
+    fn set_codec(&mut self, codec: Arc<dyn Codec>) -> bool {
+        self.with(|lane| lane.set_codec(codec)).is_some()
     }
 
     fn submit(&mut self, request: Request) -> Result<Token, Rejected> {

@@ -4,8 +4,9 @@ use crate::pair::{Doorbells, QueuePair};
 use crate::slots::Slots;
 use crate::{DeviceError, Namespace, NvmeError};
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use rkt_blockdev::{BlockError, BlockStats, Completion, Geometry, Rejected, Request, SubmitError, Token};
+use rkt_blockdev::{BlockError, BlockStats, Codec, Completion, Geometry, Rejected, Request, SubmitError, Token};
 use rkt_nvme::{Command, Status, StatusKind};
 use rkt_nvme_transport::Registers;
 use rkt_virtqueue::DmaArena;
@@ -114,6 +115,10 @@ impl LaneState {
     pub(crate) fn create_submissions(&self) -> Command {
         let pair = &self.pair;
         Command::create_submission_queue(pair.queue(), pair.entries(), pair.addresses().0)
+    }
+
+    pub(crate) fn set_codec(&mut self, codec: Arc<dyn Codec>) {
+        self.slots.set_codec(codec);
     }
 
     pub(crate) fn namespace(&self) -> Namespace {

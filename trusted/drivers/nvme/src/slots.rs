@@ -2,8 +2,9 @@
 
 use crate::error::from_pool;
 use crate::{Namespace, NvmeError};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use rkt_blockdev::{BlockError, Request, Token};
+use rkt_blockdev::{BlockError, Codec, Request, Token};
 use rkt_nvme::{Command, DatasetRange, PAGE_LEN, io, io_flags};
 use rkt_virtqueue::{CHUNK_LEN, ChunkPool, DmaArena, DmaBuffer, Segment};
 use rkt_window::OutOfBounds;
@@ -50,6 +51,8 @@ pub(crate) struct Slots {
     free: Vec<u8>,
     control: DmaBuffer,
     pool: ChunkPool,
+    /// What data passes through on its way.
+    codec: Option<Arc<dyn Codec>>,
     scratch: Vec<Segment>,
 }
 
@@ -63,8 +66,14 @@ impl Slots {
             free: (0..=u8::MAX).take(count).rev().collect(),
             control: arena.alloc(len, CONTROL_LEN).ok_or(NvmeError::NoDmaMemory(len))?,
             pool: ChunkPool::new(arena, chunks).map_err(from_pool)?,
+            codec: None,
             scratch: Vec::new(),
         })
+    }
+
+    /// From now on data passes through `codec`.
+    pub(crate) fn set_codec(&mut self, codec: Arc<dyn Codec>) {
+        self.codec = Some(codec);
     }
 
     /// Requests in flight.
@@ -91,12 +100,13 @@ impl Slots {
     pub(crate) fn put(&mut self, token: Token, request: Request) -> Result<u8, Request> {
         let Some(index) = self.free.pop() else { return Err(request) };
         let Some(slot) = self.slots.get_mut(usize::from(index)) else { return Err(request) };
-        let (len, written): (usize, &[u8]) = match &request {
-            Request::Read { data, .. } => (data.len(), &[]),
-            Request::Write { data, .. } => (data.len(), data),
-            Request::Flush | Request::Discard { .. } | Request::WriteZeroes { .. } => (0, &[]),
+        let (len, at, written): (usize, u64, &[u8]) = match &request {
+            Request::Read { data, .. } => (data.len(), 0, &[]),
+            Request::Write { data, offset, .. } => (data.len(), *offset, data),
+            Request::Flush | Request::Discard { .. } | Request::WriteZeroes { .. } => (0, 0, &[]),
         };
-        if !self.pool.take(len, &mut slot.chunks) || self.pool.write(&slot.chunks, [written]).is_err() {
+        let codec = self.codec.as_deref();
+        if !self.pool.take(len, &mut slot.chunks) || send(&self.pool, codec, &slot.chunks, at, written).is_err() {
             self.pool.give_back(&mut slot.chunks);
             self.free.push(index);
             return Err(request);
@@ -159,13 +169,37 @@ impl Slots {
         let Some(slot) = self.slots.get_mut(usize::from(index)) else { return Ok(None) };
         let Some(mut load) = slot.load.take() else { return Ok(None) };
         let copied = match &mut load.request {
-            Request::Read { data, .. } if result.is_ok() => self.pool.read(&slot.chunks, data),
+            Request::Read { data, offset } if result.is_ok() => {
+                receive(&self.pool, self.codec.as_deref(), &slot.chunks, *offset, data)
+            }
             _ => Ok(()),
         };
         self.pool.give_back(&mut slot.chunks);
         self.free.push(index);
         copied.map(|()| Some(load))
     }
+}
+
+/// Copies data for a place on the disk into the window.
+fn send(pool: &ChunkPool, codec: Option<&dyn Codec>, chunks: &[u16], at: u64, data: &[u8]) -> Result<(), OutOfBounds> {
+    let Some(codec) = codec else { return pool.write(chunks, [data]) };
+    let (window, places) = pool.places(chunks, data.len())?;
+    let mut parts = data.chunks(CHUNK_LEN).zip(places);
+    parts.try_for_each(|(part, (start, offset))| codec.encode(at.saturating_add(start as u64), part, window, offset))
+}
+
+/// Copies data of a place on the disk out of the window.
+fn receive(
+    pool: &ChunkPool,
+    codec: Option<&dyn Codec>,
+    chunks: &[u16],
+    at: u64,
+    data: &mut [u8],
+) -> Result<(), OutOfBounds> {
+    let Some(codec) = codec else { return pool.read(chunks, data) };
+    let (window, places) = pool.places(chunks, data.len())?;
+    let mut parts = data.chunks_mut(CHUNK_LEN).zip(places);
+    parts.try_for_each(|(part, (start, offset))| codec.decode(at.saturating_add(start as u64), window, offset, part))
 }
 
 /// Adds the PRP entries of data that lies in these pages (base §4.1.1): one, two, or one and a list.

@@ -2,7 +2,7 @@
 
 use crate::{DmaArena, DmaBuffer, Segment, VirtioError};
 use alloc::vec::Vec;
-use rkt_window::OutOfBounds;
+use rkt_window::{OutOfBounds, Region};
 
 /// Bytes of a chunk: a page, so that a chunk is one run of bytes for any IOMMU.
 pub const CHUNK_LEN: usize = 4096;
@@ -82,6 +82,23 @@ impl ChunkPool {
             }
         }
         Ok(())
+    }
+
+    /// The window, and where `len` bytes spread over `chunks` lie in it: for each chunk the number of its
+    /// first byte, and its offset there.
+    ///
+    /// # Errors
+    /// `OutOfBounds` if they are longer than the chunks.
+    pub fn places(
+        &self,
+        chunks: &[u16],
+        len: usize,
+    ) -> Result<(&Region, impl Iterator<Item = (usize, usize)>), OutOfBounds> {
+        if len.div_ceil(CHUNK_LEN) > chunks.len() {
+            return Err(OutOfBounds { offset: 0, len: len as u64 });
+        }
+        let starts = (0..len).step_by(CHUNK_LEN);
+        Ok((&self.buffer.region, starts.zip(chunks.iter().map(|chunk| position(*chunk)))))
     }
 
     /// Copies the first `into.len()` bytes out of `chunks`.
