@@ -27,6 +27,18 @@ const FILE_CAPABILITIES: u64 = 1 << CAP_CHOWN
     | 1 << CAP_MAC_OVERRIDE
     | 1 << CAP_MKNOD;
 
+/// Bits of PR_SET_SECUREBITS (linux/securebits.h): user 0 has no rights of its own in execve, none that
+/// come and go with its ids; capabilities are kept when it is given up; none may be made ambient.
+const SECURE_NO_ROOT: u32 = 1 << 0;
+const SECURE_NO_SETUID_FIXUP: u32 = 1 << 2;
+/// See [`SECURE_NO_ROOT`].
+pub const SECURE_KEEP_CAPS: u32 = 1 << 4;
+/// See [`SECURE_NO_ROOT`].
+pub const SECURE_NO_AMBIENT_RAISE: u32 = 1 << 6;
+/// Above each bit the one that keeps it as it is.
+const SECURE_LOCKS: u32 = 0b1010_1010;
+const SECURE_BITS: u32 = 0xff;
+
 /// "Leave it as it is" in the arguments of setresuid(2) and its kin.
 const KEEP: u32 = u32::MAX;
 
@@ -74,8 +86,8 @@ pub struct Ids {
     pub bounding: u64,
     /// Capabilities that programs without any of their own keep over execve (PR_CAP_AMBIENT).
     pub ambient: u64,
-    /// PR_SET_KEEPCAPS: giving up user 0 keeps the permitted capabilities.
-    pub keep_capabilities: bool,
+    /// PR_SET_SECUREBITS: which of the rules of user 0 hold; PR_SET_KEEPCAPS is one of the bits.
+    pub secure_bits: u32,
 }
 
 impl IdSet {
@@ -145,7 +157,7 @@ impl Ids {
             inheritable: 0,
             bounding: ALL_CAPABILITIES,
             ambient: 0,
-            keep_capabilities: false,
+            secure_bits: 0,
         }
     }
 
@@ -157,11 +169,33 @@ impl Ids {
         }
     }
 
+    /// Whether a bit of PR_SET_SECUREBITS is set.
+    pub fn secure(&self, bit: u32) -> bool {
+        self.secure_bits & bit != 0
+    }
+
+    /// PR_SET_SECUREBITS; the caller may, or may not, change the rules of user 0.
+    ///
+    /// # Errors
+    /// `EPERM` for unknown bits, and where a lock is or the right is not.
+    pub fn set_secure_bits(&mut self, new: u32, may: bool) -> Result<()> {
+        let old = self.secure_bits;
+        let locked = (old & SECURE_LOCKS) >> 1 & (old ^ new) != 0 || old & SECURE_LOCKS & !new != 0;
+        if locked || new & !SECURE_BITS != 0 || !may {
+            return Err(Errno::EPERM);
+        }
+        self.secure_bits = new;
+        Ok(())
+    }
+
     /// Capabilities after the user ids changed from `before`; `effective` are those until now.
     fn follow_user(&mut self, before: IdSet, effective: u64) -> u64 {
+        if self.secure(SECURE_NO_SETUID_FIXUP) {
+            return effective;
+        }
         if before.contains(0) && !self.user.contains(0) {
             self.ambient = 0;
-            if !self.keep_capabilities {
+            if !self.secure(SECURE_KEEP_CAPS) {
                 self.permitted = 0;
             }
         }
@@ -275,7 +309,11 @@ impl Process {
     pub fn real_credentials(&self) -> Arc<Credentials> {
         let ids = self.ids();
         let effective = self.credentials();
-        let capabilities = if ids.user.real == 0 { ids.permitted } else { 0 };
+        let capabilities = match ids.user.real {
+            _ if ids.secure(SECURE_NO_SETUID_FIXUP) => effective.capabilities,
+            0 => ids.permitted,
+            _ => 0,
+        };
         Arc::new(Credentials {
             uid: ids.user.real,
             gid: ids.group.real,
@@ -325,6 +363,9 @@ impl Process {
                 Kind::Group => credentials.gid = id,
                 Kind::User => {
                     credentials.uid = id;
+                    if ids.secure(SECURE_NO_SETUID_FIXUP) {
+                        return Ok(());
+                    }
                     if before == 0 {
                         credentials.capabilities &= !FILE_CAPABILITIES;
                     } else if id == 0 {
@@ -352,15 +393,16 @@ impl Process {
         }
         ids.user.saved = ids.user.effective;
         ids.group.saved = ids.group.effective;
-        ids.keep_capabilities = false;
+        ids.secure_bits &= !SECURE_KEEP_CAPS;
         let set_id = ids.user.real != ids.user.effective || ids.group.real != ids.group.effective;
         if set_id {
             ids.ambient = 0;
         }
-        let root = ids.user.effective == 0 || ids.user.real == 0;
+        let rules = !ids.secure(SECURE_NO_ROOT);
+        let root = rules && (ids.user.effective == 0 || ids.user.real == 0);
         // Files carry no capabilities of their own here.
         ids.permitted = if root { ids.inheritable | ids.bounding } else { ids.ambient };
-        let effective = if ids.user.effective == 0 { ids.permitted } else { ids.ambient };
+        let effective = if rules && ids.user.effective == 0 { ids.permitted } else { ids.ambient };
         credentials.uid = ids.user.effective;
         credentials.gid = ids.group.effective;
         credentials.capabilities = effective;

@@ -28,6 +28,7 @@ pub mod jobs;
 mod live;
 pub mod log;
 pub mod mm;
+pub mod node_name;
 pub mod pidfd;
 pub mod process;
 pub mod procfs;

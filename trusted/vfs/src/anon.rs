@@ -5,6 +5,7 @@ use crate::inode::{Inode, new_anonymous_inode_number};
 use crate::lock::FileLocks;
 use crate::mount::anonymous_device;
 use alloc::boxed::Box;
+use rkt_linux_abi::general::S_IFMT;
 use rkt_linux_abi::{Errno, Result};
 use rkt_sync::OnceCell;
 
@@ -37,7 +38,12 @@ impl Inode for AnonInode {
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
-        if change.size.is_some() { Err(Errno::EINVAL) } else { Ok(()) }
+        // Only sockets have attributes of their own.
+        match change.size {
+            Some(_) => Err(Errno::EINVAL),
+            None if self.mode & S_IFMT == 0 => Err(Errno::EOPNOTSUPP),
+            None => Ok(()),
+        }
     }
 
     fn locks(&self) -> Option<&FileLocks> {

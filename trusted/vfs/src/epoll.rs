@@ -311,6 +311,10 @@ impl FileOps for Epoll {
         true
     }
 
+    fn ioctl(&self, _: &OpenFile, _: u32, _: u64) -> Result<i64> {
+        Err(Errno::EINVAL) // it has commands since Linux 6.9, none that is served here
+    }
+
     fn poll(&self, _: &OpenFile, table: Option<&mut PollTable>) -> u32 {
         if let Some(table) = table {
             table.watch(&self.waiters);

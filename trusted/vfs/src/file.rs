@@ -1,7 +1,7 @@
 //! Open file descriptions: what open(2) makes and descriptors refer to.
 
 use crate::async_io::AsyncIo;
-use crate::attr::Metadata;
+use crate::attr::{FileType, Metadata};
 use crate::cred::Credentials;
 use crate::epoll::Watchers;
 use crate::inode::{EntrySink, Inode};
@@ -18,8 +18,8 @@ use rkt_heap::Folio;
 use rkt_linux_abi::general::{
     CAP_LEASE, F_RDLCK, F_UNLCK, F_WRLCK, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE,
     FALLOC_FL_PUNCH_HOLE, FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE, MS_NOATIME, MS_NODIRATIME, O_ACCMODE,
-    O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_DATA, SEEK_END,
-    SEEK_HOLE, SEEK_SET,
+    O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, S_IFMT, S_IFREG, SEEK_CUR,
+    SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_sched::ParkLock;
@@ -273,6 +273,11 @@ impl OpenFile {
         self.path.inode()
     }
 
+    /// Whether it is a regular file, which eventfd and its like are not: their mode names no type.
+    pub fn is_regular(&self) -> bool {
+        self.inode().kind() == FileType::Regular && self.metadata().mode & S_IFMT == S_IFREG
+    }
+
     /// Who opened it.
     pub fn credentials(&self) -> &Arc<Credentials> {
         &self.credentials
@@ -501,7 +506,7 @@ impl OpenFile {
         if self.is_path_only() {
             return Err(Errno::EBADF);
         }
-        if !self.writable() || self.inode().kind() != crate::FileType::Regular {
+        if !self.writable() || self.inode().kind() != FileType::Regular {
             return Err(Errno::EINVAL);
         }
         if self.inode().access().is_append_only() {
@@ -530,6 +535,9 @@ impl OpenFile {
         }
         if self.path.is_directory() {
             return Err(Errno::EISDIR);
+        }
+        if !self.is_regular() && self.inode().kind() != FileType::BlockDevice {
+            return Err(Errno::ENODEV);
         }
         offset.checked_add(len).filter(|&end| end <= i64::MAX as u64).ok_or(Errno::EFBIG)?;
         self.ops.allocate(self, mode, offset, len)?;
@@ -625,7 +633,7 @@ impl OpenFile {
         if inode.access().uid != credentials.uid && !credentials.capable(CAP_LEASE) {
             return Err(Errno::EACCES);
         }
-        let locks = inode.locks().filter(|_| inode.kind() == crate::FileType::Regular).ok_or(Errno::EINVAL)?;
+        let locks = inode.locks().filter(|_| self.is_regular()).ok_or(Errno::EINVAL)?;
         if kind == F_UNLCK {
             return if locks.leases.remove(open_file_id(self)) { Ok(()) } else { Err(Errno::EAGAIN) };
         }

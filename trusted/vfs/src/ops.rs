@@ -120,17 +120,26 @@ pub fn mkdir(context: &FsContext, base: Option<&Path>, path: &[u8], mode: u32) -
 /// Device number of the character device that stands for a removed name (`RENAME_WHITEOUT`).
 pub(crate) const WHITEOUT: u64 = 0;
 
+/// Checks the type in the mode of mknod(2); none is a regular file.
+///
+/// # Errors
+/// `EPERM` for directories, `EINVAL`.
+pub fn check_node_type(mode: u32) -> Result<()> {
+    match FileType::from_mode(mode) {
+        _ if mode & S_IFMT == 0 => Ok(()),
+        Some(FileType::Directory) => Err(Errno::EPERM),
+        None | Some(FileType::Symlink) => Err(Errno::EINVAL),
+        Some(_) => Ok(()),
+    }
+}
+
 /// mknodat(2): regular files, FIFOs, devices and socket names.
 ///
 /// # Errors
-/// As mknod(2): `EPERM` for directories, and for devices without `CAP_MKNOD`; `EINVAL`.
+/// As mknod(2): those of [`check_node_type`], and `EPERM` for devices without `CAP_MKNOD`.
 pub fn mknod(context: &FsContext, base: Option<&Path>, path: &[u8], mode: u32, rdev: u64) -> Result<()> {
+    check_node_type(mode)?;
     let mode = if mode & S_IFMT == 0 { mode | FileType::Regular.mode_bits() } else { mode };
-    match FileType::from_mode(mode) {
-        Some(FileType::Directory) => return Err(Errno::EPERM),
-        None | Some(FileType::Symlink) => return Err(Errno::EINVAL),
-        Some(_) => {}
-    }
     let device = matches!(FileType::from_mode(mode), Some(FileType::CharDevice | FileType::BlockDevice));
     // What stands for a removed name in overlays is no device that anybody could open.
     let whiteout = FileType::from_mode(mode) == Some(FileType::CharDevice) && rdev == WHITEOUT;

@@ -29,7 +29,7 @@ int main(void) {
     gid_t g[3] = {3, 1, 2}, back[4];
     T(syscall(SYS_setgroups, 3L, g)); T(syscall(SYS_getgroups, 0, NULL)); T(syscall(SYS_getgroups, 2, back)); T(syscall(SYS_getgroups, 4, back));
     printf("%u %u %u\n", back[0], back[1], back[2]);
-    T(syscall(SYS_getgroups, -1, back)); T(syscall(SYS_getgroups, 3, BAD)); T(syscall(SYS_setgroups, 65537L, g)); T(syscall(SYS_setgroups, 1L, BAD)); T(syscall(SYS_setgroups, 0L, NULL));
+    T(syscall(SYS_getgroups, -1, back)); T(syscall(SYS_setgroups, 2L, (gid_t[]){5, -1})); T(syscall(SYS_getgroups, 3, BAD)); T(syscall(SYS_setgroups, 65537L, g)); T(syscall(SYS_setgroups, 1L, BAD)); T(syscall(SYS_setgroups, 0L, NULL));
     IN_CHILD(syscall(SYS_setuid, 4); T(syscall(SYS_setgroups, 1L, g)); T(syscall(SYS_setgroups, 65537L, g)));
     T(syscall(SYS_getresuid, BAD, &g[0], &g[1])); T(syscall(SYS_getresgid, &g[0], &g[1], BAD));
     // Headers of capget and capset.

@@ -15,6 +15,8 @@ int main(void) {
     char *edge = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     munmap(edge + PAGE, PAGE);
     T(syscall(SYS_getrandom, edge + PAGE - 8, 100L, 0));
+    // What fails; the rest would change the machine.
+    T(sethostname(buffer, 65)); T(sethostname(buffer, -1)); T(sethostname(BAD, 1)); T(sethostname(BAD, 65)); T(setdomainname(buffer, 65)); T(setdomainname(BAD, 5));
     if (fork() == 0) {
         setuid(1000);
         T(sethostname("x", 1)); T(syscall(SYS_setdomainname, "x", 1L)); T(syscall(SYS_reboot, 0xfee1dead, 672274793, 0, NULL)); T(syscall(SYS_swapon, "/nothing", 0)); T(syscall(SYS_swapoff, "/nothing")); T(syscall(SYS_acct, "/nothing")); T(syscall(SYS_vhangup)); T(syscall(SYS_chroot, "/"));

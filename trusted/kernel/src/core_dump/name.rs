@@ -67,7 +67,7 @@ fn value(process: &Process, signal: u32, what: u8) -> Vec<u8> {
         b's' => number(signal.into()),
         b't' => number(rkt_platform::wall() / 1_000_000_000),
         b'c' => number(process.limit(super::RLIMIT_CORE)),
-        b'h' => crate::boot::manifest().hostname.clone(),
+        b'h' => crate::node_name::Name::Host.get(),
         b'e' => flat(name(process).split(|&byte| byte == 0).next().unwrap_or(&[])),
         b'E' => {
             let root = process.fs.lock().root.clone();

@@ -7,6 +7,7 @@ use crate::ipc::posix_queue::{self, Setting};
 use crate::ipc::registry::MOST;
 use crate::ipc::semaphore::{SEMMSL, SEMOPM};
 use crate::ipc::shared::SHMMAX;
+use crate::node_name::Name;
 use crate::syscall::system::RELEASE;
 use alloc::boxed::Box;
 use alloc::format;
@@ -35,7 +36,6 @@ const FIXED: &[(&str, &str)] = &[
     ("fs/protected_symlinks", "0"),
     ("fs/suid_dumpable", "0"),
     ("kernel/cap_last_cap", "40"),
-    ("kernel/domainname", "(none)"),
     // io_uring_setup(2) answers EPERM to everybody.
     ("kernel/io_uring_disabled", "2"),
     ("kernel/ngroups_max", "65536"),
@@ -99,7 +99,6 @@ pub(super) fn fill(fs: &PseudoFs) -> Result<()> {
     let boot = uuid();
     sys.add_text("kernel/random/boot_id", move || Ok(line(&boot)))?;
     sys.add_text("kernel/random/uuid", || Ok(line(uuid())))?;
-    sys.add_text("kernel/hostname", || Ok([&crate::boot::manifest().hostname[..], b"\n"].concat()))?;
     sys.add_text("fs/pipe-max-size", || Ok(line(MAX_CAPACITY)))?;
     for (name, value) in FIXED {
         sys.add_text(name, move || Ok(line(value)))?;
@@ -109,7 +108,13 @@ pub(super) fn fill(fs: &PseudoFs) -> Result<()> {
     }
     let read = Box::new(|| Ok([core_dump::pattern(), b"\n".to_vec()].concat()));
     let pattern = PseudoFile::writable(Identity::new(fs.device(), 0o644), read, Box::new(core_dump::set_pattern));
-    sys.directory("kernel")?.add("core_pattern", pattern);
+    let kernel = sys.directory("kernel")?;
+    kernel.add("core_pattern", pattern);
+    for (file, name) in [("hostname", Name::Host), ("domainname", Name::Domain)] {
+        let identity = Identity::new(fs.device(), 0o644);
+        let write = Box::new(move |text: &[u8]| name.write(text));
+        kernel.add(file, PseudoFile::writable(identity, Box::new(move || Ok(name.shown())), write));
+    }
     let queues = sys.directory("fs")?.directory("mqueue")?;
     for setting in posix_queue::SETTINGS {
         let identity = Identity::new(fs.device(), 0o644);

@@ -100,7 +100,7 @@ pub fn epoll_ctl(call: &mut Call<'_>, epfd: i32, operation: u32, fd: i32, event:
     } else {
         UserPtr::<EpollEvent>::new(event).read()?
     };
-    let epoll = call.task.process.file(epfd)?;
+    let epoll = usable(call, epfd)?;
     let file = usable(call, fd)?;
     if !file.ops().pollable() {
         return Err(Errno::EPERM);
@@ -115,7 +115,7 @@ const MAX_EVENTS: usize = i32::MAX as usize / size_of::<EpollEvent>();
 fn wait_for_events(call: &Call<'_>, epfd: i32, to: u64, max: i32, deadline: Option<u64>) -> Result<u64> {
     let max = usize::try_from(max).ok().filter(|max| (1..=MAX_EVENTS).contains(max)).ok_or(Errno::EINVAL)?;
     let mut room = UserSlice::new(to, max * size_of::<EpollEvent>())?;
-    let file = call.task.process.file(epfd)?;
+    let file = usable(call, epfd)?;
     let found = Epoll::of(&file)?.wait(max, deadline, &mut |events, data| {
         let event = EpollEvent { events, data: [data as u32, (data >> 32) as u32] };
         room.limit(size_of::<EpollEvent>()).write_all(event.as_bytes())?;
@@ -209,7 +209,7 @@ fn put_setting(to: u64, setting: TimerSetting) -> Result<()> {
 pub fn timerfd_settime(call: &mut Call<'_>, fd: i32, flags: u32, new: u64, old: u64) -> Result<u64> {
     let spec = UserPtr::<Itimerspec>::new(new).read()?;
     let setting = TimerSetting { value: spec.value.to_ns()?, interval: spec.interval.to_ns()? };
-    let file = call.task.process.file(fd)?;
+    let file = usable(call, fd)?;
     let before = TimerFd::of(&file)?.set(flags, setting)?;
     put_setting(old, before)?;
     Ok(0)
@@ -217,7 +217,7 @@ pub fn timerfd_settime(call: &mut Call<'_>, fd: i32, flags: u32, new: u64, old: 
 
 /// timerfd_gettime(2).
 pub fn timerfd_gettime(call: &mut Call<'_>, fd: i32, to: u64) -> Result<u64> {
-    let file = call.task.process.file(fd)?;
+    let file = usable(call, fd)?;
     let setting = TimerFd::of(&file)?.get();
     UserSlice::new(to, size_of::<Itimerspec>())?;
     if to == 0 {
@@ -269,7 +269,7 @@ pub fn inotify_add_watch(call: &mut Call<'_>, fd: i32, path: u64, mask: u32) -> 
     if mask & !WATCH_BITS != 0 || mask == 0 {
         return Err(Errno::EINVAL);
     }
-    let file = call.task.process.file(fd)?;
+    let file = usable(call, fd)?;
     if mask & IN_MASK_ADD != 0 && mask & IN_MASK_CREATE != 0 {
         return Err(Errno::EINVAL);
     }
@@ -283,7 +283,7 @@ pub fn inotify_add_watch(call: &mut Call<'_>, fd: i32, path: u64, mask: u32) -> 
 
 /// inotify_rm_watch(2).
 pub fn inotify_rm_watch(call: &mut Call<'_>, fd: i32, watch: i32) -> Result<u64> {
-    let file = call.task.process.file(fd)?;
+    let file = usable(call, fd)?;
     Inotify::of(&file)?.remove_watch(watch)?;
     Ok(0)
 }

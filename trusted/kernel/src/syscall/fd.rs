@@ -233,7 +233,7 @@ pub fn sync_file_range(call: &mut Call<'_>, fd: i32, offset: i64, len: i64, flag
         return Err(Errno::EINVAL);
     }
     match file.inode().kind() {
-        FileType::Regular => file.sync(true).map(|()| 0),
+        _ if file.is_regular() => file.sync(true).map(|()| 0),
         FileType::Directory | FileType::BlockDevice => Ok(0),
         _ => Err(Errno::ESPIPE),
     }
@@ -241,7 +241,7 @@ pub fn sync_file_range(call: &mut Call<'_>, fd: i32, offset: i64, len: i64, flag
 
 /// fallocate(2).
 pub fn fallocate(call: &mut Call<'_>, fd: i32, mode: u32, offset: i64, len: i64) -> Result<u64> {
-    let file = call.task.process.file(fd)?;
+    let file = usable(call, fd)?;
     if file.writable() && mode & FALLOC_FL_KEEP_SIZE == 0 {
         super::resource::check_size(call, file.metadata().size, offset.saturating_add(len))?;
     }

@@ -135,6 +135,9 @@ pub fn setgroups(call: &mut Call<'_>, size: usize, list: u64) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let mut groups: Vec<u32> = UserPtr::<u32>::new(list).read_array(size)?;
+    if groups.contains(&u32::MAX) {
+        return Err(Errno::EINVAL); // no group has this ID
+    }
     groups.sort_unstable();
     call.task.process.change_rights(|_, credentials| {
         credentials.groups = groups;

@@ -22,7 +22,7 @@ pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
         FIOCLEX | FIONCLEX => call.task.process.files().set_close_on_exec(fd, command == FIOCLEX)?,
         FIONBIO => toggle(&file, fd, O_NONBLOCK, argument)?,
         FIOASYNC => toggle(&file, fd, O_ASYNC, argument)?,
-        FIOQSIZE if matches!(kind, FileType::Regular | FileType::Directory | FileType::Symlink) => {
+        FIOQSIZE if file.is_regular() || matches!(kind, FileType::Directory | FileType::Symlink) => {
             UserPtr::<u64>::new(argument).write(&file.metadata().size)?;
         }
         FIOQSIZE => return Err(Errno::ENOTTY),

@@ -53,7 +53,7 @@ const HUGE_SIZES: [u32; 3] = [0, 21, 30];
 fn mapped_file(call: &Call<'_>, flags: u32, fd: i32) -> Result<Option<Arc<OpenFile>>> {
     let huge = flags & MAP_HUGETLB != 0;
     if flags & MAP_ANONYMOUS == 0 {
-        let file = call.task.process.file(fd)?;
+        let file = super::fd::usable(call, fd)?;
         return if huge { Err(Errno::EINVAL) } else { Ok(Some(file)) };
     }
     match flags >> MAP_HUGE_SHIFT & 63 {
@@ -74,7 +74,7 @@ fn is_shared(flags: u32, prot: u32, file: Option<&OpenFile>) -> Result<bool> {
     if let Some(file) = file
         && (!file.readable() || shared && prot & PROT_WRITE != 0 && !file.writable())
     {
-        return Err(if file.is_path_only() { Errno::EBADF } else { Errno::EACCES });
+        return Err(Errno::EACCES);
     }
     if flags & MAP_GROWSDOWN != 0 && (file.is_some() || shared) { Err(Errno::EINVAL) } else { Ok(shared) }
 }
@@ -110,6 +110,9 @@ pub fn mmap(call: &mut Call<'_>, addr: u64, len: u64, prot: u32, flags: u32, fd:
     let file = mapped_file(call, flags, fd)?;
     if len == 0 {
         return Err(Errno::EINVAL);
+    }
+    if file.is_some() && offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
+        return Err(Errno::EOVERFLOW);
     }
     let shared = is_shared(flags, prot, file.as_deref())?;
     // A mapping of /dev/zero is anonymous memory (zero(4)).

@@ -22,6 +22,7 @@ pub fn mkdir(call: &mut Call<'_>, path: u64, mode: u32) -> Result<u64> {
 
 /// mknodat(2).
 pub fn mknodat(call: &mut Call<'_>, dirfd: i32, path: u64, mode: u32, dev: u32) -> Result<u64> {
+    ops::check_node_type(mode)?;
     let place = Place::new(call, dirfd, path)?;
     ops::mknod(&place.context, place.base.as_ref(), &place.path, mode, dev.into())?;
     Ok(0)

@@ -51,7 +51,8 @@ fn poll_files(call: &Call<'_>, fds: u64, count: u32, deadline: Option<u64>) -> R
         return Err(Errno::EFAULT);
     }
     let table = call.task.process.files();
-    let files: SmallVec<[Option<Arc<OpenFile>>; FEW]> = entries.iter().map(|entry| table.get(entry.fd).ok()).collect();
+    let usable = |entry: &PollFd| table.get(entry.fd).ok().filter(|file| !file.is_path_only());
+    let files: SmallVec<[Option<Arc<OpenFile>>; FEW]> = entries.iter().map(usable).collect();
     let ready = poll_with(deadline, |mut table| {
         let pairs = entries.iter_mut().zip(&files);
         pairs.map(|(entry, file)| look(entry, file.as_ref(), table.as_deref_mut())).filter(|&ready| ready).count()
@@ -149,7 +150,8 @@ fn select_files(call: &Call<'_>, count: i32, addresses: [u64; 3], deadline: Opti
     for fd in 0..count {
         let asked = sets.each_ref().map(|set| contains(set, fd));
         if asked.contains(&true) {
-            selected.push(Selected { fd, asked, found: [false; 3], file: table.get(fd as i32)? });
+            let file = super::fd::usable(call, fd as i32)?;
+            selected.push(Selected { fd, asked, found: [false; 3], file });
         }
     }
     let ready =

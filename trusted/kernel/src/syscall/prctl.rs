@@ -1,7 +1,7 @@
 //! prctl(2).
 
 use super::Call;
-use crate::identity::ALL_CAPABILITIES;
+use crate::identity::{ALL_CAPABILITIES, SECURE_KEEP_CAPS, SECURE_NO_AMBIENT_RAISE};
 use core::sync::atomic::{AtomicBool, Ordering};
 use rkt_linux_abi::general::{CAP_SETPCAP, CAP_SYS_RESOURCE};
 use rkt_linux_abi::prctl::{
@@ -49,9 +49,13 @@ pub fn prctl(call: &mut Call<'_>, option: u32, arg2: u64, arg3: u64, arg4: u64, 
             let slack = if arg2 as i64 <= 0 { standard } else { arg2 };
             call.task.timer_slack.now.store(slack, Ordering::Relaxed);
         }
-        PR_GET_KEEPCAPS => return Ok(u64::from(process.ids().keep_capabilities)),
+        PR_GET_KEEPCAPS => return Ok(u64::from(process.ids().secure(SECURE_KEEP_CAPS))),
         PR_SET_KEEPCAPS if arg2 <= 1 => process.change_rights(|ids, _| {
-            ids.keep_capabilities = arg2 == 1;
+            let others = ids.secure_bits & !SECURE_KEEP_CAPS;
+            if ids.secure(SECURE_KEEP_CAPS << 1) {
+                return Err(Errno::EPERM);
+            }
+            ids.secure_bits = others | if arg2 == 1 { SECURE_KEEP_CAPS } else { 0 };
             Ok(())
         })?,
         PR_CAPBSET_READ => return Ok(u64::from(process.ids().bounding & capability(arg2)? != 0)),
@@ -61,12 +65,13 @@ pub fn prctl(call: &mut Call<'_>, option: u32, arg2: u64, arg3: u64, arg4: u64, 
             Ok(())
         })?,
         PR_CAP_AMBIENT if arg4 == 0 && arg5 == 0 => return ambient(call, arg2, arg3),
-        // The rules of user 0 stay as they are.
-        PR_GET_SECUREBITS => return Ok(0),
+        PR_GET_SECUREBITS => return Ok(process.ids().secure_bits.into()),
         PR_GET_SECCOMP => return Ok(call.task.seccomp.mode().into()),
         PR_SET_SECCOMP => return super::seccomp::set_mode(call, arg2, arg3),
-        PR_SET_SECUREBITS if arg2 == 0 && process.credentials().capable(CAP_SETPCAP) => {}
-        PR_SET_SECUREBITS => return Err(Errno::EPERM),
+        PR_SET_SECUREBITS => process.change_rights(|ids, credentials| {
+            let bits = u32::try_from(arg2).map_err(|_| Errno::EPERM)?;
+            ids.set_secure_bits(bits, credentials.capable(CAP_SETPCAP))
+        })?,
         PR_GET_TIMING => return Ok(PR_TIMING_STATISTICAL),
         PR_SET_TIMING if arg2 == PR_TIMING_STATISTICAL => {}
         PR_GET_TSC => UserPtr::<u32>::new(arg2).write(&PR_TSC_ENABLE)?,
@@ -118,6 +123,7 @@ fn ambient(call: &Call<'_>, operation: u64, number: u64) -> Result<u64> {
         let set = capability(number)?;
         match u32::try_from(operation) {
             Ok(PR_CAP_AMBIENT_IS_SET) => return Ok(u64::from(ids.ambient & set != 0)),
+            Ok(PR_CAP_AMBIENT_RAISE) if ids.secure(SECURE_NO_AMBIENT_RAISE) => return Err(Errno::EPERM),
             Ok(PR_CAP_AMBIENT_RAISE) if ids.permitted & ids.inheritable & set == 0 => return Err(Errno::EPERM),
             Ok(PR_CAP_AMBIENT_RAISE) => ids.ambient |= set,
             Ok(PR_CAP_AMBIENT_LOWER) => ids.ambient &= !set,

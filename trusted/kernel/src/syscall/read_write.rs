@@ -3,7 +3,7 @@
 use super::{Call, resource};
 use crate::signal::{self, Info};
 use crate::socket::SocketFile;
-use rkt_linux_abi::general::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SEEK_HOLE, SIGPIPE};
+use rkt_linux_abi::general::{O_APPEND, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SEEK_HOLE, SIGPIPE};
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_user::{IoSink, IoSource, IoVec, UserPtr, UserSlice};
 use rkt_vfs::{FileType, OpenFile, READABLE, WRITABLE};
@@ -119,43 +119,102 @@ pub fn pwrite64(call: &mut Call<'_>, fd: i32, buf: u64, count: usize, offset: i6
     written(call, &file, file.write_at(offset, &mut from))
 }
 
+/// Checks that a file is open for a transfer, which may have an offset of its own. The ranges are
+/// looked at later.
+fn check_open(file: &OpenFile, open: bool, positioned: bool) -> Result<()> {
+    if positioned && !file.is_path_only() && !file.ops().seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    if open { Ok(()) } else { Err(Errno::EBADF) }
+}
+
+/// Reads into ranges, at an offset or where the file stands.
+fn read_ranges(call: &Call<'_>, fd: i32, iov: u64, count: usize, offset: Option<i64>, flags: u32) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    check_open(&file, file.readable(), offset.is_some())?;
+    let mut into = sink(iov, count)?;
+    if into.remaining() == 0 {
+        return Ok(0); // the file is not asked
+    }
+    check_flags(&file, flags, READABLE)?;
+    read_so_much(
+        call,
+        match offset {
+            Some(offset) => file.read_at(offset, &mut into),
+            None => file.read(&mut into),
+        },
+    )
+}
+
+/// Writes out of ranges, at an offset or where the file stands.
+fn write_ranges(call: &Call<'_>, fd: i32, iov: u64, count: usize, offset: Option<i64>, flags: u32) -> Result<u64> {
+    let file = call.task.process.file(fd)?;
+    check_open(&file, file.writable(), offset.is_some())?;
+    let mut from = source(iov, count)?;
+    if from.remaining() == 0 {
+        return Ok(0); // the file is not asked
+    }
+    check_flags(&file, flags, WRITABLE)?;
+    let append = flags & RWF_APPEND != 0;
+    let at = if append { i64::try_from(file.metadata().size).ok() } else { offset };
+    resource::fit_write(call, &file, at, &mut from)?;
+    let done = written(
+        call,
+        &file,
+        match offset {
+            _ if append => file.append(offset.is_none(), &mut from),
+            Some(offset) => file.write_at(offset, &mut from),
+            None => file.write(&mut from),
+        },
+    )?;
+    if flags & (RWF_DSYNC | RWF_SYNC) != 0 {
+        match file.sync(flags & RWF_SYNC == 0) {
+            Err(Errno::EINVAL) => {} // nothing that could be lost
+            other => other?,
+        }
+    }
+    Ok(done)
+}
+
 /// readv(2).
 pub fn readv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u64> {
-    let file = call.task.process.file(fd)?;
-    read_so_much(call, file.read(&mut sink(iov, count)?))
+    read_ranges(call, fd, iov, count, None, 0)
 }
 
 /// writev(2).
 pub fn writev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize) -> Result<u64> {
-    let file = call.task.process.file(fd)?;
-    let mut from = source(iov, count)?;
-    resource::fit_write(call, &file, None, &mut from)?;
-    written(call, &file, file.write(&mut from))
+    write_ranges(call, fd, iov, count, None, 0)
 }
 
 /// preadv(2). The upper half of the offset is nothing on 64-bit processors.
 pub fn preadv(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64) -> Result<u64> {
     not_negative(offset)?;
-    let file = call.task.process.file(fd)?;
-    read_so_much(call, file.read_at(offset, &mut sink(iov, count)?))
+    read_ranges(call, fd, iov, count, Some(offset), 0)
 }
 
 /// pwritev(2).
 pub fn pwritev(call: &mut Call<'_>, fd: i32, iov: u64, count: usize, offset: i64) -> Result<u64> {
     not_negative(offset)?;
-    let file = call.task.process.file(fd)?;
-    let mut from = source(iov, count)?;
-    resource::fit_write(call, &file, Some(offset), &mut from)?;
-    written(call, &file, file.write_at(offset, &mut from))
+    write_ranges(call, fd, iov, count, Some(offset), 0)
 }
 
 /// Flags of preadv2(2) and pwritev2(2) that are known; others may be of a later Linux.
-pub(super) const RW_FLAGS: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
+const RW_FLAGS: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
+
+/// RWF_NOAPPEND of linux/fs.h: the offset counts though the file was opened to append.
+const RWF_NOAPPEND: u32 = 0x20;
 
 /// Checks the flags of a transfer; `ready` is what poll(2) says of a file that need not wait.
 fn check_flags(file: &OpenFile, flags: u32, ready: u32) -> Result<()> {
     if flags & !RW_FLAGS != 0 {
         return Err(Errno::EOPNOTSUPP);
+    }
+    let appends = flags & RWF_NOAPPEND != 0 && file.flags() & O_APPEND != 0;
+    match flags & (RWF_APPEND | RWF_NOAPPEND) {
+        both if both == RWF_APPEND | RWF_NOAPPEND => return Err(Errno::EINVAL),
+        // A file that was opened to append cannot be told not to.
+        _ if appends => return Err(Errno::EOPNOTSUPP),
+        _ => {}
     }
     if flags & RWF_NOWAIT == 0 {
         return Ok(());
@@ -168,56 +227,28 @@ fn check_flags(file: &OpenFile, flags: u32, ready: u32) -> Result<()> {
     }
 }
 
-/// preadv2(2): offset -1 is the position.
-pub fn preadv2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
-    if flags != 0 {
-        let file = call.task.process.file(fd)?;
-        if !file.readable() {
-            return Err(Errno::EBADF);
-        }
-        sink(iov, n)?;
-        check_flags(&file, flags, READABLE)?;
-    }
-    if offset == -1 { readv(call, fd, iov, n) } else { preadv(call, fd, iov, n, offset) }
+/// The offset of preadv2(2) and pwritev2(2): -1 is the file's position.
+fn own_offset(offset: i64) -> Result<Option<i64>> {
+    if offset == -1 { Ok(None) } else { not_negative(offset).map(|()| Some(offset)) }
 }
 
-/// pwritev2(2): offset -1 is the position.
+/// preadv2(2).
+pub fn preadv2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
+    read_ranges(call, fd, iov, n, own_offset(offset)?, flags)
+}
+
+/// pwritev2(2).
 pub fn pwritev2(call: &mut Call<'_>, fd: i32, iov: u64, n: usize, offset: i64, _: u64, flags: u32) -> Result<u64> {
-    let file = call.task.process.file(fd)?;
-    if !file.writable() {
-        return Err(Errno::EBADF);
-    }
-    source(iov, n)?;
-    check_flags(&file, flags, WRITABLE)?;
-    let done = if flags & RWF_APPEND != 0 {
-        if offset < -1 {
-            return Err(Errno::EINVAL);
-        }
-        let mut from = source(iov, n)?;
-        resource::fit_write(call, &file, i64::try_from(file.metadata().size).ok(), &mut from)?;
-        written(call, &file, file.append(offset == -1, &mut from))?
-    } else if offset == -1 {
-        writev(call, fd, iov, n)?
-    } else {
-        pwritev(call, fd, iov, n, offset)?
-    };
-    if flags & (RWF_DSYNC | RWF_SYNC) != 0 {
-        file.sync(flags & RWF_SYNC == 0)?;
-    }
-    Ok(done)
+    write_ranges(call, fd, iov, n, own_offset(offset)?, flags)
 }
 
 /// lseek(2).
 pub fn lseek(call: &mut Call<'_>, fd: i32, offset: i64, whence: u32) -> Result<u64> {
-    let file = call.task.process.file(fd)?;
+    let file = super::fd::usable(call, fd)?;
     if whence > SEEK_HOLE {
         return Err(Errno::EINVAL);
     }
     file.seek(offset, whence)
-}
-
-fn regular(file: &OpenFile) -> bool {
-    file.inode().kind() == FileType::Regular
 }
 
 /// readahead(2): what can be read is in memory, or on its way with the first access.
@@ -226,7 +257,7 @@ pub fn readahead(call: &mut Call<'_>, fd: i32, _offset: i64, _count: usize) -> R
     if !file.readable() {
         return Err(Errno::EBADF);
     }
-    if !regular(&file) { Err(Errno::EINVAL) } else { Ok(0) }
+    if !file.is_regular() { Err(Errno::EINVAL) } else { Ok(0) }
 }
 
 /// fadvise64(2): the advice is checked, there is nothing to do about it.

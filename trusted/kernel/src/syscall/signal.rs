@@ -258,7 +258,7 @@ pub fn signalfd4(call: &mut Call<'_>, fd: i32, set: u64, len: usize, flags: u32)
     }
     let process = &call.task.process;
     if fd != -1 {
-        let file = process.file(fd)?;
+        let file = super::fd::usable(call, fd)?;
         file.ops_as::<SignalFd>().ok_or(Errno::EINVAL)?.set(set);
         return Ok(fd as u64);
     }

@@ -1,8 +1,9 @@
 //! The system as a whole: names, memory, randomness, prctl and its kin.
 
 use super::{Answer, Call};
+use crate::node_name::{NAME_MAX, Name};
 use core::sync::atomic::Ordering;
-use rkt_linux_abi::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
+use rkt_linux_abi::general::{CAP_SYS_ADMIN, GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::USER_END;
 use rkt_user::{UserPtr, UserSlice};
@@ -15,9 +16,8 @@ const FIELD: usize = 65;
 
 /// uname(2).
 pub fn uname(_: &mut Call<'_>, to: u64) -> Result<u64> {
-    let manifest = crate::boot::manifest();
-    let fields: [&[u8]; 6] =
-        [b"Linux", &manifest.hostname, RELEASE.as_bytes(), VERSION.as_bytes(), b"x86_64", b"(none)"];
+    let (host, domain) = (Name::Host.get(), Name::Domain.get());
+    let fields: [&[u8]; 6] = [b"Linux", &host, RELEASE.as_bytes(), VERSION.as_bytes(), b"x86_64", &domain];
     let mut bytes = [0; FIELD * 6];
     for (to, from) in bytes.chunks_exact_mut(FIELD).zip(fields) {
         for (to, from) in to.iter_mut().take(FIELD - 1).zip(from) {
@@ -111,9 +111,23 @@ pub fn personality(call: &mut Call<'_>, persona: u32) -> Result<u64> {
     Ok(before.into())
 }
 
-/// sethostname(2), setdomainname(2): the manifest fixes the name.
-pub fn sethostname(_: &mut Call<'_>, _name: u64, _len: usize) -> Result<u64> {
-    Err(Errno::EPERM)
+/// sethostname(2).
+pub fn sethostname(call: &mut Call<'_>, name: u64, len: i32) -> Result<u64> {
+    set_name(call, Name::Host, name, len)
+}
+
+/// setdomainname(2).
+pub fn setdomainname(call: &mut Call<'_>, name: u64, len: i32) -> Result<u64> {
+    set_name(call, Name::Domain, name, len)
+}
+
+fn set_name(call: &Call<'_>, which: Name, name: u64, len: i32) -> Result<u64> {
+    if !call.task.process.credentials().capable(CAP_SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    let len = usize::try_from(len).ok().filter(|&len| len <= NAME_MAX).ok_or(Errno::EINVAL)?;
+    which.set(&UserSlice::new(name, len)?.to_vec()?)?;
+    Ok(0)
 }
 
 /// syslog(2): there is no kernel log to read in here.

@@ -1,6 +1,7 @@
 //! Bytes from one file to another: sendfile, copy_file_range, splice, tee, vmsplice.
 
 use super::Call;
+use super::fd::usable;
 use super::read_write::{MAX_RW_COUNT, sink, source, written};
 use super::resource;
 use alloc::sync::Arc;
@@ -133,8 +134,7 @@ pub fn copy_file_range(
     count: usize,
     flags: u32,
 ) -> Result<u64> {
-    let process = &call.task.process;
-    let (input, out) = (process.file(input)?, process.file(out)?);
+    let (input, out) = (usable(call, input)?, usable(call, out)?);
     check_offset(from_offset)?;
     check_offset(to_offset)?;
     if flags != 0 {
@@ -144,7 +144,7 @@ pub fn copy_file_range(
     if any(FileType::Directory) {
         return Err(Errno::EISDIR);
     }
-    if [&input, &out].iter().any(|file| file.inode().kind() != FileType::Regular) {
+    if [&input, &out].iter().any(|file| !file.is_regular()) {
         return Err(Errno::EINVAL);
     }
     if !input.readable() || !out.writable() || out.flags() & O_APPEND != 0 {
@@ -205,6 +205,11 @@ fn wait_for(file: &Arc<OpenFile>, events: u32, nonblocking: bool) -> Result<()> 
     rkt_vfs::poll(&mut [PollRequest { file: Some(file.clone()), events, found: 0 }], None).map(drop)
 }
 
+/// Whether it is an eventfd or its like, which know read and write only.
+fn is_object(file: &OpenFile) -> bool {
+    file.inode().kind() == FileType::Regular && !file.is_regular()
+}
+
 const SPLICE_FLAGS: u32 = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 
 /// From a pipe to another, where nothing may wait if one of the descriptors may not.
@@ -230,8 +235,7 @@ pub fn splice(
     if flags & !SPLICE_FLAGS != 0 {
         return Err(Errno::EINVAL);
     }
-    let process = &call.task.process;
-    let (input, out) = (process.file(input)?, process.file(out)?);
+    let (input, out) = (usable(call, input)?, usable(call, out)?);
     if input.pipe().is_some() && from_offset != 0 || out.pipe().is_some() && to_offset != 0 {
         return Err(Errno::ESPIPE);
     }
@@ -244,7 +248,8 @@ pub fn splice(
         (None, None) => return Err(Errno::EINVAL),
         (Some(_), Some(_)) => return pass(call, &input, &out, count, false, flags),
         (Some(_), None) if out.flags() & O_APPEND != 0 => return Err(Errno::EINVAL),
-        (None, Some(_)) if input.path().is_directory() => return Err(Errno::EINVAL),
+        (None, Some(_)) if input.path().is_directory() || is_object(&input) => return Err(Errno::EINVAL),
+        (Some(_), None) if is_object(&out) => return Err(Errno::EINVAL),
         _ => {}
     }
     let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
@@ -278,8 +283,7 @@ pub fn tee(call: &mut Call<'_>, input: i32, out: i32, count: usize, flags: u32) 
     if count == 0 {
         return Ok(0);
     }
-    let process = &call.task.process;
-    let (input, out) = (process.file(input)?, process.file(out)?);
+    let (input, out) = (usable(call, input)?, usable(call, out)?);
     if !input.readable() || !out.writable() {
         return Err(Errno::EBADF);
     }

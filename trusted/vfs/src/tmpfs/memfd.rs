@@ -62,9 +62,8 @@ pub fn seals(file: &OpenFile) -> Result<u32> {
 /// `EPERM` if not open for writing or sealed against seals, `EBUSY` with a writable mapping,
 /// `EINVAL`.
 pub fn add_seals(file: &OpenFile, seals: u32) -> Result<()> {
-    let inode = file.ops_as::<TmpFile>().ok_or(Errno::EINVAL)?.inode();
     if !file.writable() {
         return Err(Errno::EPERM);
     }
-    inode.add_seals(seals)
+    file.ops_as::<TmpFile>().ok_or(Errno::EINVAL)?.inode().add_seals(seals)
 }
