@@ -8,7 +8,7 @@ use rkt_backend_net::{
     Forwarder, FrameSource, NetDevice, Passt, PasstOptions, Publish, Tap, TapOptions, Wire, WireOptions,
 };
 use rkt_backend_nvme::RunningController;
-use rkt_virtio_device::{Device, Polling, RunningDevice, Stats};
+use rkt_virtio_device::{Company, Device, Polling, RunningDevice, Stats};
 use rkt_window::{Region, layout};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -57,6 +57,7 @@ pub struct Devices {
     memfd: OwnedFd,
     polling: Polling,
     /// Slots in use.
+    company: Company,
     slots: usize,
     running: Vec<(String, RunningDevice)>,
     /// NVMe controllers, one a disk.
@@ -75,6 +76,7 @@ impl Devices {
             window: supervisor.window(),
             memfd: supervisor.window_descriptor().context("cannot duplicate a descriptor")?,
             polling: if busy_poll { Polling::Busy } else { Polling::default() },
+            company: supervisor.company(),
             slots: 0,
             running: Vec::new(),
             controllers: Vec::new(),
@@ -167,8 +169,9 @@ impl Devices {
     fn spawn(&mut self, kind: &str, device: impl Device) -> Result<()> {
         let slot = self.take_slot()?;
         let name = format!("{kind}{}", self.running.iter().filter(|(name, _)| name.starts_with(kind)).count());
-        let device = RunningDevice::spawn(Box::new(device), slot, &self.window, self.polling)
-            .with_context(|| format!("cannot start device {name}"))?;
+        let device =
+            RunningDevice::spawn_beside(self.company.clone(), Box::new(device), slot, &self.window, self.polling)
+                .with_context(|| format!("cannot start device {name}"))?;
         self.running.push((name, device));
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::sys::{self, Enclave, Handover};
 use crate::terminal::Terminal;
 use crate::window::{Header, SharedWindow};
 use anyhow::{Context, Result, anyhow};
+use rkt_virtio_device::Company;
 use rkt_window::{Region, Side, layout, layout::header};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
@@ -98,6 +99,7 @@ impl Observer {
 /// A window and the right to the signals of this process.
 pub struct Supervisor {
     window: SharedWindow,
+    company: Company,
 }
 
 impl Supervisor {
@@ -110,12 +112,17 @@ impl Supervisor {
         sys::block(&HANDLED);
         // A process in the background, too, may restore its terminal.
         sys::block(&[libc::SIGTTOU]);
-        Ok(Self { window: SharedWindow::create(window_len)? })
+        Ok(Self { window: SharedWindow::create(window_len)?, company: Company::default() })
     }
 
     /// The window, for devices.
     pub fn window(&self) -> Region {
         self.window.region()
+    }
+
+    /// The enclave's processes, for devices' threads that may share a processor with them.
+    pub fn company(&self) -> Company {
+        self.company.clone()
     }
 
     /// Who looks at the enclave while it runs.
@@ -147,6 +154,9 @@ impl Supervisor {
         self.window.region().write_u32(header::CAPTURE_ASKED, launch.output.capture.is_some().into())?;
 
         let (report, enclave) = self.start(launch.enclave, &launch.image)?;
+        if launch.header.vcpus == 1 {
+            self.company.started(enclave.main);
+        }
         let mut processes = Processes { enclave, death: None };
 
         let (ended, drained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));

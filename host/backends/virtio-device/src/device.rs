@@ -1,5 +1,6 @@
 //! The thread of a device: service, pause, sleep.
 
+use crate::place::{Company, Placement};
 use crate::queue::QueueError;
 use crate::slot::{Queues, Slot};
 use crate::stats::{Counters, Stats};
@@ -185,9 +186,23 @@ impl RunningDevice {
     /// # Errors
     /// If the slot does not exist or the host denies the thread or its means of sleeping.
     pub fn spawn(device: Box<dyn Device>, slot: usize, window: &Window, polling: Polling) -> io::Result<Self> {
+        Self::spawn_beside(Company::default(), device, slot, window, polling)
+    }
+
+    /// [`RunningDevice::spawn`] for an enclave with which the thread may share a processor.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn spawn_beside(
+        company: Company,
+        device: Box<dyn Device>,
+        slot: usize,
+        window: &Window,
+        polling: Polling,
+    ) -> io::Result<Self> {
         let place = Slot::open(window, slot, &*device)?;
         let (shared, doorbell) = (Arc::new(Shared::default()), place.doorbell());
-        let mut service = Service { device, slot: place, polling, shared: Arc::clone(&shared) };
+        let mut service = Service { company, device, slot: place, polling, shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new().name(format!("rkt-dev{slot}")).spawn(move || service.run())?;
         Ok(Self { shared, doorbell, thread: Some(thread) })
     }
@@ -226,6 +241,7 @@ impl Drop for RunningDevice {
 }
 
 struct Service {
+    company: Company,
     device: Box<dyn Device>,
     slot: Slot,
     polling: Polling,
@@ -241,26 +257,35 @@ impl Service {
             Err(e) => return self.fail(Fault::Host("cannot wait for events", e)),
         };
         let mut pause = Pause::new(self.polling);
+        let mut placement = Placement::new(self.company.clone());
         while !self.stopping() {
             if self.step() {
+                if pause.contended {
+                    placement.contended();
+                }
                 pause.worked();
+                placement.look(pause.since, self.shared.counters.bytes());
             } else if pause.is_over() {
-                if let Err(e) = self.sleep(&mut waiter) {
+                if pause.contended {
+                    placement.contended();
+                }
+                if let Err(e) = self.sleep(&mut waiter, placement.rest()) {
                     return self.fail(Fault::Host("cannot wait for events", e));
                 }
                 pause.worked();
+                placement.look(pause.since, self.shared.counters.bytes());
             }
         }
     }
 
-    fn sleep(&mut self, waiter: &mut Waiter) -> io::Result<()> {
+    fn sleep(&mut self, waiter: &mut Waiter, most: Option<Duration>) -> io::Result<()> {
         waiter.arm();
         let slept = if self.stopping() || self.step() {
             Ok(())
         } else {
             self.shared.counters.parked.add(1);
             let interests = if self.slot.serving() { self.device.descriptors() } else { SmallVec::new() };
-            waiter.wait(&interests, LONGEST_SLEEP)
+            waiter.wait(&interests, most.unwrap_or(LONGEST_SLEEP))
         };
         waiter.disarm();
         slept

@@ -6,6 +6,7 @@
 
 mod device;
 mod parts;
+mod place;
 mod queue;
 mod relay;
 mod slot;
@@ -15,6 +16,7 @@ mod waiter;
 
 pub use device::{Device, Fault, Model, Pause, Polling, RunningDevice};
 pub use parts::{cut, gather, scatter, total_len};
+pub use place::Company;
 pub use queue::{Chain, Queue, QueueError};
 pub use relay::{Relay, Remote};
 pub use slot::{Queues, Slot};

@@ -48,7 +48,18 @@ counters! {
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
+impl Counters {
+    /// Bytes either way.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.in_bytes.get().wrapping_add(self.out_bytes.get())
+    }
+}
+
 impl Counter {
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Adds `n`.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);

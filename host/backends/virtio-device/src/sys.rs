@@ -37,6 +37,51 @@ fn timespec(d: Duration) -> libc::timespec {
     libc::timespec { tv_sec: d.as_secs().min(i64::MAX as u64) as i64, tv_nsec: d.subsec_nanos().into() }
 }
 
+/// Processors of the host.
+pub(crate) struct Processors(libc::cpu_set_t);
+
+impl Processors {
+    /// Those that the calling thread may use.
+    pub(crate) fn allowed() -> Option<Self> {
+        let mut set = Self::none();
+        // SAFETY: the set outlives the call.
+        let answer = unsafe { libc::sched_getaffinity(0, size_of_val(&set.0), &raw mut set.0) };
+        (answer == 0).then_some(set)
+    }
+
+    /// This one; none if there can be no such processor.
+    pub(crate) fn only(number: usize) -> Self {
+        let mut set = Self::none();
+        if number < libc::CPU_SETSIZE as usize {
+            // SAFETY: the number lies within the set.
+            unsafe { libc::CPU_SET(number, &mut set.0) };
+        }
+        set
+    }
+
+    fn none() -> Self {
+        // SAFETY: all zeroes is an empty set.
+        Self(unsafe { std::mem::zeroed() })
+    }
+
+    pub(crate) fn count(&self) -> i32 {
+        // SAFETY: it only reads the set.
+        unsafe { libc::CPU_COUNT(&self.0) }
+    }
+
+    /// Keeps a thread to these, the calling one for 0. What the host refuses changes nothing.
+    pub(crate) fn keep(&self, thread: i32) {
+        // SAFETY: the set outlives the call.
+        unsafe { libc::sched_setaffinity(thread, size_of_val(&self.0), &raw const self.0) };
+    }
+}
+
+/// The process group of a process; negative if there is no such process.
+pub(crate) fn group_of(process: i32) -> i32 {
+    // SAFETY: no pointers.
+    unsafe { libc::getpgid(process) }
+}
+
 /// The parts of a vectored transfer: window regions, and bytes of this process around them.
 ///
 /// A few lie in place, so that making and passing the list on costs next to nothing.
