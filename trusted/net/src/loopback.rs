@@ -112,29 +112,42 @@ fn header(addresses: Addresses, protocol: u8, len: usize, manner: &Manner) -> Ve
     bytes
 }
 
-/// Shows packet sockets a packet to ourselves, of so many parts: once as it leaves, once as it comes in.
-pub(crate) fn show(net: &NetStack, addresses: Addresses, protocol: u8, parts: &[&[u8]], manner: &Manner) {
-    if !net.taps.listens() {
-        return;
-    }
+/// A packet as it lies in a frame on the loopback.
+fn framed(addresses: Addresses, protocol: u8, parts: &[&[u8]], manner: &Manner) -> Vec<u8> {
     let body = parts.concat();
     let mut frame = vec![0; ETHERNET_HEADER_LEN];
     let kind = if matches!(addresses, Addresses::V4 { .. }) { ethertype::IPV4 } else { ethertype::IPV6 };
     put(&mut frame, ETHERNET_HEADER_LEN - 2, kind.to_be_bytes());
     frame.extend(header(addresses, protocol, body.len(), manner));
     frame.extend(body);
-    show_frame(net, &frame, 0);
+    frame
+}
+
+/// Shows packet sockets a packet to ourselves, of so many parts: once as it leaves, once as it comes in.
+pub(crate) fn show(net: &NetStack, addresses: Addresses, protocol: u8, parts: &[&[u8]], manner: &Manner) {
+    if !net.taps.listens() {
+        return;
+    }
+    show_frame(net, &framed(addresses, protocol, parts, manner), 0);
 }
 
 /// Shows packet sockets a datagram of UDP to ourselves.
 pub(crate) fn show_udp(net: &NetStack, from: SocketAddr, to: SocketAddr, payload: &[u8], manner: &Manner) {
-    let Some(addresses) = Addresses::new(from.ip(), to.ip()).filter(|_| net.taps.listens()) else { return };
+    if net.taps.listens()
+        && let Some(frame) = udp_frame(from, to, payload, manner)
+    {
+        show_frame(net, &frame, 0);
+    }
+}
+
+/// A datagram of UDP as it lies in a frame on the loopback.
+pub(crate) fn udp_frame(from: SocketAddr, to: SocketAddr, payload: &[u8], manner: &Manner) -> Option<Vec<u8>> {
+    let addresses = Addresses::new(from.ip(), to.ip())?;
     let mut header = udp::Header { source_port: from.port(), destination_port: to.port(), checksum: 0 };
     header.checksum = (header.sum(payload.len(), &addresses) + Sum::of(payload)).finish_udp();
     let mut bytes = [0; udp::HEADER_LEN];
-    if header.emit(payload.len(), &mut bytes).is_ok() {
-        show(net, addresses, protocol::UDP, &[&bytes, payload], manner);
-    }
+    header.emit(payload.len(), &mut bytes).ok()?;
+    Some(framed(addresses, protocol::UDP, &[&bytes, payload], manner))
 }
 
 fn show_frame(net: &NetStack, bytes: &[u8], sender: u64) {

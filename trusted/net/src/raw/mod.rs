@@ -264,8 +264,9 @@ impl Socket for RawSocket {
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
         let v6 = self.queue.v6;
         if flags & MSG_ERRQUEUE != 0 {
+            let stamps = self.options.lock().stamps;
             let mut inner = self.queue.inner.lock();
-            let (received, next) = inner.errors.receive(sink, v6)?;
+            let (received, next) = inner.errors.receive(sink, v6, stamps)?;
             inner.error = next;
             return Ok(received);
         }

@@ -551,7 +551,8 @@ impl Socket for TcpSocket {
     fn receive(&self, sink: &mut IoSink<'_>, flags: u32, nonblocking: bool) -> Result<Received> {
         if flags & MSG_ERRQUEUE != 0 {
             // Errors of a connection are told by the calls themselves; what waits is about MSG_ZEROCOPY.
-            return self.errors.lock().receive(sink, self.v6).map(|(received, _)| received);
+            let stamps = self.options.lock().stamps;
+            return self.errors.lock().receive(sink, self.v6, stamps).map(|(received, _)| received);
         }
         let (connection, read_shut) = match &*self.state.lock() {
             State { role: Role::Connecting(connection) | Role::Connected(connection), read_shut, .. } => {

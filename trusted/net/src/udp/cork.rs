@@ -1,12 +1,15 @@
 //! UDP_CORK and MSG_MORE: a datagram that several calls put together (udp(7)).
 
 use super::{MAX_PAYLOAD, UdpSocket};
+use crate::error_queue::Departed;
+use crate::loopback;
 use crate::stack::{Fragmentation, Manner};
+use crate::stamps::Departure;
 use crate::statistics::Count;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use rkt_linux_abi::{Errno, Result};
+use rkt_linux_abi::{Errno, Result, general::POLLERR};
 use rkt_user::IoSource;
 
 /// A datagram that is to go; the first call decides where and how.
@@ -47,7 +50,13 @@ impl UdpSocket {
 
     /// Sends a datagram.
     pub(super) fn dispatch(&self, Pending { from, to, manner, payload }: Pending) -> Result<()> {
+        let departure = self.options.lock().stamps.departure();
+        let wanted = departure.is_some_and(|departure| !departure.alone);
+        let frame = if wanted { loopback::udp_frame(from, to, &payload, &manner) } else { None };
         let outcome = self.deliver(from, to, payload, &manner);
+        if let Some(departure) = departure.filter(|_| outcome.is_ok()) {
+            self.note_departure(&departure, frame.unwrap_or_default());
+        }
         if outcome.is_ok() {
             self.count(to.ip(), Count::UdpOutDatagrams);
         }
@@ -55,6 +64,16 @@ impl UdpSocket {
             self.too_long(from, to);
         }
         outcome
+    }
+
+    /// Tells the sender when the datagram went (SO_TIMESTAMPING).
+    fn note_departure(&self, departure: &Departure, packet: Vec<u8>) {
+        let at = rkt_platform::wall();
+        for moment in departure.moments() {
+            let departed = Departed { moment, number: departure.number, at, packet: packet.clone() };
+            self.queue.inner.lock().errors.push_departed(departed);
+        }
+        self.queue.waiters.wake_all(POLLERR);
     }
 
     /// UDP_CORK: what waits goes when it is taken off.

@@ -290,8 +290,9 @@ impl UdpSocket {
     }
 
     fn receive_error(&self, sink: &mut IoSink<'_>) -> Result<Received> {
+        let stamps = self.options.lock().stamps;
         let mut inner = self.queue.inner.lock();
-        let (received, next) = inner.errors.receive(sink, self.v6)?;
+        let (received, next) = inner.errors.receive(sink, self.v6, stamps)?;
         inner.error = next;
         Ok(received)
     }
