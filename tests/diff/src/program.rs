@@ -135,7 +135,8 @@ impl Program {
 /// The directory or a file cannot be read, or a directive is wrong.
 pub fn discover(root: &Path) -> Result<Vec<Program>> {
     let mut programs = Vec::new();
-    for dir in [root.to_owned(), root.join("fork"), root.join("tty"), root.join("ipc"), root.join("files")] {
+    let folders = ["", "fork", "tty", "ipc", "files", "futex", "memory", "poll", "sched"];
+    for dir in folders.map(|folder| root.join(folder)) {
         let entries = fs::read_dir(&dir)
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
             .with_context(|| format!("reading {}", dir.display()))?;

@@ -1,7 +1,6 @@
 // Memory that was moved and has grown moves again, by seed; its contents come along.
 #include "../t.h"
 #include <sys/mman.h>
-#define PAGE 4096UL
 #define MOST (256 * PAGE)
 static unsigned long state = 1;
 static unsigned draw(unsigned below) {

@@ -1,5 +1,5 @@
 // bind(2): lengths, families, addresses that are not ours, a second time; getsockname(2) and getpeername(2) with little room.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static int try(int family, int type, const void *a, socklen_t len) {
     int s = socket(family, type, 0), result = bind(s, a, len), error = errno;

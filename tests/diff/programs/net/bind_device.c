@@ -1,5 +1,5 @@
 // SO_BINDTODEVICE: names, listeners and datagram sockets bound to the loopback, ports shared by interface.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 #include <net/if.h>
 static void to(int s, const char *name, socklen_t len) {

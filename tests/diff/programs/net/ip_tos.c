@@ -1,5 +1,5 @@
 // IP_TOS and IPV6_TCLASS: kinds of sockets, what the receiver sees, on sockets in use and in messages.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static void show(const char *what, int s) {
     char b[16], control[256];

@@ -1,5 +1,5 @@
 // SOL_IP: every option's default, values out of range, wrong lengths, on TCP, UDP and raw sockets.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 #define ALL(name) n_all(#name, name)
 static int kinds[4];

@@ -1,5 +1,5 @@
 // SOL_TCP: every option's default, values out of range, wrong lengths; before and after connecting.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 #define RANGE(name, ...) n_range(#name, name, (int[]){__VA_ARGS__}, sizeof((int[]){__VA_ARGS__}) / 4)
 static int s;

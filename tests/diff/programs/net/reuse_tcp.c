@@ -1,5 +1,5 @@
 // Who may have a TCP port beside whom: SO_REUSEADDR, SO_REUSEPORT, listeners, the wildcard, IPv6 with and without V6ONLY.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static int make(const char *ip, int port, int reuse, int share, int v6only, int listens, int *out) {
     int six = strchr(ip, ':') != NULL, s = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM, 0), one = 1;

@@ -1,5 +1,5 @@
 // accept4(2): flags, addresses, what an accepted socket inherits, backlog, nonblocking, closing with connections waiting.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 int main(void) {
     int l = n_listener(2), one = 1, two = 5000;

@@ -1,5 +1,5 @@
 // TCP_FASTOPEN without a cookie: MSG_FASTOPEN connects and sends, the options and their limits.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 #ifndef MSG_FASTOPEN
 #define MSG_FASTOPEN 0x20000000

@@ -1,5 +1,5 @@
 // send(2) and recv(2) with flags on TCP: MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL, MSG_OOB.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static char b[4096];
 static ssize_t get(int s, size_t len, int flags) {

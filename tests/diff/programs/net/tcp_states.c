@@ -1,5 +1,5 @@
 // poll(2), SO_ERROR, names and calls in each state of a TCP socket.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static char b[64];
 static void show(const char *state, int s) {

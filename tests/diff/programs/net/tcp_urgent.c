@@ -1,5 +1,5 @@
 // Urgent data: MSG_OOB, SIOCATMARK, SO_OOBINLINE, POLLPRI, a read that stops at the mark.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static char b[64];
 static int marks(int s) { int at = -1; ioctl(s, SIOCATMARK, &at); return at; }

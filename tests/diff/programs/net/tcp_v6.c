@@ -1,5 +1,5 @@
 // Dual-stack rules: mapped addresses, IPV6_V6ONLY, connecting across, the names that are shown.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 int main(void) {
     int l = socket(AF_INET6, SOCK_STREAM, 0); T(n_bind6(l, "::", 0)); T(listen(l, 5)); int port = n_port(l); SOCKNAME(l);

@@ -1,5 +1,5 @@
 // SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMPING of what comes, by software: values, and which control messages come.
-// diff: cpus=1,2
+// diff: cpus=2; libc=glibc
 #include "net/n.h"
 #include <linux/net_tstamp.h>
 #ifndef SO_TIMESTAMPNS

@@ -1,5 +1,5 @@
 // UDP_CORK and MSG_MORE: one datagram of several calls, its length, its destination, errors on the way.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static char b[70000];
 int main(void) {

@@ -1,5 +1,5 @@
 // MSG_ERRQUEUE: what IP_RECVERR and IPV6_RECVERR give of a refused datagram.
-// diff: cpus=1,2; libc=glibc
+// diff: cpus=2; libc=glibc
 #include "net/n.h"
 #include <linux/errqueue.h>
 static void drain(int s) {

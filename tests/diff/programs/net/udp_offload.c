@@ -1,5 +1,5 @@
 // UDP_SEGMENT and UDP_GRO: limits, rows cut and put together, their control message, peeking, corks.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static char out[70000], in[70000];
 static long with(int s, size_t len, const void *data, size_t size, int flags) {

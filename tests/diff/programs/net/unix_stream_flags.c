@@ -1,5 +1,5 @@
 // AF_UNIX streams: flags of send and recv, borders, ends, errors.
-// diff: cpus=1,2
+// diff: cpus=2
 #include "net/n.h"
 static char b[70000];
 static void *later(void *fd) { t_sleep_ms(50); send(*(int *)fd, "defgh", 5, 0); return NULL; }

@@ -1,5 +1,5 @@
 // MSG_ZEROCOPY: who may, and what the error queue tells of it.
-// diff: cpus=1,2
+// diff: cpus=2; libc=glibc
 #include "net/n.h"
 #include <linux/errqueue.h>
 #ifndef MSG_ZEROCOPY

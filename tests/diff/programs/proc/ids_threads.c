@@ -1,4 +1,5 @@
 // Ids and capabilities belong to a thread: it is the C library that keeps those of a process alike. Raw calls here.
+// diff: libc=glibc
 #include "../t.h"
 #include <linux/capability.h>
 #include <sys/fsuid.h>

@@ -19,7 +19,7 @@
 
 static pthread_t mainthread;
 static _Atomic int done, kicks;
-static int feed[2], drain[2], pair[2], event, timer, sigfd, epoll, sem, queue, futexes;
+static int feed[2], drain[2], pair[2], event, timer, sigfd, epoll, sem, queue;
 static uint32_t word;
 static void (*release)(void);
 static void handler(int s) { (void)s; kicks++; }
