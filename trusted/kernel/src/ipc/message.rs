@@ -187,6 +187,17 @@ pub fn remove(object: &Object<Queue>) {
     object.body.changed.wake_all(0);
 }
 
+/// Queues, and the messages and bytes in all of them: MSG_INFO.
+pub fn totals() -> [u64; 3] {
+    let all = QUEUES.all();
+    let of = |object: &Object<Queue>| {
+        let content = object.body.content.lock();
+        (content.messages.len() as u64, content.bytes)
+    };
+    let (messages, bytes): (Vec<u64>, Vec<u64>) = all.iter().map(|object| of(object)).unzip();
+    [all.len() as u64, messages.iter().sum(), bytes.iter().sum()]
+}
+
 /// What IPC_STAT tells.
 pub fn stat(object: &Object<Queue>) -> QueueAbi {
     let content = object.body.content.lock();

@@ -8,7 +8,7 @@ use crate::process::Process;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use rkt_linux_abi::general::{O_RDONLY, O_RDWR};
 use rkt_linux_abi::{Errno, Result};
 use rkt_platform::Protection;
@@ -23,6 +23,10 @@ const SHM_REMAP: u32 = 0o40000;
 const SHM_EXEC: u32 = 0o100000;
 /// SHM_DEST: removed, and gone with the last attachment.
 const SHM_DEST: u32 = 0o1000;
+/// SHM_LOCKED: it was locked into memory.
+const SHM_LOCKED: u32 = 0o2000;
+/// SHM_HUGETLB: in huge pages.
+const SHM_HUGETLB: u32 = 0o4000;
 /// Most bytes of a segment, and most pages of all: no limit (SHMMAX and SHMALL of linux/shm.h).
 pub const SHMMAX: u64 = u64::MAX - (1 << 24);
 const PAGE: u64 = 4096;
@@ -38,6 +42,8 @@ pub struct Segment {
     attached_at: AtomicI64,
     detached_at: AtomicI64,
     changed_at: AtomicI64,
+    /// SHM_LOCK: nothing is paged out here, so it is only told.
+    locked: AtomicBool,
 }
 
 /// `struct shmid64_ds`.
@@ -100,7 +106,8 @@ pub fn get(process: &Process, key: i32, size: u64, flags: u32) -> Result<i32> {
         if size == 0 || size > i64::MAX as u64 - PAGE {
             return Err(Errno::EINVAL);
         }
-        if size > crate::boot::memory() {
+        // No huge pages are set aside.
+        if flags & SHM_HUGETLB != 0 || size > crate::boot::memory() {
             return Err(Errno::ENOMEM);
         }
         let file = tmpfs::memfd(format!("SYSV{key:08x}").as_bytes(), 0, credentials.clone())?;
@@ -114,6 +121,7 @@ pub fn get(process: &Process, key: i32, size: u64, flags: u32) -> Result<i32> {
             attached_at: AtomicI64::new(0),
             detached_at: AtomicI64::new(0),
             changed_at: AtomicI64::new(seconds()),
+            locked: AtomicBool::new(false),
         })
     };
     segments().get(key, flags, &credentials, fits, make)
@@ -192,8 +200,10 @@ pub fn detach(process: &Process, address: u64) -> Result<()> {
 /// What IPC_STAT tells.
 pub fn stat(object: &Object<Segment>) -> SegmentAbi {
     let segment = &object.body;
+    let removed = if object.is_removed() { SHM_DEST } else { 0 };
+    let locked = if segment.locked.load(Ordering::Relaxed) { SHM_LOCKED } else { 0 };
     SegmentAbi {
-        permissions: PermissionsAbi::of(object, if object.is_removed() { SHM_DEST } else { 0 }),
+        permissions: PermissionsAbi::of(object, removed | locked),
         size: segment.size,
         attached_at: segment.attached_at.load(Ordering::Relaxed),
         detached_at: segment.detached_at.load(Ordering::Relaxed),
@@ -203,6 +213,11 @@ pub fn stat(object: &Object<Segment>) -> SegmentAbi {
         attached: segment.attachments() as u64,
         unused: [0; 2],
     }
+}
+
+/// SHM_LOCK, SHM_UNLOCK.
+pub fn lock(object: &Object<Segment>, locked: bool) {
+    object.body.locked.store(locked, Ordering::Relaxed);
 }
 
 /// Something about the segment was set.

@@ -7,7 +7,7 @@ use crate::ipc::semaphore::{self, Operation, Query, SEMMSL, SEMOPM, SEMVMX};
 use crate::ipc::{IPC_64, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT, message, set, shared};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use rkt_linux_abi::general::CAP_SYS_RESOURCE;
+use rkt_linux_abi::general::{CAP_IPC_LOCK, CAP_SYS_RESOURCE};
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{UserPtr, UserSlice};
 
@@ -96,7 +96,14 @@ pub fn shmctl(call: &mut Call<'_>, id: i32, command: u32, buf: u64) -> Result<u6
             shared::remove(&object);
             Ok(0)
         }
-        SHM_LOCK | SHM_UNLOCK => all.find(id)?.check_owner(&credentials).map(|()| 0), // nothing is paged out
+        command @ (SHM_LOCK | SHM_UNLOCK) => {
+            let object = all.find(id)?;
+            if !credentials.capable(CAP_IPC_LOCK) {
+                object.check_owner(&credentials)?;
+            }
+            shared::lock(&object, command == SHM_LOCK);
+            Ok(0)
+        }
         _ => Err(Errno::EINVAL),
     }
 }
@@ -256,10 +263,15 @@ pub fn msgctl(call: &mut Call<'_>, id: i32, command: u32, buf: u64) -> Result<u6
             message::remove(&object);
             Ok(0)
         }
-        IPC_INFO | MSG_INFO => {
-            // msgpool, msgmap, msgmax, msgmnb, msgmni, msgssz, msgtql, and msgseg (16 bits).
+        command @ (IPC_INFO | MSG_INFO) => {
+            // msgpool, msgmap, msgmax, msgmnb, msgmni, msgssz, msgtql, and msgseg (16 bits); three of
+            // them are what there is with MSG_INFO.
             let (max, mnb) = (message::MSGMAX as i32, message::MSGMNB as i32);
-            UserPtr::<i32>::new(buf).write_array(&[512_000, mnb, max, mnb, MOST as i32, 16, mnb, 0xffff])?;
+            let [pool, map, tql] = match command {
+                MSG_INFO => message::totals().map(|total| i32::try_from(total).unwrap_or(i32::MAX)),
+                _ => [512_000, mnb, mnb],
+            };
+            UserPtr::<i32>::new(buf).write_array(&[pool, map, max, mnb, MOST as i32, 16, tql, 0xffff])?;
             Ok(all.highest())
         }
         _ => Err(Errno::EINVAL),
