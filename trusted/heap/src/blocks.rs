@@ -110,6 +110,15 @@ impl Folio {
         Block::zeroed(heap, pages).map(Self)
     }
 
+    /// Cuts off the first pages; `None` if there are not more than these. Both parts lie where they lay.
+    pub fn split_first(&mut self, pages: usize) -> Option<Folio> {
+        let rest = self.0.pages.checked_sub(pages).filter(|&rest| rest > 0 && pages > 0)?;
+        let (heap, address) = (self.0.heap, self.0.address);
+        self.0.address = NonNull::new(address.as_ptr().wrapping_add(pages * PAGE))?;
+        self.0.pages = rest;
+        Some(Folio(Block { heap, address, pages }))
+    }
+
     /// Address of the first page.
     pub fn addr(&self) -> usize {
         self.0.address.addr().get()

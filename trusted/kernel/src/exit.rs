@@ -2,7 +2,7 @@
 
 use crate::futex;
 use crate::jobs;
-use crate::mm::end_space;
+use crate::mm::retire;
 use crate::process::{self, Ended, Process};
 use crate::signal::{self, Info, SIGNAL_MAX};
 use crate::task::Task;
@@ -91,10 +91,7 @@ fn leave_places(process: &Process) {
 fn leave_memory(process: &Process) {
     let mm = process.mm();
     if mm.users.leave() {
-        // The aliases of shared folios go before the folios can: nobody unmaps another's (DESIGN §7).
-        mm.leave();
-        rkt_sched::current().set_space(SpaceId::NONE);
-        end_space(mm.space());
+        retire(&mm);
     }
 }
 

@@ -139,12 +139,7 @@ pub fn consider(upcalls: &Upcalls, after: u64) {
     let others = others.iter().take(count).filter_map(|&after| plan(after));
     edits.extend(others.chain([first]).filter_map(|plan| Edit::prepare(upcalls, plan)));
     edits.sort_unstable_by_key(|edit| edit.start);
-    let mut rest = edits.as_slice();
-    while let Some(run) = run_of_pages(rest) {
-        let (now, later) = rest.split_at(run);
-        apply(upcalls, now);
-        rest = later;
-    }
+    apply(upcalls, &edits);
 }
 
 /// New text for a site.
@@ -176,28 +171,40 @@ impl Edit {
     }
 }
 
-/// How many of the edits, from the first on, lie on pages without a gap of pages between.
-fn run_of_pages(edits: &[Edit]) -> Option<usize> {
-    let mut end = edits.first()?.end_page();
-    let together = edits.iter().take_while(|edit| {
-        let joined = edit.first_page() <= end;
-        end = end.max(edit.end_page());
-        joined
-    });
-    Some(together.count())
+/// Edits on neighbouring pages, which are replaced in one go.
+struct Run<'a> {
+    page: u64,
+    len: usize,
+    edits: &'a [Edit],
 }
 
-/// Changes the text of sites that lie on a run of pages.
+/// The edits, in the order of their addresses, by pages without a gap between them.
+fn runs(mut rest: &[Edit]) -> Vec<Run<'_>> {
+    let mut runs = Vec::new();
+    while let Some(first) = rest.first() {
+        let (page, mut end) = (first.first_page(), first.end_page());
+        let together = rest.iter().take_while(|edit| {
+            let joined = edit.first_page() <= end;
+            if joined {
+                end = end.max(edit.end_page());
+            }
+            joined
+        });
+        let (edits, later) = rest.split_at(together.count());
+        runs.push(Run { page, len: (end - page) as usize, edits });
+        rest = later;
+    }
+    runs
+}
+
+/// Changes the text of sites, which lie in one mapping.
 fn apply(upcalls: &Upcalls, edits: &[Edit]) {
-    let (Some(first), Some(last)) = (edits.first(), edits.last()) else { return };
+    let runs = runs(edits);
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
     // Before the text changes: a trampoline is as good a place to go on as the old text.
     note_moved(edits);
-    let page = first.first_page();
-    let len = last.end_page() - page;
-    (upcalls.patch)(page, len, &mut || {
-        if replace(page, len as usize, edits) {
-            SITES.fetch_add(edits.len() as u64, Ordering::Relaxed);
-        }
+    (upcalls.patch)(first.page, last.page + last.len as u64 - first.page, &mut || {
+        SITES.fetch_add(replace(&runs) as u64, Ordering::Relaxed);
     });
 }
 
@@ -316,29 +323,50 @@ fn new_page(space: SpaceId, upcalls: &Upcalls, near: u64) -> Option<Page> {
     Some(Page { space, user, memory, used: 0 })
 }
 
-/// Puts a changed copy in the place of mapped text.
-fn replace(page: u64, len: usize, edits: &[Edit]) -> bool {
-    let prot = mm::PROT_READ | mm::PROT_WRITE;
-    let flags = mm::MAP_PRIVATE | mm::MAP_ANONYMOUS;
-    // SAFETY: a fresh mapping where the host likes.
-    let Ok(copy) = (unsafe { host::call(nr::MMAP, [0, len, prot, flags, usize::MAX, 0]) }) else { return false };
-    // SAFETY: the copy is ours and `len` long; each edit lies within it by the caller.
-    let good = unsafe {
-        let mut good = user_copy::copy(copy as *mut u8, page as *const u8, len) == 0;
-        for edit in edits {
-            let to = (copy as u64 + (edit.start - page)) as *mut u8;
-            // Somebody else may have changed or replaced the text since it was looked at.
+/// Puts changed copies in the place of mapped text; says how many sites it changed.
+fn replace(runs: &[Run<'_>]) -> usize {
+    let len: usize = runs.iter().map(|run| run.len).sum();
+    let writable = [0, len, mm::PROT_READ | mm::PROT_WRITE, mm::MAP_PRIVATE | mm::MAP_ANONYMOUS, usize::MAX, 0];
+    let mut changed = 0;
+    // SAFETY: a fresh mapping where the host likes, in which each run has a place of its own. A copy replaces text
+    // that is the same but for the sites; what replaces nothing is still ours.
+    unsafe {
+        let Ok(copies) = host::call(nr::MMAP, writable) else { return 0 };
+        let mut next = copies;
+        let mut places = Vec::with_capacity(runs.len());
+        for run in runs {
+            places.push((run, next, change(run, next)));
+            next += run.len;
+        }
+        let ready = host::call(nr::MPROTECT, [copies, len, mm::PROT_READ | mm::PROT_EXEC, 0, 0, 0]).is_ok();
+        for (run, copy, good) in places {
+            let to = [copy, run.len, run.len, mm::MREMAP_MAYMOVE | mm::MREMAP_FIXED, run.page as usize, 0];
+            if ready && good && host::call(nr::MREMAP, to).is_ok() {
+                changed += run.edits.len();
+            } else {
+                let _ = host::call(nr::MUNMAP, [copy, run.len, 0, 0, 0, 0]);
+            }
+        }
+    }
+    changed
+}
+
+/// Copies the text of a run to `copy` and changes it there. False if somebody else has changed or
+/// replaced the text since it was looked at.
+///
+/// # Safety
+/// `copy` must be ours and as long as the run.
+unsafe fn change(run: &Run<'_>, copy: usize) -> bool {
+    // SAFETY: the caller's contract; each edit lies within its run.
+    unsafe {
+        let mut good = user_copy::copy(copy as *mut u8, run.page as *const u8, run.len) == 0;
+        for edit in run.edits {
+            let to = (copy as u64 + (edit.start - run.page)) as *mut u8;
             good &= core::slice::from_raw_parts(to, edit.old.len) == edit.old.as_slice();
             core::ptr::copy_nonoverlapping(edit.text.as_slice().as_ptr(), to, edit.text.len);
         }
-        good && host::call(nr::MPROTECT, [copy, len, mm::PROT_READ | mm::PROT_EXEC, 0, 0, 0]).is_ok()
-            && host::call(nr::MREMAP, [copy, len, len, mm::MREMAP_MAYMOVE | mm::MREMAP_FIXED, page as usize, 0]).is_ok()
-    };
-    if !good {
-        // SAFETY: the copy is still ours.
-        let _ = unsafe { host::call(nr::MUNMAP, [copy, len, 0, 0, 0, 0]) };
+        good
     }
-    good
 }
 
 /// Where a thread goes on that was stopped at `rip`.

@@ -4,7 +4,7 @@ mod load;
 mod stack;
 mod vdso;
 
-use crate::mm::{Layout, Mm, copy_space, end_space};
+use crate::mm::{Layout, Mm, copy_space, end_space, spare_space};
 use crate::process::Process;
 use crate::task::Task;
 use alloc::sync::Arc;
@@ -193,13 +193,16 @@ pub(crate) fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<u
 }
 
 /// Leaves memory that is shared with other processes (CLONE_VM) to them: the running process goes
-/// on in a copy, which the new program is going to replace.
+/// on in an empty address space, or in a copy, which the new program is going to replace.
 fn move_out(process: &Process) -> Result<()> {
     let shared = process.mm();
     if shared.users.alone() {
         return Ok(());
     }
-    let copy = shared.fork(copy_space)?;
+    let copy = match spare_space() {
+        Some(space) => Mm::new(space),
+        None => shared.fork(copy_space)?,
+    };
     let space = copy.space();
     process.set_mm(copy);
     let last = shared.users.leave();

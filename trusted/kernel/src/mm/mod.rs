@@ -20,7 +20,7 @@ mod view;
 mod visit;
 
 pub use area::{Area, Backing, Marks};
-pub use copy::{copy_space, end_space};
+pub use copy::{copy_space, end_space, retire, spare_space};
 pub use fault::{FaultCause, classify, prefault, shortened};
 pub use map::{MapRequest, Placement, range};
 pub use plain::PlainRanges;

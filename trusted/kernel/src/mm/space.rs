@@ -214,6 +214,11 @@ impl Mm {
         }
     }
 
+    /// Bytes that are mapped.
+    pub fn mapped(&self) -> u64 {
+        self.inner.lock().total
+    }
+
     /// The most bytes that were mapped at once.
     pub fn peak(&self) -> u64 {
         self.inner.lock().peak

@@ -1,7 +1,7 @@
 //! Regular files of tmpfs that are open.
 
 use super::inode::{Regular, TmpInode};
-use super::pages::{NeedFill, Pages, Stop, new_folio};
+use super::pages::{NeedFill, Pages, Stop};
 use super::space::Charge;
 use crate::file::{FileOps, Mappable, MappedFolio, OpenFile, seek_in};
 use crate::ops;
@@ -30,7 +30,7 @@ impl TmpInode {
         backing.fill(need.start, bytes.get_mut(..len as usize).ok_or(Errno::EIO)?)?;
         // What the image holds does not count against what may be written.
         let charge = Charge::none(&self.shared.space);
-        let folio = new_folio(need.len).map_err(|_| Errno::ENOMEM)?;
+        let folio = regular.pages.write().folio_to_fill(need).map_err(|_| Errno::ENOMEM)?;
         folio.copy_in(0, &bytes).map_err(|_| Errno::EIO)?;
         let mut pages = regular.pages.write();
         // The file may have been truncated within the folio meanwhile.

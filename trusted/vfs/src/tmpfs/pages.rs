@@ -21,6 +21,9 @@ const LARGE: u64 = 2 << 20;
 /// From this offset on a file is long.
 const LONG: u64 = 4 << 20;
 
+/// Folios of a backed file that lie side by side in memory, so that one alias shows them all.
+const ROW: u64 = 2 << 20;
+
 /// Source of a file's first content.
 pub trait Backing: Send + Sync {
     /// Bytes of content.
@@ -186,6 +189,8 @@ pub struct Pages {
     /// What lies below and in no folio has its content in the backing.
     backed: u64,
     blocks: BTreeMap<u64, Block>,
+    /// Memory for content that is still in the backing, beside what was filled.
+    waiting: BTreeMap<u64, Folio>,
     /// Bytes that have content.
     held: u64,
 }
@@ -359,6 +364,36 @@ impl Pages {
         Ok(true)
     }
 
+    /// A folio to be filled from the backing: the one that waits beside its neighbours.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub fn folio_to_fill(&mut self, need: &NeedFill) -> Result<Folio> {
+        if need.len == MIDDLE && !self.waiting.contains_key(&need.start) {
+            self.make_row(need.start);
+        }
+        let waiting = self.waiting.remove(&need.start).filter(|folio| folio.size() as u64 == need.len);
+        waiting.map_or_else(|| new_folio(need.len), Ok)
+    }
+
+    /// Sets memory aside for the row that an offset lies in, if there is plenty and nothing of it is there yet.
+    fn make_row(&mut self, at: u64) {
+        let start = at / ROW * ROW;
+        let end = start.saturating_add(ROW).min(self.backed.next_multiple_of(MIDDLE));
+        let memory = rkt_heap::REGION.stats();
+        let begun = self.blocks.range(start..end).next().is_some() || self.waiting.range(start..end).next().is_some();
+        if begun || end - start <= MIDDLE || memory.free < memory.total / 2 {
+            return;
+        }
+        let Ok(mut row) = new_folio(end - start) else { return };
+        let mut next = start;
+        while let Some(folio) = row.split_first((MIDDLE / PAGE) as usize) {
+            self.waiting.insert(next, folio);
+            next += MIDDLE;
+        }
+        self.waiting.insert(next, row);
+    }
+
     /// Enters a folio with content from the backing, unless there is one by now.
     pub fn fill(&mut self, need: &NeedFill, folio: Folio, charge: Charge) {
         let still = self.need_fill(need.start).is_some_and(|now| now.len == need.len);
@@ -402,6 +437,7 @@ impl Pages {
     pub fn truncate(&mut self, size: u64) {
         if size < self.size {
             self.backed = self.backed.min(size);
+            drop(self.waiting.split_off(&size));
             self.clear(size, u64::MAX);
         } else {
             self.clear_tail(size);
