@@ -37,6 +37,8 @@ pub struct Task {
     pub(crate) scheduling: Mutex<Scheduling>,
     /// Priority of its I/O (ioprio_set(2)).
     pub io_priority: AtomicU32,
+    /// Kept only: there is one node (set_mempolicy(2)).
+    pub memory_policy: AtomicU32,
     /// Kept only: timers are as exact as the poller.
     pub timer_slack: Slack,
     /// Name (PR_SET_NAME), padded with zeroes.
@@ -72,6 +74,7 @@ impl Task {
             futex: crate::futex::Waiter::default(),
             scheduling: Mutex::default(),
             io_priority: AtomicU32::new(0),
+            memory_policy: AtomicU32::new(0),
             timer_slack: Slack::default(),
             name: Mutex::new(name),
             plain: crate::mm::PlainRanges::default(),

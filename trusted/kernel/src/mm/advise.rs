@@ -67,6 +67,22 @@ impl Mm {
         if covered { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
+    /// mbind(2).
+    ///
+    /// # Errors
+    /// `EFAULT` if a page is not mapped, `ENOMEM`.
+    pub fn set_memory_policy(&self, start: u64, end: u64, policy: u32) -> Result<()> {
+        let mut inner = self.lock();
+        if !inner.is_covered(start, end) {
+            return Err(Errno::EFAULT);
+        }
+        for mut area in inner.remove(start, end) {
+            area.marks.memory_policy = policy;
+            inner.insert(area)?;
+        }
+        Ok(())
+    }
+
     /// Says whether all of the range is mapped.
     fn try_advise(&self, start: u64, end: u64, advice: u32) -> Result<bool, Lack> {
         let mut inner = self.lock();

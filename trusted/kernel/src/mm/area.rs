@@ -37,6 +37,8 @@ pub struct Marks {
     pub dont_dump: bool,
     /// mlock(2).
     pub locked: bool,
+    /// mbind(2); 0 = that of the task.
+    pub memory_policy: u32,
     /// MAP_GROWSDOWN: an access below extends it.
     pub grows_down: bool,
 }

@@ -171,6 +171,7 @@ fn launch(call: &Call<'_>, request: &Request, task: &Arc<Task>, space: SpaceId) 
     let thread = boot::prepare_task(task, space, word, copied)?;
     task.set_scheduling(call.task.scheduling().of_child());
     task.io_priority.store(call.task.io_priority.load(Ordering::Relaxed), Ordering::Relaxed);
+    task.memory_policy.store(call.task.memory_policy.load(Ordering::Relaxed), Ordering::Relaxed);
     let slack = call.task.timer_slack.now.load(Ordering::Relaxed);
     task.timer_slack.now.store(slack, Ordering::Relaxed);
     task.timer_slack.standard.store(slack, Ordering::Relaxed);

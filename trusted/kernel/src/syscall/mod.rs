@@ -22,6 +22,7 @@ pub mod ioctl;
 pub mod ipc;
 pub mod lock;
 pub mod memory;
+pub mod memory_policy;
 pub mod message;
 pub mod mount;
 pub mod mq;

@@ -1,13 +1,16 @@
-//! What a process may see and change of another: process_vm_readv(2), process_vm_writev(2), kcmp(2).
+//! What a process may see and change of another: process_vm_readv(2), process_vm_writev(2),
+//! process_madvise(2), kcmp(2).
 
 use super::Call;
 use super::read_write::iovec;
 use crate::mm::Mm;
+use crate::pidfd::PidFd;
 use crate::process::{self, Process};
 use crate::task::Task;
 use alloc::sync::Arc;
 use alloc::vec;
 use core::cmp::Ordering as Order;
+use rkt_linux_abi::general::{CAP_SYS_NICE, MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED};
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::{IoSink, IoSource, UserPtr, UserSlice};
 
@@ -127,6 +130,44 @@ pub fn process_vm_writev(
         let piece = buffer.get(..taken).unwrap_or(&[]);
         mm.visit(at, n, || to.write(piece))
     })
+}
+
+/// process_madvise(2): of another process only what changes no content.
+pub fn process_madvise(
+    call: &mut Call<'_>,
+    fd: i32,
+    ranges: u64,
+    count: usize,
+    advice: u32,
+    flags: u32,
+) -> Result<u64> {
+    if flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let ranges = remote_ranges(ranges, count)?;
+    let file = super::fd::usable(call, fd)?;
+    let target = file.ops_as::<PidFd>().ok_or(Errno::EBADF)?.process().ok_or(Errno::ESRCH)?;
+    if !target.may_be_inspected_by(&call.task.process) {
+        return Err(Errno::EPERM);
+    }
+    let mm = target.mm();
+    if !Arc::ptr_eq(&mm, &call.task.process.mm()) {
+        if !matches!(advice, MADV_COLD | MADV_PAGEOUT | MADV_WILLNEED) {
+            return Err(Errno::EINVAL);
+        }
+        if !call.task.process.credentials().capable(CAP_SYS_NICE) {
+            return Err(Errno::EPERM);
+        }
+    }
+    let mut done = 0;
+    for (base, len) in ranges {
+        match mm.advise(base, len as u64, advice) {
+            Ok(()) => done += len as u64,
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
 }
 
 const KCMP_FILE: i32 = 0;

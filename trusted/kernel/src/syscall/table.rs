@@ -298,6 +298,9 @@ table! {
     233 epoll_ctl(epfd: Fd, op: u32, fd: Fd, event: Pointer) = events::epoll_ctl, Full;
     234 tgkill(tgid: i32, tid: i32, sig: u32) = signal::tgkill, Full;
     235 utimes(filename: PathPointer, times: Pointer) = attributes::utimes, Full;
+    237 mbind(addr: Pointer, len: u64, mode: Flags, nodemask: Pointer, maxnode: u64, flags: Flags) = memory_policy::mbind, Full;
+    238 set_mempolicy(mode: Flags, nodemask: Pointer, maxnode: u64) = memory_policy::set_mempolicy, Full;
+    239 get_mempolicy(mode: Pointer, nodemask: Pointer, maxnode: u64, addr: Pointer, flags: u64) = memory_policy::get_mempolicy, Full;
     240 mq_open(name: PathPointer, oflag: Flags, mode: u32, attr: Pointer) = mq::mq_open, Full;
     241 mq_unlink(name: PathPointer) = mq::mq_unlink, Full;
     242 mq_timedsend(mqdes: Fd, msg_ptr: Pointer, msg_len: usize, msg_prio: u32, abs_timeout: Pointer) = mq::mq_timedsend, Full;
@@ -310,6 +313,7 @@ table! {
     253 inotify_init() = events::inotify_init, Full;
     254 inotify_add_watch(fd: Fd, pathname: PathPointer, mask: Flags) = events::inotify_add_watch, Full;
     255 inotify_rm_watch(fd: Fd, wd: i32) = events::inotify_rm_watch, Full;
+    256 migrate_pages(pid: i32, maxnode: u64, old_nodes: Pointer, new_nodes: Pointer) = memory_policy::migrate_pages, Full;
     257 openat(dirfd: Fd, pathname: PathPointer, flags: Flags, mode: u32) = path::openat, Full;
     258 mkdirat(dirfd: Fd, pathname: PathPointer, mode: u32) = names::mkdirat, Full;
     259 mknodat(dirfd: Fd, pathname: PathPointer, mode: u32, dev: u32) = names::mknodat, Full;
@@ -386,6 +390,7 @@ table! {
     437 openat2(dirfd: Fd, pathname: PathPointer, how: Pointer, size: usize) = path::openat2, Full;
     438 pidfd_getfd(pidfd: Fd, targetfd: Fd, flags: Flags) = pidfd::pidfd_getfd, Full;
     439 faccessat2(dirfd: Fd, pathname: PathPointer, mode: u32, flags: Flags) = attributes::faccessat2, Full;
+    440 process_madvise(pidfd: Fd, vec: Pointer, vlen: usize, advice: u32, flags: Flags) = other_process::process_madvise, Full;
     441 epoll_pwait2(epfd: Fd, events: Pointer, maxevents: i32, timeout: Pointer, sigmask: Pointer, sigsetsize: usize) = events::epoll_pwait2, Full;
     449 futex_waitv(waiters: Pointer, nr_futexes: u32, flags: Flags, timeout: Pointer, clockid: i32) = futex::futex_waitv, Full;
     452 fchmodat2(dirfd: Fd, pathname: PathPointer, mode: u32, flags: Flags) = attributes::fchmodat2, Full;
