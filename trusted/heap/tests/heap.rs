@@ -242,6 +242,22 @@ fn page_box_owns_its_pages() {
 }
 
 #[test]
+fn parts_of_a_folio_lie_side_by_side_and_go_one_by_one() {
+    let heap = heap(8);
+    let free = heap.stats().free;
+    let mut rest = Folio::zeroed(heap, 24).unwrap();
+    let start = rest.addr();
+    let first = rest.split_first(16).unwrap();
+    assert_eq!((first.addr(), first.pages()), (start, 16));
+    assert_eq!((rest.addr(), rest.pages()), (start + 16 * PAGE, 8));
+    assert!(rest.split_first(8).is_none() && rest.split_first(0).is_none());
+    drop(first);
+    assert_eq!(heap.stats().free, free - 8);
+    drop(rest);
+    assert_eq!(heap.stats().free, free);
+}
+
+#[test]
 fn folio_copies_within_its_bounds() {
     let heap = heap(8);
     let folio = Arc::new(Folio::zeroed(heap, 16).unwrap());
