@@ -4,7 +4,7 @@ use crate::attributes::SetMode;
 use crate::dir::DirEntry;
 use crate::error::{Error, Result};
 use crate::fs::Ext4;
-use crate::inodes::{NewInode, mode};
+use crate::inodes::{NewInode, changeable, mode};
 use crate::names::{CHANGE, Content};
 use alloc::vec::Vec;
 use lock_api::RawMutex;
@@ -187,16 +187,12 @@ impl<L: RawMutex> Ext4<L> {
         self.change(4, |core| {
             let now = core.now();
             let found = core.live_inode(ino)?;
-            let changeable = match found.mode & mode::FORMAT {
-                mode::DIRECTORY => Flags::CHANGEABLE_OF_DIRECTORIES,
-                mode::REGULAR => Flags::CHANGEABLE_OF_FILES,
-                _ => Flags::CHANGEABLE,
-            };
+            let changeable = changeable(found.mode);
             let asked = Flags::from_bits_retain(flags);
-            // What only directories have is passed over elsewhere.
+            // What only directories have is refused elsewhere.
             let known = Flags::CHANGEABLE_OF_DIRECTORIES;
             let changed = asked ^ found.flags & Flags::VISIBLE;
-            if changed.intersects(!known) {
+            if changed.intersects(!known) || (asked & known).intersects(!changeable) {
                 return Err(Error::Unsupported);
             }
             // What is and stays immutable has no other flag changed either.

@@ -152,11 +152,13 @@ impl Core {
             (None, SetMode::Replace | SetMode::Never, _) | (None, _, None) => return Err(Error::NoData),
             _ => (),
         }
-        if let Some(at) = at {
-            all.remove(at);
-        }
+        let before = at.map(|at| all.remove(at));
         if let Some(value) = value {
             let value = if ACLS.contains(&index) { acl::store(value).ok_or(Error::Invalid)? } else { value.to_vec() };
+            if before.is_some_and(|before| before.value == value) {
+                // As Linux, which leaves ctime alone here.
+                return Ok(());
+            }
             all.push(Owned { index, name: rest.to_vec(), value });
         }
         self.write_attributes(ino, all)?;

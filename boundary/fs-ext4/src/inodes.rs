@@ -21,6 +21,15 @@ pub(crate) mod mode {
     pub const SYMLINK: u16 = 0o120_000;
 }
 
+/// Flags that an inode of this mode can be given, by ioctl or by its directory.
+pub(crate) fn changeable(mode: u16) -> Flags {
+    match mode & mode::FORMAT {
+        mode::DIRECTORY => Flags::CHANGEABLE_OF_DIRECTORIES,
+        mode::REGULAR => Flags::CHANGEABLE_OF_FILES,
+        _ => Flags::CHANGEABLE,
+    }
+}
+
 /// An inode in memory.
 pub(crate) struct Slot {
     pub inode: Inode,

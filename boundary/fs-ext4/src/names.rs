@@ -4,7 +4,7 @@
 use crate::core::Core;
 use crate::dir::{Found, check_name};
 use crate::error::{Error, Result, bad_inode};
-use crate::inodes::{NewInode, mode};
+use crate::inodes::{NewInode, changeable, mode};
 use rkt_ext4_format::extent::Extent;
 use rkt_ext4_format::features::RoCompat;
 use rkt_ext4_format::inode::{BLOCK_LEN, Block, Flags, LINK_MAX};
@@ -102,9 +102,7 @@ impl Core {
         let format = new.mode & mode::FORMAT;
         let found = self.inode_mut(ino)?;
         found.links = if format == mode::DIRECTORY { 2 } else { 1 };
-        if format == mode::DIRECTORY || format == mode::REGULAR {
-            found.flags |= inherited;
-        }
+        found.flags |= inherited & changeable(new.mode);
         if inherited.contains(Flags::PROJINHERIT) {
             found.projid = projid;
         }

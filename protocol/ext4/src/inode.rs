@@ -57,6 +57,8 @@ bitflags! {
         const EA_INODE = 0x20_0000;
         /// Data lies in the inode.
         const INLINE_DATA = 0x1000_0000;
+        /// Its content is used where it lies (`FS_DAX_FL`): not here.
+        const DAX = 0x200_0000;
         /// New files inherit the project.
         const PROJINHERIT = 0x2000_0000;
         /// Names ignore case.
@@ -66,16 +68,22 @@ bitflags! {
 
 impl Flags {
     /// What a new inode takes from its directory (`EXT4_FL_INHERITED`), as far as it is known here.
-    pub const INHERITED: Self =
-        Self::SYNC.union(Self::NODUMP).union(Self::NOATIME).union(Self::DIRSYNC).union(Self::PROJINHERIT);
+    pub const INHERITED: Self = Self::SYNC
+        .union(Self::NODUMP)
+        .union(Self::NOATIME)
+        .union(Self::DIRSYNC)
+        .union(Self::DAX)
+        .union(Self::PROJINHERIT);
     /// What `FS_IOC_GETFLAGS` shows (`EXT4_FL_USER_VISIBLE`).
-    pub const VISIBLE: Self = Self::from_bits_retain(0x705b_dfff);
-    /// What `FS_IOC_SETFLAGS` changes, of any file and of regular files and directories.
+    pub const VISIBLE: Self = Self::from_bits_retain(0x725b_dfff);
+    /// What `FS_IOC_SETFLAGS` changes of any file, of regular files, and of directories.
     pub const CHANGEABLE: Self = Self::NODUMP.union(Self::NOATIME);
     /// See [`Flags::CHANGEABLE`].
-    pub const CHANGEABLE_OF_FILES: Self = Self::CHANGEABLE.union(Self::SYNC).union(Self::IMMUTABLE).union(Self::APPEND);
+    pub const CHANGEABLE_OF_FILES: Self =
+        Self::CHANGEABLE.union(Self::SYNC).union(Self::IMMUTABLE).union(Self::APPEND).union(Self::DAX);
     /// See [`Flags::CHANGEABLE`].
-    pub const CHANGEABLE_OF_DIRECTORIES: Self = Self::CHANGEABLE_OF_FILES.union(Self::DIRSYNC).union(Self::TOPDIR);
+    pub const CHANGEABLE_OF_DIRECTORIES: Self =
+        Self::CHANGEABLE_OF_FILES.union(Self::DIRSYNC).union(Self::TOPDIR).union(Self::PROJINHERIT);
 }
 
 /// The inode on the disk; one of the first version ends before `extra_isize`.

@@ -77,6 +77,27 @@ fn layout_archive_and_rkt_image_are_one_image() {
 }
 
 #[test]
+fn a_container_image_can_be_a_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (layout, key) = (folder.path().join("oci"), folder.path().join("key"));
+    fs::create_dir(&layout).unwrap();
+    image(CONFIG).write(&layout);
+    fs::write(&key, "open sesame").unwrap();
+    for format in ["ext4", "luks2", "verity"] {
+        let disk = folder.path().join(format);
+        let key: &[&str] = if format == "luks2" { &["--key-file", key.to_str().unwrap()] } else { &[] };
+        let mut create = Command::new(rkt_io());
+        create.args(["image", "create", "--quiet", "--format", format, "--out"]).arg(&disk).args(key);
+        finish(create.arg("--from-oci").arg(&layout), b"").succeeded();
+        let said = run(key, &disk, &[]).succeeded();
+        assert_eq!(said, "uid=1000(me) gid=100(users) groups=7(extra),100(users)\n/data\nhello /home/me\n", "{format}");
+        assert_eq!(run(key, &disk, &["ls /data"]).succeeded(), "upper\n", "{format}");
+    }
+    let check = Command::new("e2fsck").arg("-fn").arg(folder.path().join("ext4")).output().unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
+}
+
+#[test]
 fn a_detached_run_is_listed_logged_and_stopped() {
     let folder = tempfile::tempdir().unwrap();
     image(CONFIG).write(folder.path());

@@ -11,7 +11,7 @@ use rkt_linux_abi::{Errno, Result};
 use rkt_user::{IoSink, IoSource};
 
 /// Offsets and lengths are multiples of this: a disk's sector.
-const SECTOR: u64 = 512;
+pub const SECTOR: u64 = 512;
 
 /// Checks a range as the kernel does before it asks the disk.
 fn check(offset: u64, len: usize) -> Result<()> {
@@ -84,6 +84,9 @@ impl Node {
     /// Writes at an offset, or at the end if there is none, to the disk; gives the bytes moved and the
     /// position behind.
     pub fn write_direct(&self, offset: Option<u64>, from: &mut IoSource<'_>) -> Result<(usize, u64)> {
+        if from.is_full() {
+            return Ok((0, 0));
+        }
         let mut done = 0;
         let mut at = offset;
         loop {

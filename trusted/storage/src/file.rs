@@ -82,6 +82,10 @@ impl Node {
         let content = self.regular()?;
         let work = content.work.write();
         let start = self.start_of_write(content, offset, from)?;
+        let size = content.size.load(Ordering::Acquire);
+        if start > size {
+            content.pages.write().clear_behind(size);
+        }
         let mut done = 0;
         let mut failure = None;
         while !from.is_full() {
@@ -206,6 +210,8 @@ impl Node {
         }
         if size < old {
             content.pages.write().truncate(size);
+        } else {
+            content.pages.write().clear_behind(old);
         }
         content.size.store(size, Ordering::Release);
         self.shared.count_dirty(content);
@@ -234,6 +240,7 @@ impl Node {
         // The disk is to know what was written before it moves or drops blocks.
         self.write_back()?;
         let _work = content.work.write();
+        content.pages.write().clear_behind(content.size.load(Ordering::Acquire));
         result(self.shared.fs.fallocate(self.ino, what, offset, len))?;
         let size = result(self.shared.fs.stat(self.ino))?.size;
         let changed = match what {
@@ -366,6 +373,14 @@ impl DiskFile {
         Self { node, errors: AtomicU32::new(errors) }
     }
 
+    /// The content was read, or may be from now on.
+    #[inline]
+    fn accessed(&self, file: &OpenFile) {
+        if file.flags() & O_NOATIME == 0 && file.path().mount.flags() & MS_NOATIME == 0 {
+            self.node.touch_read();
+        }
+    }
+
     fn write_at(
         &self,
         file: &OpenFile,
@@ -398,9 +413,7 @@ impl FileOps for DiskFile {
         let direct = file.flags() & O_DIRECT != 0;
         let moved = if direct { self.node.read_direct(*offset, into)? } else { self.node.read_at(*offset, into)? };
         *offset = offset.saturating_add(moved as u64);
-        if file.flags() & O_NOATIME == 0 && file.path().mount.flags() & MS_NOATIME == 0 {
-            self.node.touch_read();
-        }
+        self.accessed(file);
         Ok(moved)
     }
 
@@ -435,7 +448,8 @@ impl FileOps for DiskFile {
         Ok(0)
     }
 
-    fn map(&self, _: &OpenFile) -> Result<Arc<dyn Mappable>> {
+    fn map(&self, file: &OpenFile) -> Result<Arc<dyn Mappable>> {
+        self.accessed(file);
         Ok(self.node.clone())
     }
 

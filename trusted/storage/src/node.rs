@@ -2,6 +2,7 @@
 
 use crate::ahead::ReadAhead;
 use crate::convert::{entry_kind, kind, metadata, result, set_mode};
+use crate::direct::SECTOR;
 use crate::file::DiskFile;
 use crate::fs::Shared;
 use crate::pages::Pages;
@@ -18,8 +19,8 @@ use rkt_sync::{Mutex, OnceCell, RwLock};
 use rkt_vfs::lock::FileLocks;
 use rkt_vfs::pipe::Pipe;
 use rkt_vfs::{
-    Access, Acl, AclKind, Acls, DirEntry, EntrySink, FileExtent, FileOps, FileType, Inode, LinkTarget, Metadata,
-    NewInode, SetAttributes, TextUse, Time, device_major, device_minor,
+    Access, Acl, AclKind, Acls, DirEntry, EntrySink, ExtendedFlags, FileExtent, FileOps, FileType, Inode, LinkTarget,
+    Metadata, NewInode, SetAttributes, TextUse, Time, device_major, device_minor,
 };
 
 /// The content of a regular file.
@@ -67,6 +68,7 @@ pub struct Node {
     pub shared: Arc<Shared>,
     pub ino: u32,
     kind: FileType,
+    generation: u32,
     /// What stat(2) tells; times and length may be ahead of the disk's.
     attributes: RwLock<Metadata>,
     /// Until then reading does not change the access time.
@@ -99,6 +101,7 @@ impl Node {
             shared: shared.clone(),
             ino: stat.ino,
             kind,
+            generation: stat.generation,
             attributes: RwLock::new(shared.describe(stat)),
             accessed_until: AtomicI64::new(i64::MIN),
             content,
@@ -451,6 +454,19 @@ impl Inode for Node {
         result(self.shared.fs.set_flags(self.ino, flags))?;
         self.flags.store(result(self.shared.fs.stat(self.ino))?.flags, Ordering::Release);
         self.refresh()
+    }
+
+    fn generation(&self) -> Result<u32> {
+        Ok(self.generation)
+    }
+
+    fn direct_alignment(&self) -> Option<u32> {
+        self.content.as_ref().map(|_| SECTOR as u32)
+    }
+
+    fn check_extended(&self, asked: &ExtendedFlags) -> Result<()> {
+        // Hints are passed over; projects would need their feature.
+        if asked.project == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
     }
 
     fn extents(&self, from: u64, to: u64, emit: &mut dyn FnMut(&FileExtent) -> bool) -> Result<()> {

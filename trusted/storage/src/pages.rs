@@ -467,6 +467,16 @@ impl Pages {
         }
     }
 
+    /// The file is about to grow from `size`: what mappings have stored behind its end, in its last page, was
+    /// never in it.
+    pub fn clear_behind(&mut self, size: u64) {
+        let behind = size.next_multiple_of(PAGE) - size;
+        if let Some((start, page)) = self.find_mut(size).filter(|_| behind > 0) {
+            // The page lies in the folio.
+            let _ = page.folio.zero((size - start) as usize, behind as usize);
+        }
+    }
+
     /// Forgets the content of `[from, to)`, as the disk has another there now. Gives what somebody still
     /// holds, in mappings: it is to be filled anew.
     pub fn forget(&mut self, from: u64, to: u64) -> Vec<(u64, u64)> {

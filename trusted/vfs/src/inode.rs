@@ -7,6 +7,7 @@ use crate::lock::FileLocks;
 use crate::mount::Path;
 use crate::pipe::Pipe;
 use crate::text::TextUse;
+use crate::xflags::ExtendedFlags;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -253,6 +254,27 @@ pub trait Inode: Any + Send + Sync {
     /// `EOPNOTSUPP` for flags that cannot be set, `ENOTTY`.
     fn set_flags(&self, flags: u32) -> Result<()> {
         Err(Errno::ENOTTY)
+    }
+
+    /// Distinguishes inodes that had the same number (`FS_IOC_GETVERSION`).
+    ///
+    /// # Errors
+    /// `ENOTTY` if that is not known.
+    fn generation(&self) -> Result<u32> {
+        Err(Errno::ENOTTY)
+    }
+
+    /// What addresses, offsets and lengths have to be multiples of for `O_DIRECT`, if it goes to a disk.
+    fn direct_alignment(&self) -> Option<u32> {
+        None
+    }
+
+    /// Whether it can have what `FS_IOC_FSSETXATTR` asks for besides its flags.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`.
+    fn check_extended(&self, asked: &ExtendedFlags) -> Result<()> {
+        if asked.has_others() || asked.project != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
     }
 
     /// Tells where `[from, to)` of a file lies on its disk, in order, until `emit` returns false.

@@ -38,6 +38,7 @@ pub mod timerfd;
 pub mod tmpfs;
 mod walk;
 mod xattr;
+mod xflags;
 
 pub use acl::{Acl, AclKind, Acls};
 pub use anon::AnonInode;
@@ -58,3 +59,4 @@ pub use rename::{check_flags as check_rename_flags, rename};
 pub use rkt_sched::{ParkGuard, ParkLock};
 pub use text::{TextGuard, TextUse};
 pub use walk::{FsContext, Last, NAME_MAX, PATH_MAX, Parent, Resolve};
+pub use xflags::{ExtendedFlags, set_xflags, xflags};

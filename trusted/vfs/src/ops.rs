@@ -490,15 +490,18 @@ pub fn set_xattr(context: &FsContext, at: &Path, name: &[u8], value: &[u8], flag
 /// # Errors
 /// As ioctl_iflags(2).
 pub fn set_flags(context: &FsContext, at: &Path, flags: u32) -> Result<()> {
-    const GUARDED: u32 = FS_IMMUTABLE_FL | FS_APPEND_FL;
     at.mount.check_writable()?;
+    check_flags(context, at, flags)?;
+    at.inode().set_flags(flags)
+}
+
+/// Whether somebody may set these flags.
+pub(crate) fn check_flags(context: &FsContext, at: &Path, flags: u32) -> Result<()> {
+    const GUARDED: u32 = FS_IMMUTABLE_FL | FS_APPEND_FL;
     let before = at.inode().flags()?;
     let credentials = &context.credentials;
     let allowed = (before ^ flags) & GUARDED == 0 || credentials.capable(CAP_LINUX_IMMUTABLE);
-    if !credentials.owns(&at.inode().access()) || !allowed {
-        return Err(Errno::EPERM);
-    }
-    at.inode().set_flags(flags)
+    if credentials.owns(&at.inode().access()) && allowed { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// Sets an access control list, or removes it. What a file's own list says of owner, mask and others

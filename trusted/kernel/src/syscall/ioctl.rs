@@ -7,11 +7,32 @@ use alloc::sync::Arc;
 use rkt_linux_abi::general::{CAP_SYS_ADMIN, CAP_SYS_RAWIO, O_APPEND, O_NONBLOCK};
 use rkt_linux_abi::ioctl::{
     FIBMAP, FICLONE, FICLONERANGE, FIDEDUPERANGE, FIFREEZE, FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD,
-    FIOQSIZE, FITHAW, FS_IOC_FIEMAP, FS_IOC_GETFLAGS, FS_IOC_SETFLAGS,
+    FIOQSIZE, FITHAW, FS_IOC_FIEMAP, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR, FS_IOC_GETFLAGS, FS_IOC_GETVERSION,
+    FS_IOC_SETFLAGS,
 };
 use rkt_linux_abi::{Errno, PAGE_SIZE, Result};
 use rkt_user::UserPtr;
-use rkt_vfs::{FileType, O_ASYNC, OpenFile, ops};
+use rkt_vfs::{ExtendedFlags, FileType, O_ASYNC, OpenFile, ops, set_xflags, xflags};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// `struct fsxattr` of linux/fs.h.
+#[repr(C)]
+#[derive(Default, FromBytes, IntoBytes, Immutable)]
+struct FsXattr {
+    xflags: u32,
+    extent: u32,
+    extents: u32,
+    project: u32,
+    copied_extent: u32,
+    padding: [u32; 2],
+}
+
+impl FsXattr {
+    fn flags(&self) -> ExtendedFlags {
+        let Self { xflags, extent, project, copied_extent, .. } = *self;
+        ExtendedFlags { xflags, extent, project, copied_extent }
+    }
+}
 
 /// ioctl(2).
 pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Result<u64> {
@@ -46,6 +67,16 @@ pub fn ioctl(call: &mut Call<'_>, fd: i32, command: u32, argument: u64) -> Resul
             let flags = UserPtr::<u32>::new(argument).read()?;
             let context = call.task.process.fs.lock().clone();
             ops::set_flags(&context, file.path(), flags)?;
+        }
+        // Stored as 32 bits, whatever the number of the command says.
+        FS_IOC_GETVERSION if has_flags(kind) => UserPtr::<u32>::new(argument).write(&file.inode().generation()?)?,
+        FS_IOC_FSGETXATTR if has_flags(kind) => {
+            UserPtr::<FsXattr>::new(argument).write(&FsXattr { xflags: xflags(file.path())?, ..FsXattr::default() })?;
+        }
+        FS_IOC_FSSETXATTR if has_flags(kind) => {
+            let asked = UserPtr::<FsXattr>::new(argument).read()?;
+            let context = call.task.process.fs.lock().clone();
+            set_xflags(&context, file.path(), asked.flags())?;
         }
         FS_IOC_FIEMAP => fiemap::fiemap(&file, argument)?,
         // No file system lets itself be frozen.

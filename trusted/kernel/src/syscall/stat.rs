@@ -6,8 +6,8 @@ use super::path::Place;
 use rkt_linux_abi::general::{
     AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_DONT_SYNC, AT_STATX_FORCE_SYNC, AT_STATX_SYNC_TYPE,
     AT_SYMLINK_NOFOLLOW, FS_APPEND_FL, FS_COMPR_FL, FS_ENCRYPT_FL, FS_IMMUTABLE_FL, FS_NODUMP_FL, FS_VERITY_FL,
-    MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, STATX__RESERVED, STATX_BASIC_STATS,
-    STATX_BTIME, STATX_MNT_ID,
+    MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, STATX__RESERVED, STATX_ATTR_AUTOMOUNT,
+    STATX_ATTR_DAX, STATX_BASIC_STATS, STATX_BTIME, STATX_DIOALIGN, STATX_MNT_ID, STATX_MNT_ID_UNIQUE,
 };
 use rkt_linux_abi::{Errno, Result};
 use rkt_user::UserPtr;
@@ -137,7 +137,9 @@ struct Statx {
     rdev: [u32; 2],
     dev: [u32; 2],
     mount: u64,
-    spare: [u64; 13],
+    /// What `O_DIRECT` asks of addresses, and of offsets and lengths.
+    direct: [u32; 2],
+    spare: [u64; 12],
 }
 
 fn numbers(device: u64) -> [u32; 2] {
@@ -146,6 +148,10 @@ fn numbers(device: u64) -> [u32; 2] {
 
 /// STATX_ATTR_MOUNT_ROOT of linux/stat.h.
 const MOUNT_ROOT: u64 = 0x2000;
+/// Attributes of which all files tell that they do not have them.
+const KNOWN_OF_ALL: u64 = (STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX) as u64;
+/// Where the ids of `STATX_MNT_ID_UNIQUE` begin.
+const MOUNT_IDS: u64 = 1 << 31;
 
 /// Flags of inodes that have the same values as attributes of statx(2).
 const SHOWN_FLAGS: u32 = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_COMPR_FL | FS_ENCRYPT_FL | FS_VERITY_FL;
@@ -172,8 +178,16 @@ pub fn statx(call: &mut Call<'_>, dirfd: i32, path: u64, flags: u32, mask: u32, 
         Ok(flags) => (flags, known_flags(at.mount.fs().type_name())),
         Err(_) => (0, 0),
     };
+    let mount = u64::from(at.mount.id());
+    // Both ids are used for one mount only; the longer kind is told by its values (fs/namespace.c).
+    let (mount, mount_mask) = match mask & STATX_MNT_ID_UNIQUE {
+        0 => (mount, STATX_MNT_ID),
+        _ => (MOUNT_IDS + mount, STATX_MNT_ID_UNIQUE),
+    };
+    let direct = at.inode().direct_alignment().filter(|_| mask & STATX_DIOALIGN != 0);
+    let direct_mask = if direct.is_some() { STATX_DIOALIGN } else { 0 };
     let statx = Statx {
-        mask: STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
+        mask: STATX_BASIC_STATS | STATX_BTIME | mount_mask | direct_mask,
         block_size: of.block_size,
         attributes: if mounted { MOUNT_ROOT } else { 0 } | u64::from(flags & SHOWN_FLAGS),
         nlink: of.nlink,
@@ -184,15 +198,16 @@ pub fn statx(call: &mut Call<'_>, dirfd: i32, path: u64, flags: u32, mask: u32, 
         ino: of.ino,
         size: of.size,
         blocks: of.blocks,
-        attributes_mask: MOUNT_ROOT | u64::from(known),
+        attributes_mask: MOUNT_ROOT | KNOWN_OF_ALL | u64::from(known),
         atime: of.atime.into(),
         btime: of.btime.into(),
         ctime: of.ctime.into(),
         mtime: of.mtime.into(),
         rdev: numbers(of.rdev),
         dev: numbers(of.dev),
-        mount: at.mount.id().into(),
-        spare: [0; 13],
+        mount,
+        direct: [direct.unwrap_or(0); 2],
+        spare: [0; 12],
     };
     UserPtr::new(to).write(&statx)?;
     Ok(0)
