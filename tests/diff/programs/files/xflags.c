@@ -43,7 +43,9 @@ static void errors(const char *what, int fd) {
     T(set(fd, 0, 0, 7, 0));
     T(set(fd, 0, 0, 0, 4096));
     shown(what, fd);
-    int flags = FS_NODUMP_FL | FS_NOATIME_FL;
+    int flags = 0;
+    T(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+    flags |= FS_NODUMP_FL | FS_NOATIME_FL;
     T(ioctl(fd, FS_IOC_SETFLAGS, &flags));
     shown(what, fd);
     T(set(fd, FS_XFLAG_NODUMP, 0, 0, 0));
