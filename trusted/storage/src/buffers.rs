@@ -32,16 +32,19 @@ impl Buffers {
         kept.buffers.remove(at)
     }
 
-    /// Keeps a buffer, and lets go of the one that was not used for longest if these are too many.
+    /// Keeps a buffer, and lets go of those that were not used for longest if these are too many.
     pub fn keep(&self, buffer: Vec<u8>) {
         let mut kept = self.0.lock();
         kept.bytes += buffer.len();
         kept.buffers.push(buffer);
-        let surplus =
-            if kept.buffers.len() > MOST || kept.bytes > MOST_BYTES { Some(kept.buffers.remove(0)) } else { None };
-        kept.bytes -= surplus.as_ref().map_or(0, Vec::len);
-        drop(kept);
-        drop(surplus);
+        let mut surplus = 0;
+        while let Some(oldest) = kept.buffers.get(surplus)
+            && (kept.buffers.len() - surplus > MOST || kept.bytes > MOST_BYTES)
+        {
+            kept.bytes -= oldest.len();
+            surplus += 1;
+        }
+        kept.buffers.drain(..surplus);
     }
 }
 

@@ -1,3 +1,4 @@
+// diff: libc=glibc
 // What a shared mapping stores behind the end of a file, in its last page, is never in the file: whoever makes the file
 // longer finds zeroes there. Linux's tmpfs does not keep to that, so there is nothing to compare there.
 #include "files.h"
