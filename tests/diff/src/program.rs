@@ -135,13 +135,15 @@ impl Program {
 /// The directory or a file cannot be read, or a directive is wrong.
 pub fn discover(root: &Path) -> Result<Vec<Program>> {
     let mut programs = Vec::new();
-    let folders = ["", "fork", "tty", "ipc", "files", "futex", "memory", "poll", "sched"];
-    for dir in folders.map(|folder| root.join(folder)) {
+    let mut dirs = vec![root.to_owned()];
+    while let Some(dir) = dirs.pop() {
         let entries = fs::read_dir(&dir)
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
             .with_context(|| format!("reading {}", dir.display()))?;
         for path in entries.into_iter().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|extension| extension == "c") {
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "c") {
                 programs.push(load(root, path)?);
             }
         }
@@ -172,6 +174,18 @@ mod tests {
         assert_eq!(parsed.libcs, [Libc::Musl]);
         assert_eq!(parsed.timeout, Duration::from_secs(3));
         assert!(!parsed.disk);
+    }
+
+    /// Also those in folders that are made later.
+    #[test]
+    fn every_program_is_found() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
+        let found = discover(&root).unwrap();
+        let is_in = |folder: &str| found.iter().any(|program| program.path.starts_with(root.join(folder)));
+        for entry in fs::read_dir(&root).unwrap().map(|entry| entry.unwrap()) {
+            let name = entry.file_name().into_string().unwrap();
+            assert!(name == "t.h" || is_in(&name), "{name}");
+        }
     }
 
     #[test]

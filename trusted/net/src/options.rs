@@ -21,6 +21,8 @@ const MIN_RECEIVE_BUFFER: usize = 2304;
 const NS_PER_S: u64 = 1_000_000_000;
 /// CONFIG_HZ of Debian's kernels.
 const TICKS_PER_S: i64 = 250;
+/// Clocks of SO_TXTIME: those of the realtime, monotonic and international atomic time (linux/time.h).
+const TXTIME_CLOCKS: [i32; 3] = [0, 1, 11];
 /// Flags of SO_TXTIME (linux/net_tstamp.h).
 const TXTIME_FLAGS: i32 = 3;
 
@@ -268,7 +270,8 @@ impl Options {
             }
             SO_TXTIME => {
                 let given: [u8; 8] = value.try_into().map_err(|_| Errno::EINVAL)?;
-                if int(value.get(4..).unwrap_or(&[]))? & !TXTIME_FLAGS != 0 {
+                let has_clock = TXTIME_CLOCKS.contains(&int(value)?);
+                if int(value.get(4..).unwrap_or(&[]))? & !TXTIME_FLAGS != 0 || !has_clock {
                     return Err(Errno::EINVAL);
                 }
                 self.departure = given;

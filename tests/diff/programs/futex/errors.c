@@ -52,7 +52,7 @@ int main(void) {
     N(words[1]);
     T(f(W, FUTEX_WAKE_OP, 1, (void *)1, X, FUTEX_OP(FUTEX_OP_SET, 9, FUTEX_OP_CMP_GT, 0)));
     N(words[1]);
-    T(f(W, FUTEX_WAKE_OP, 1, (void *)1, X, FUTEX_OP((FUTEX_OP_OR | 8), 8, FUTEX_OP_CMP_NE, 0)));
+    T(f(W, FUTEX_WAKE_OP, 1, (void *)1, X, FUTEX_OP((FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT), 8, FUTEX_OP_CMP_NE, 0)));
     N(words[1]);
     T(f(W, FUTEX_WAKE_OP, 1, (void *)1, X, FUTEX_OP(FUTEX_OP_ANDN, 1, FUTEX_OP_CMP_LE, 0)));
     N(words[1]);

@@ -98,16 +98,18 @@ int main(void) {
     T(f(&cond, FUTEX_REQUEUE, 0, (void *)1, &word, 0)); // not with the plain call
     T(f(&cond, FUTEX_CMP_REQUEUE_PI, 1, (void *)10, &word, 0));
     show("requeued");
-    T(f(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+    long unlocked = f(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0);
     pthread_join(w[0], NULL);
+    N(unlocked);
     show("free");
     // With the lock free, the first gets it at once.
     state = 0;
     pthread_create(&w[0], NULL, wait_requeue, NULL);
     while (state < 1) t_sleep_ms(1);
     t_sleep_ms(30);
-    T(f(&cond, FUTEX_CMP_REQUEUE_PI, 1, (void *)10, &word, 0));
+    long requeued = f(&cond, FUTEX_CMP_REQUEUE_PI, 1, (void *)10, &word, 0);
     pthread_join(w[0], NULL);
+    N(requeued);
     show("end");
     return 0;
 }

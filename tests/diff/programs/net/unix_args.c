@@ -1,4 +1,5 @@
 // AF_UNIX: arguments of socket, bind, connect, listen, accept, names, in the order in which they are checked.
+// diff: libc=glibc
 #include "net/n.h"
 #include <stddef.h>
 #define HEAD offsetof(struct sockaddr_un, sun_path)

@@ -48,7 +48,9 @@ int main(void) {
             T(send(s[0], "ab", 2, 0)); T(give(s[0], all, 1, "cd", 2)); T(send(s[0], "ef", 2, 0)); T(give(s[0], all, 1, "gh", 2)); take("up to the rights", s[1], 256, 0); take("and on", s[1], 256, 0); take("and on", s[1], 256, 0); take("and on", s[1], 256, 0);
             T(give(s[0], all, 1, "abcdef", 6)); T(recv(s[1], b, 2, 0)); take("after a part was read", s[1], 256, 0);
         }
-        T(give(s[0], s, 1, "itself", 6)); close(s[0]); take("a socket through itself", s[1], 256, 0); T(read(s[1], b, 4)); close(s[1]);
+        T(give(s[0], s, 1, "itself", 6)); close(s[0]); take("a socket through itself", s[1], 256, 0);
+        if (kind != SOCK_DGRAM) T(read(s[1], b, 4)); // nobody is connected to datagrams for good
+        close(s[1]);
     }
     // A file that is nowhere open but on its way.
     T(socketpair(AF_UNIX, SOCK_DGRAM, 0, s)); int p[2]; T(pipe(p)); T(give(s[0], &p[0], 1, "reader", 6)); close(p[0]); T(write(p[1], "x", 1)); close(s[0]); close(s[1]); T(write(p[1], "x", 1)); printf("%s\n", t_name(errno));

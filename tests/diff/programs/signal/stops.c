@@ -25,7 +25,7 @@ int main(void) {
         T(waitpid(p, &st, WUNTRACED | WNOHANG)); // told once
         count = 0;
         kill(p, SIGCONT);
-        T(read(went_on[0], &b, 1)); // the handler
+        while (read(went_on[0], &b, 1) != 1); // the handler, which may also interrupt the read
         T(waitid(P_PID, (id_t)p, &info, WCONTINUED | WNOWAIT)); N(info.si_code); N(info.si_status);
         until(1);
         printf("SIGCHLD %d code %d status %d\n", count, code, status);

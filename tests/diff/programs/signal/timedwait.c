@@ -1,5 +1,5 @@
 // sigwaitinfo and sigtimedwait: timeouts, errors, which signal is taken, and what interrupts.
-// diff: cpus=2
+// diff: libc=glibc; cpus=2
 #include "../t.h"
 
 static void nothing(int s) { (void)s; }
