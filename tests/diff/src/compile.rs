@@ -8,7 +8,7 @@ use std::{fs, io};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use crate::program::{Libc, Program};
+use crate::program::{Libc, Program, files_below};
 
 /// All warnings, but for those that object to what the programs do on purpose: wrong pointers, wrong sizes, endless recursion, results unused.
 const FLAGS: [&str; 12] = [
@@ -31,19 +31,21 @@ const FLAGS: [&str; 12] = [
 pub struct Compiler {
     cache: PathBuf,
     include: PathBuf,
-    header: Vec<u8>,
+    headers: Vec<u8>,
 }
 
 impl Compiler {
-    /// A compiler that keeps its results in `cache` and finds `t.h` in `programs`.
+    /// A compiler that keeps its results in `cache` and finds headers in `programs`.
     ///
     /// # Errors
-    /// The cache cannot be made or the header cannot be read.
+    /// The cache cannot be made or a header cannot be read.
     pub fn new(cache: &Path, programs: &Path) -> Result<Self> {
         fs::create_dir_all(cache).with_context(|| format!("making {}", cache.display()))?;
-        let header = programs.join("t.h");
-        let header = fs::read(&header).with_context(|| format!("reading {}", header.display()))?;
-        Ok(Self { cache: cache.to_owned(), include: programs.to_owned(), header })
+        let mut headers = Vec::new();
+        for header in files_below(programs, "h")? {
+            headers.extend(fs::read(&header).with_context(|| format!("reading {}", header.display()))?);
+        }
+        Ok(Self { cache: cache.to_owned(), include: programs.to_owned(), headers })
     }
 
     /// The executable of `program` for `libc`, built unless the cache has it.
@@ -88,7 +90,7 @@ impl Compiler {
     fn file_name(&self, program: &Program, libc: Libc) -> String {
         let mut hash = Sha256::new();
         hash.update(FLAGS.join(" "));
-        hash.update(&self.header);
+        hash.update(&self.headers);
         hash.update(&program.source);
         let digest = hash.finalize();
         let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();

@@ -134,7 +134,15 @@ impl Program {
 /// # Errors
 /// The directory or a file cannot be read, or a directive is wrong.
 pub fn discover(root: &Path) -> Result<Vec<Program>> {
-    let mut programs = Vec::new();
+    files_below(root, "c")?.into_iter().map(|path| load(root, path)).collect()
+}
+
+/// The files below `root` whose names end so, sorted.
+///
+/// # Errors
+/// A directory cannot be read.
+pub fn files_below(root: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
     let mut dirs = vec![root.to_owned()];
     while let Some(dir) = dirs.pop() {
         let entries = fs::read_dir(&dir)
@@ -143,13 +151,13 @@ pub fn discover(root: &Path) -> Result<Vec<Program>> {
         for path in entries.into_iter().map(|entry| entry.path()) {
             if path.is_dir() {
                 dirs.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "c") {
-                programs.push(load(root, path)?);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                files.push(path);
             }
         }
     }
-    programs.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(programs)
+    files.sort();
+    Ok(files)
 }
 
 fn load(root: &Path, path: PathBuf) -> Result<Program> {

@@ -1,4 +1,5 @@
 // SO_TIMESTAMPING of what UDP sends, by software: the error queue, moment by moment.
+// diff: libc=glibc
 #include "net/n.h"
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
