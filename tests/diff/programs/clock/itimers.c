@@ -1,4 +1,5 @@
 // setitimer's three timers, alarm, and how they inherit.
+// diff: timeout=60
 #include "../t.h"
 #include <sys/resource.h>
 
