@@ -63,7 +63,8 @@ impl<F> Port<F> {
         if self.tap.sink.listens() {
             self.tap.show_outgoing(meta, &parts.concat(), sender);
         }
-        if !self.backlog.is_empty() {
+        // Who sends without a pause is not polled for long: what waits goes on as soon as there is room.
+        if !self.flush_backlog() {
             return self.keep(meta, parts);
         }
         match self.queue.transmit(meta, parts) {
@@ -93,17 +94,20 @@ impl<F> Port<F> {
 
     /// Sends what waited. Gives the flows that may go on.
     pub fn drain(&mut self) -> Vec<Arc<F>> {
-        while let Some((meta, frame)) = self.backlog.pop_front() {
-            match self.queue.transmit(&meta, &[&frame]) {
-                Err(TxError::Full) => {
-                    self.backlog.push_front((meta, frame));
-                    return Vec::new();
-                }
+        if self.flush_backlog() { core::mem::take(&mut self.stalled) } else { Vec::new() }
+    }
+
+    /// Sends what waited, as far as there is room; true if nothing waits any more.
+    fn flush_backlog(&mut self) -> bool {
+        while let Some((meta, frame)) = self.backlog.front() {
+            match self.queue.transmit(meta, &[frame]) {
+                Err(TxError::Full) => return false,
                 Err(TxError::Down) => self.down = true,
                 Ok(()) | Err(TxError::Frame) => {}
             }
+            self.backlog.pop_front();
         }
-        core::mem::take(&mut self.stalled)
+        true
     }
 
     /// Hands over received frames; gives their number.
