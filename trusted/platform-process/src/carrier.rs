@@ -3,7 +3,7 @@
 //! GS points at the carrier's block, whose first fields the entry code knows by offset.
 
 use crate::host::{self, HostError, nr};
-use crate::{futex, large_text, map, time, trap};
+use crate::{futex, map, time, trap};
 use alloc::boxed::Box;
 use core::arch::asm;
 use core::mem::offset_of;
@@ -398,7 +398,6 @@ pub fn fork(child: SpaceId) -> Result<(), MapError> {
     if !new_space(child) {
         return Err(MapError::Busy);
     }
-    large_text::enlarge();
     let made = Carrier::new(me().cpu, child, true).ok_or(MapError::NoMemory).and_then(|carrier| {
         publish(carrier);
         launch(carrier, PROCESS)

@@ -35,8 +35,6 @@ pub use platform::Process;
 
 /// The address map above [`rkt_platform::USER_END`].
 pub mod map {
-    /// Where the image's text is copied to before it is moved into its place.
-    pub const TEXT_COPY: usize = 0x5c00_0000_0000;
     /// The root image, as the host offers it: untrusted, read-only.
     pub const IMAGE: usize = 0x5d00_0000_0000;
     /// The DMA window: untrusted.

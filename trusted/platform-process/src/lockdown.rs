@@ -2,7 +2,6 @@
 //! list of calls that do no I/O (DESIGN §3.4), everything else kills the process.
 
 use crate::host::{self, HostError, nr};
-use crate::map;
 use crate::shared_data::ImageRange;
 
 /// `struct sock_filter`.
@@ -95,15 +94,6 @@ impl Builder {
         self.ret(what);
     }
 
-    /// Returns `what` if the 64-bit value at `offset` is `value`.
-    fn ret_if_equal(&mut self, offset: u32, value: usize, what: u32) {
-        self.load(offset + 4);
-        self.push(JEQ, 0, 3, (value >> 32) as u32);
-        self.load(offset);
-        self.push(JEQ, 0, 1, value as u32);
-        self.ret(what);
-    }
-
     /// A block for one call number: `body` ends in a return; other numbers skip it. The number
     /// is in the accumulator before and after.
     fn on(&mut self, number: usize, body: impl FnOnce(&mut Self)) {
@@ -147,11 +137,7 @@ fn build(image: ImageRange) -> Builder {
     for number in [nr::MPROTECT, nr::MUNMAP, nr::MADVISE] {
         b.on(number, |b| not_text(b, image, 0));
     }
-    // mremap: over the text only what `large_text` copied it to.
-    b.on(nr::MREMAP, |b| {
-        b.ret_if_equal(arg_low(0), map::TEXT_COPY, RET_ALLOW);
-        not_text(b, image, 4);
-    });
+    b.on(nr::MREMAP, |b| not_text(b, image, 4));
     b.on(nr::CLONE, |b| {
         b.load(arg_low(0));
         b.push(JSET, 0, 1, CLONE_FORBIDDEN);

@@ -1,4 +1,4 @@
-//! Moves the image's writable segments into shared memory.
+//! Moves the image's writable segments into shared memory, and the text into large pages.
 //!
 //! A fork of the process copies private memory; a private `.data` or `.bss` would silently
 //! split the kernel in two (DESIGN §4).
@@ -41,8 +41,8 @@ pub struct ImageRange {
     pub text_end: usize,
 }
 
-/// Replaces each writable segment of the running image by shared memory of the same content. If the host
-/// has `large` pages, the text is to be moved into such.
+/// Replaces each writable segment of the running image by shared memory of the same content and, if the host
+/// has `large` pages, the text by such pages.
 ///
 /// # Errors
 /// What the host said.
@@ -63,11 +63,14 @@ pub unsafe fn share(base: usize, headers: usize, count: usize, large: bool) -> R
         }
         let (first, last) = (start & !(LARGE - 1), end.next_multiple_of(LARGE));
         let alone = segments().all(|(other, other_end, _)| other == start || other >= last || other_end <= first);
-        if flags & PF_W != 0 {
-            // SAFETY: the segment is mapped and as long as the header says.
-            unsafe { share_segment(start, end - start)? };
-        } else if flags & PF_X != 0 && large && alone && start == first {
-            large_text::plan(start..end);
+        // SAFETY: the segment is mapped and as long as the header says; one that is executed is moved
+        // with what lies beside it only if nothing does.
+        unsafe {
+            if flags & PF_W != 0 {
+                share_segment(start, end - start)?;
+            } else if flags & PF_X != 0 && large && alone {
+                large_text::enlarge(first..last, start..end)?;
+            }
         }
     }
     Ok(range)

@@ -9,7 +9,7 @@
 use crate::carrier::{self, Carrier};
 use crate::host::{self, HostError, nr};
 use crate::shared_data::ImageRange;
-use crate::{boot, entry, large_text, patch, user_copy, vector};
+use crate::{boot, entry, patch, user_copy, vector};
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rkt_platform::{Fault, FaultKind, Registers, UserState};
@@ -234,7 +234,6 @@ fn take_state(me: &Carrier, context: &Context) {
 
 extern "C" fn handle_tick(registers: &mut Registers, _: u64, _: u64) {
     carrier::serve_spawn(carrier::me());
-    large_text::tick();
     if let Some(upcalls) = carrier::upcalls() {
         (upcalls.tick)(registers, false);
     }

@@ -15,11 +15,9 @@ use rkt_platform::Protection;
 use rkt_vfs::{Mappable, OpenFile};
 
 /// Areas up to this length are shown at once as far as their file is at hand: an alias costs less than a fault.
-const EAGER_MAX: u64 = 8 << 20;
-/// Most aliases that are made for that; of program text much is used, and there is no such limit.
-const EAGER_ALIASES: usize = 8;
-/// Areas up to this length are read at once if the file has half of it at hand; program text up to `EAGER_MAX`.
-const READ_MAX: u64 = 512 << 10;
+const EAGER_MAX: u64 = 512 << 10;
+/// The same for program text, of which much is used.
+const EAGER_TEXT_MAX: u64 = 8 << 20;
 /// Folios are no smaller, and aligned to their offset.
 const FOLIO_MIN: u64 = 64 << 10;
 /// How an alias can be used before it is protected.
@@ -140,19 +138,19 @@ impl View {
     /// `ENOMEM`, and what the file says.
     pub fn show(&mut self, place: Place) -> Result<bool> {
         self.shown.clear();
-        let at = if place.end - place.start <= EAGER_MAX { self.show_run(place)? } else { place.start };
+        let at = if Self::is_eager(place) { self.show_run(place)? } else { place.start };
         self.hide(at, place.end)
+    }
+
+    fn is_eager(place: Place) -> bool {
+        place.end - place.start <= if place.protection.execute { EAGER_TEXT_MAX } else { EAGER_MAX }
     }
 
     /// Whether the rest of the area is worth reading at once: it is not large, and the file has half of it.
     pub fn is_mostly_at_hand(&self, place: Place) -> bool {
-        let most = if place.protection.execute { EAGER_MAX } else { READ_MAX };
-        if place.end - place.start > most {
-            return false;
-        }
         let end = self.offset + (self.file_end(place) - place.start);
         let (mut at, mut present) = (self.offset, 0u64);
-        while at < end {
+        while Self::is_eager(place) && at < end {
             let next = self.object.present(at, end);
             present += next.saturating_sub(at);
             at = (next.max(at) / FOLIO_MIN + 1).saturating_mul(FOLIO_MIN);
@@ -178,8 +176,7 @@ impl View {
     /// gives the address behind.
     fn show_run(&mut self, place: Place) -> Result<u64> {
         let to = self.file_end(place);
-        let most = if place.protection.execute { usize::MAX } else { EAGER_ALIASES };
-        let (mut at, mut run, mut aliases): (u64, Option<Piece>, usize) = (place.start, None, 0);
+        let (mut at, mut run): (u64, Option<Piece>) = (place.start, None);
         while at < to {
             let next = match self.next_piece(place, at, to) {
                 Ok(next) => next,
@@ -191,15 +188,7 @@ impl View {
                 Some(run) if run.end() == next.addr && run.source + run.len as usize == next.source => {
                     run.len += next.len;
                 }
-                _ if aliases == most => {
-                    at = next.addr;
-                    self.shown.remove(&(self.offset + (at - place.start)));
-                    break;
-                }
-                _ => {
-                    aliases += 1;
-                    run.replace(next).map_or(Ok(()), |done| done.map(AS_IN_THE_CACHE))?;
-                }
+                _ => run.replace(next).map_or(Ok(()), |done| done.map(AS_IN_THE_CACHE))?,
             }
         }
         run.map_or(Ok(()), |run| run.map(AS_IN_THE_CACHE))?;
