@@ -1,6 +1,7 @@
 // The same for UDP, where SO_REUSEADDR is enough.
 #include "net/n.h"
 int main(void) {
+    n_alone();
     const char *ips[] = {"127.0.0.1", "0.0.0.0", "127.0.0.2", "::", "::1", "::ffff:127.0.0.1"};
     for (int i = 0; i < 6; i++)
         for (int j = 0; j < 6; j++)
