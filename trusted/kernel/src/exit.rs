@@ -72,9 +72,8 @@ fn end_process(process: &Arc<Process>) {
     process.changed.wake_all(POLLIN);
 }
 
-/// A zombie holds no file (proc(5): its `cwd` and `exe` lead nowhere). To let go of one that has no name any
-/// more can mean to wait for its disk, which whoever drops the last reference to a process may not be able to:
-/// often that is the idle loop, with the process's last thread.
+/// A zombie holds no file (proc(5): its `cwd` and `exe` lead nowhere): what has no name any more goes, and a file
+/// system can be unmounted, before anybody waits for the process.
 fn leave_places(process: &Process) {
     let exe = process.exe.lock().take();
     process.unshare_place();
